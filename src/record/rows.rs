@@ -1,0 +1,187 @@
+//! One struct a record file; the fields are its columns, in their order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Measured, all rows are there.
+    Ok,
+    /// An ingredient is not on this machine; `reason` says how to get it.
+    Missing,
+    /// It was tried and went wrong; `reason` says how.
+    Failed,
+}
+
+/// `runs.csv`: one arm on one data set with one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// Names the run in the other files: a hash of everything that its result depends on.
+    pub run_id: String,
+    pub dataset: String,
+    pub arm: String,
+    /// `floor`, `handcrafted` or `deep`.
+    pub family: String,
+    /// Network behind the features; empty where there is none.
+    pub backbone: String,
+    /// Side of the network's input in pixels; empty where there is none.
+    pub input_px: Option<u32>,
+    /// `native` or the side of the canvas in pixels.
+    pub canvas: String,
+    pub seed: u64,
+    /// `reduced`, `standard` or `full`; empty where no network is trained.
+    pub form: String,
+    pub epochs: Option<u32>,
+    /// Which epoch counts: `last`, `selected`, `published`; `last` where nothing is trained by epochs.
+    pub protocol: String,
+    /// What the final fit used: `train` or `train+val`.
+    pub refit: String,
+    pub settings_hash: String,
+    /// Key into `environment.json`.
+    pub environment_id: String,
+    /// Published name of the reported split.
+    pub split: String,
+    pub status: Status,
+    /// Why the status is not `ok`, with the remedy.
+    pub reason: String,
+    /// Reported images with a prediction.
+    pub n: usize,
+    /// Reported images that could not be read (they have no prediction).
+    pub skipped: usize,
+    /// Reported images without a single keypoint (their vector is zero); empty where no keypoints are used.
+    pub without_keypoints: Option<usize>,
+    /// Length of the feature vector.
+    pub dimension: usize,
+    /// Chosen settings, as `name=value` joined by spaces.
+    pub chosen: String,
+    /// Accuracy of the chosen settings on the selection images, fitted on train alone.
+    pub val_accuracy: Option<f64>,
+    /// Seconds for trying every candidate, feature extraction excluded.
+    pub select_s: f64,
+    /// Seconds for the final fit of the classifier, selection excluded.
+    pub fit_s: f64,
+    /// Peak resident memory while the arm ran, MiB; empty where the system does not tell.
+    pub peak_mib: Option<f64>,
+    pub threads: usize,
+    /// `cpu` or `cuda`.
+    pub device: String,
+}
+
+/// `predictions.csv`: one image of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PredictionRow {
+    pub run_id: String,
+    /// Path inside the data set.
+    pub image: String,
+    /// Class names.
+    pub truth: String,
+    pub predicted: String,
+    /// One score a class in label order, 6 significant digits, separated by spaces; empty where the arm has none.
+    pub scores: String,
+}
+
+/// `timings.csv`: one sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimingRow {
+    pub run_id: String,
+    /// `single` (one image at a time, one thread), `batch` or `offline` (all threads); never mixed.
+    pub scenario: String,
+    /// `extract` (encoded bytes to vector), `classify` (vector to class) or `total` (encoded bytes to class).
+    pub stage: String,
+    /// Number of the sample within run, scenario and stage, from 0.
+    pub sample: usize,
+    /// Images that the sample covers.
+    pub images: usize,
+    pub milliseconds: f64,
+}
+
+/// `selection.csv`: one candidate that was tried on the selection images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectionRow {
+    pub run_id: String,
+    /// Order in which candidates are preferred at equal accuracy, from 0.
+    pub candidate: usize,
+    /// Settings, as `name=value` joined by spaces.
+    pub settings: String,
+    pub correct: usize,
+    pub n: usize,
+    pub chosen: bool,
+}
+
+/// Something to know about a data set's files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finding {
+    /// `unsupported`, `unreadable`, `rotated` (asks for an EXIF rotation, ignored), `duplicate` (same bytes in two
+    /// splits), `small` (shorter side below the canvas's reduction), `absent` (a class missing from a split).
+    pub kind: String,
+    /// Path inside the data set, or the class.
+    pub what: String,
+    pub detail: String,
+}
+
+/// Images of one class in one split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCount {
+    pub class: String,
+    pub train: usize,
+    pub val: usize,
+    pub test: usize,
+}
+
+/// `dataset.json`: what the data set was when it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetRecord {
+    pub name: String,
+    pub title: String,
+    /// Where the files come from.
+    pub source: String,
+    /// A sentence or two that a reader of the results must know.
+    pub remarks: Vec<String>,
+    /// SHA-256 of the manifest.
+    pub manifest_sha256: String,
+    /// Published name of the split that accuracy is reported on, and of the one that selects.
+    pub reported_split: String,
+    pub selection_split: String,
+    /// R of the canvas.
+    pub canvas_reduce: Option<u32>,
+    /// Counts by role (train, selection, reported).
+    pub counts: Vec<ClassCount>,
+    pub findings: Vec<Finding>,
+}
+
+/// `environment.json`: one machine and build, by its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    pub commit: String,
+    /// The work tree differed from the commit.
+    pub dirty: bool,
+    pub featbench: String,
+    pub rustc: String,
+    pub profile: String,
+    pub opencv: String,
+    pub onnxruntime: String,
+    /// Execution providers and their options.
+    pub providers: Vec<String>,
+    pub os: String,
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_mib: u64,
+    pub gpu: String,
+}
+
+/// `arms.json`: what an arm is, in words and settings, as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmRecord {
+    pub family: String,
+    pub title: String,
+    pub expectation: String,
+    pub analysis: String,
+    /// The settings, as TOML.
+    pub settings: String,
+}
+
+pub type Environments = BTreeMap<String, Environment>;
+pub type ArmRecords = BTreeMap<String, ArmRecord>;

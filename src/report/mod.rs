@@ -1,0 +1,1 @@
+//! Reports: pages, tables and pictures made from records and nothing else.

@@ -1,0 +1,4 @@
+//! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
+
+mod reference;
+mod support;

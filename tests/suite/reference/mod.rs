@@ -1,0 +1,1 @@
+//! The code against numbers of well-known Python libraries.
