@@ -1,1 +1,4 @@
 //! The code against numbers of well-known Python libraries.
+
+mod generated;
+mod networks;
