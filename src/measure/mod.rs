@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod environment;
+pub mod estimate;
 pub mod features;
 pub mod memory;
 pub mod parallel;

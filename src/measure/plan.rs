@@ -1,14 +1,14 @@
 //! What is to be run: every arm on every canvas with every seed, each with the hash of all that its result depends on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::arm::{Arm, FeatureSettings};
-use crate::dataset::Dataset;
-use crate::dataset::open::Refit;
-use crate::deep::backbone::Backbone;
+use crate::dataset::{Dataset, Refit};
+use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, decode};
 use crate::{classify, deep, handcrafted};
@@ -31,7 +31,7 @@ pub struct Request {
 }
 
 /// A backbone, or why there is none and how to get it.
-pub type FoundBackbone = std::result::Result<Backbone, String>;
+pub type FoundBackbone = std::result::Result<Arc<Backbone>, String>;
 
 /// One run to be.
 #[derive(Debug, Clone)]
@@ -42,6 +42,15 @@ pub struct Planned {
     pub canvas: Option<Canvas>,
     pub seed: u64,
     pub refit: Refit,
+}
+
+impl Request {
+    /// The backbone that the arms with a network use; `None` where no arm does.
+    pub fn find_backbone(&self) -> Option<FoundBackbone> {
+        let wanted = self.arms.iter().any(Arm::uses_network);
+        let find = || Backbone::open(&self.backbone, &backbone::model_folders(&self.model_dirs));
+        wanted.then(|| find().map(Arc::new).map_err(|error| error.to_string()))
+    }
 }
 
 impl Planned {
@@ -66,7 +75,7 @@ struct Ingredients<'a> {
 }
 
 /// Runs of `request` on a data set, arm by arm. Arms that read no pixels have no canvas runs.
-pub fn plan(request: &Request, dataset: &Dataset, backbone: &FoundBackbone) -> Result<Vec<Planned>> {
+pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbone>) -> Result<Vec<Planned>> {
     let mut planned = Vec::new();
     for arm in &request.arms {
         for canvas in &request.canvases {
@@ -88,7 +97,7 @@ pub fn plan(request: &Request, dataset: &Dataset, backbone: &FoundBackbone) -> R
 fn plan_one(
     request: &Request,
     dataset: &Dataset,
-    backbone: &FoundBackbone,
+    backbone: Option<&FoundBackbone>,
     arm: &Arm,
     canvas: Option<Canvas>,
     seed: u64,
@@ -96,7 +105,7 @@ fn plan_one(
     let settings = arm.settings()?;
     let refit = request.refit.unwrap_or(dataset.refit);
     let network = (arm.features == FeatureSettings::Network).then(|| {
-        let hash = backbone.as_ref().map_or("", |found| found.sha256.as_str());
+        let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.sha256.as_str());
         let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
         (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
     });

@@ -10,24 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::classify::{Candidate, Classifier, Labelled, decide};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
-use crate::dataset::{Dataset, ImageFile, Split, Train};
-use crate::dataset::open::Refit;
+use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::record::{PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow, format_score};
 
 use super::cache::Key;
-use super::features::{self, FeatureCandidate, Features, Resources};
+use super::features::{self, FeatureCandidate, Features, Missing, Resources};
 use super::plan::{Planned, Request};
 use super::{memory, timing};
-
-/// Why a run has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Something that is not on this machine, and how to get it.
-    #[error("{0}")]
-    Missing(String),
-    #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
-}
 
 /// One candidate with its score on val.
 struct Tried {
@@ -75,11 +64,11 @@ pub fn run(
     environment_id: &str,
 ) -> RunRecord {
     let row = blank(planned, request, dataset, resources, environment_id);
-    match attempt(planned, request, dataset, resources, row.clone()) {
+    match attempt(planned, dataset, resources, row.clone()) {
         Ok(record) => record,
         Err(error) => {
-            let status = if matches!(error, RunError::Missing(_)) { Status::Missing } else { Status::Failed };
-            let run = RunRow { status, reason: error.to_string().replace('\n', " "), ..row };
+            let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
+            let run = RunRow { status, reason: format!("{error:#}").replace('\n', " "), ..row };
             RunRecord { run, predictions: Vec::new(), timings: Vec::new(), selection: Vec::new() }
         }
     }
@@ -126,16 +115,7 @@ fn blank(
     }
 }
 
-fn attempt(
-    planned: &Planned,
-    request: &Request,
-    dataset: &Dataset,
-    resources: &Resources,
-    row: RunRow,
-) -> Result<RunRecord, RunError> {
-    if planned.arm.uses_network() && resources.backbone.is_none() {
-        return Err(RunError::Missing(request.missing_backbone()));
-    }
+fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
     memory::reset_peak();
     let classes = dataset.splits.classes.len();
     let selected = select(planned, dataset, resources, classes)?;

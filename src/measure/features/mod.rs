@@ -14,13 +14,13 @@ use serde::de::DeserializeOwned;
 
 use crate::arm::FeatureSettings;
 use crate::dataset::ImageFile;
-use crate::deep::backbone::Backbone;
 use crate::deep::session::Device;
 use crate::handcrafted::vocabulary::Method;
 use crate::image::{Canvas, Rgb, decode_rgb};
 
 use super::cache::{Cache, Key};
 use super::parallel;
+use super::plan::FoundBackbone;
 use super::progress::Progress;
 
 /// Images that one task describes and one cache entry holds.
@@ -35,10 +35,15 @@ pub struct Resources<'a> {
     pub device: Device,
     /// Side of a network's input in pixels.
     pub input: u32,
-    /// The arm's network, where it uses one.
-    pub backbone: Option<&'a Backbone>,
+    /// The network of the arms that use one, or why it is not there.
+    pub backbone: Option<&'a FoundBackbone>,
     pub seed: u64,
 }
+
+/// Something that an arm needs is not on this machine; the text says how to get it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Missing(pub String);
 
 /// One way to make features; an arm with several lets val choose.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,10 +11,10 @@ use crate::deep::extract::{BATCH, Extractor, VERSION};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, decode, resize, tensor};
 
-use super::{Encoded, Features, Resources, Vectors, Worker, chunked, picture, read, stack};
+use super::{Encoded, Features, Missing, Resources, Vectors, Worker, chunked, picture, read, stack};
 
 pub struct Network {
-    backbone: Backbone,
+    backbone: Arc<Backbone>,
     runtime: String,
 }
 
@@ -25,8 +25,10 @@ fn resize_side(input: u32) -> u32 {
 
 impl Network {
     pub fn new(resources: &Resources) -> Result<Network> {
-        let backbone = resources.backbone.context("an arm with a network needs a backbone")?.clone();
-        Ok(Network { backbone, runtime: Runtime::get()?.version() })
+        let found = resources.backbone.context("an arm with a network needs a backbone")?;
+        let backbone = found.clone().map_err(Missing)?;
+        let runtime = Runtime::get().map_err(|error| Missing(error.to_string()))?.version();
+        Ok(Network { backbone, runtime })
     }
 }
 
