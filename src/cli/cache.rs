@@ -22,7 +22,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for stage in &sizes {
         println!("  {:12} {:6} entries  {:8.1} MiB", stage.stage, stage.entries, mib(stage.bytes));
     }
-    println!("  {:12} {:6} entries  {:8.1} MiB", "all", sizes.iter().map(|s| s.entries).sum::<usize>(), mib(sizes.iter().map(|s| s.bytes).sum()));
+    println!(
+        "  {:12} {:6} entries  {:8.1} MiB",
+        "all",
+        sizes.iter().map(|s| s.entries).sum::<usize>(),
+        mib(sizes.iter().map(|s| s.bytes).sum())
+    );
     if args.clear {
         cache.clear()?;
         println!("cleared");

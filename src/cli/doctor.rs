@@ -54,9 +54,8 @@ fn embedded_backbone() -> Result<String, String> {
 fn writable_cache() -> Result<String, String> {
     let folder = Cache::default_folder().map_err(|error| error.to_string())?;
     let probe = folder.join(format!("probe.{}.tmp", std::process::id()));
-    fs::create_dir_all(&folder)
-        .and_then(|()| fs::write(&probe, b""))
-        .and_then(|()| fs::remove_file(&probe))
-        .map_err(|error| format!("{} can't be written ({error}): set XDG_CACHE_HOME to another folder", folder.display()))?;
+    fs::create_dir_all(&folder).and_then(|()| fs::write(&probe, b"")).and_then(|()| fs::remove_file(&probe)).map_err(
+        |error| format!("{} can't be written ({error}): set XDG_CACHE_HOME to another folder", folder.display()),
+    )?;
     Ok(folder.display().to_string())
 }

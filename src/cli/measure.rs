@@ -115,8 +115,13 @@ impl Session<'_> {
         let mut outcome = Outcome::Complete;
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
-            let record =
-                measuring::run(planned, self.request, dataset, &self.resources(planned), &environment_id(&self.environment));
+            let record = measuring::run(
+                planned,
+                self.request,
+                dataset,
+                &self.resources(planned),
+                &environment_id(&self.environment),
+            );
             if record.run.status != Status::Ok {
                 self.progress.say(&format!("  {}", record.run.reason));
                 outcome = Outcome::Partial;

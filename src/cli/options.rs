@@ -116,7 +116,10 @@ impl Options {
         let datasets: Vec<Dataset> = self.dataset.iter().map(open).collect::<Result<_>>()?;
         for (i, dataset) in datasets.iter().enumerate() {
             if datasets[..i].iter().any(|other| other.name == dataset.name) {
-                bail!("two data sets are called {}: rename one folder, or measure them with different --out", dataset.name);
+                bail!(
+                    "two data sets are called {}: rename one folder, or measure them with different --out",
+                    dataset.name
+                );
             }
         }
         Ok(datasets)

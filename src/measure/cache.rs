@@ -83,8 +83,9 @@ impl Cache {
     pub fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<()> {
         let path = self.path(key);
         let body = postcard::to_stdvec(value).context("a result can't be cached")?;
-        write_whole(&path, &[blake3::hash(&body).as_bytes(), &body])
-            .with_context(|| format!("can't write the cache at {}: free space there, or set XDG_CACHE_HOME", path.display()))
+        write_whole(&path, &[blake3::hash(&body).as_bytes(), &body]).with_context(|| {
+            format!("can't write the cache at {}: free space there, or set XDG_CACHE_HOME", path.display())
+        })
     }
 
     /// The entry, computed and kept where it is not there yet.
@@ -139,7 +140,9 @@ fn write_whole(path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
 fn read_dir_or_nothing(folder: &Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(entries) => Ok(entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect()),
-        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
         Err(e) => Err(e).with_context(|| format!("can't read {}", folder.display())),
     }
 }

@@ -16,7 +16,11 @@ pub struct Cost {
 impl Cost {
     /// `40 s` or `12 min`.
     pub fn time(&self) -> String {
-        if self.seconds < 90.0 { format!("{:.0} s", self.seconds.ceil()) } else { format!("{:.0} min", self.seconds / 60.0) }
+        if self.seconds < 90.0 {
+            format!("{:.0} s", self.seconds.ceil())
+        } else {
+            format!("{:.0} min", self.seconds / 60.0)
+        }
     }
 
     /// Whole MiB.

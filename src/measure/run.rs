@@ -51,7 +51,11 @@ impl FittedArm for Fitted<'_> {
         let vectors = self.features.vectors(self.resources, images)?;
         let scores = self.classifier.scores(vectors.x.view());
         let classes = decide(&scores);
-        Ok(classes.into_iter().zip(scores.outer_iter()).map(|(class, s)| Prediction { class, scores: s.to_vec() }).collect())
+        Ok(classes
+            .into_iter()
+            .zip(scores.outer_iter())
+            .map(|(class, s)| Prediction { class, scores: s.to_vec() })
+            .collect())
     }
 }
 
@@ -183,7 +187,11 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
             Ok((results, start.elapsed().as_secs_f64()))
         })?;
         seconds += spent;
-        tried.extend(results.into_iter().map(|(c, correct)| Tried { features: candidate.clone(), candidate: c, correct }));
+        tried.extend(results.into_iter().map(|(c, correct)| Tried {
+            features: candidate.clone(),
+            candidate: c,
+            correct,
+        }));
     }
     let chosen = (0..tried.len()).fold(0, |best, i| if tried[i].correct > tried[best].correct { i } else { best });
     tried.get(chosen).context("the arm's grid is empty")?;
@@ -198,8 +206,7 @@ fn final_fit(
     classes: usize,
 ) -> Result<Fit> {
     let ingredients = (features.identity(), image_hashes(train.images()), train.labels(), candidate, classes);
-    let key =
-        Key::new("fit", crate::classify::VERSION, &(ingredients, resources.canvas_key(), resources.input))?;
+    let key = Key::new("fit", crate::classify::VERSION, &(ingredients, resources.canvas_key(), resources.input))?;
     resources.cache.get_or(&key, || {
         let x = features.vectors(resources, train.images())?.x;
         let start = Instant::now();

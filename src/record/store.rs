@@ -217,6 +217,12 @@ impl Store {
         Ok(store)
     }
 
+    /// Ids of the runs that `folder` has recorded with status `ok`; none where it holds no records that can be read.
+    pub fn recorded(folder: &Path) -> Vec<String> {
+        let runs = Records::read(folder).map(|records| records.runs).unwrap_or_default();
+        runs.into_iter().filter(|run| run.status == Status::Ok).map(|run| run.run_id).collect()
+    }
+
     pub fn records(&self) -> &Records {
         &self.records
     }

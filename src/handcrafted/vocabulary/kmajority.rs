@@ -35,7 +35,9 @@ pub fn kmajority(data: &[Bits], k: usize, rng: &mut ChaCha8Rng) -> Vec<Bits> {
 pub fn assign(rows: &[Bits], words: &[Bits]) -> Vec<usize> {
     let words: Vec<[u64; 4]> = words.iter().map(lanes).collect();
     let mut nearest = vec![0; rows.len()];
-    rows.par_chunks(BLOCK).zip(nearest.par_chunks_mut(BLOCK)).for_each(|(rows, nearest)| nearest_words(rows, &words, nearest));
+    rows.par_chunks(BLOCK)
+        .zip(nearest.par_chunks_mut(BLOCK))
+        .for_each(|(rows, nearest)| nearest_words(rows, &words, nearest));
     nearest
 }
 
@@ -84,7 +86,8 @@ pub fn majority(data: &[Bits], assigned: &[usize], words: &mut [Bits]) {
         }
     }
     for ((word, set), &count) in words.iter_mut().zip(&set).zip(&counts).filter(|(_, count)| **count > 0) {
-        *word = std::array::from_fn(|byte| (0..8).fold(0, |b, bit| b | u8::from(2 * set[8 * byte + bit] >= count) << bit));
+        *word =
+            std::array::from_fn(|byte| (0..8).fold(0, |b, bit| b | u8::from(2 * set[8 * byte + bit] >= count) << bit));
     }
 }
 

@@ -59,10 +59,17 @@ impl Detector {
     /// Descriptors of each image, from the cache where they are known.
     fn describe(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vec<Descriptors>> {
         let stage = ("describe", descriptor::VERSION);
-        let chunks = chunked(resources, stage, &(self, decode::version()), images, || self.open(), |detector, images| {
-            let describe = |encoded: &Encoded| Ok(detector.describe(&grey(encoded, resources.canvas)?)?);
-            read(images)?.iter().map(describe).collect::<Result<Vec<Descriptors>>>()
-        })?;
+        let chunks = chunked(
+            resources,
+            stage,
+            &(self, decode::version()),
+            images,
+            || self.open(),
+            |detector, images| {
+                let describe = |encoded: &Encoded| Ok(detector.describe(&grey(encoded, resources.canvas)?)?);
+                read(images)?.iter().map(describe).collect::<Result<Vec<Descriptors>>>()
+            },
+        )?;
         Ok(chunks.into_iter().flatten().collect())
     }
 }
@@ -88,7 +95,8 @@ impl Bovw {
         let hashes: Vec<&str> = train.iter().map(|image| image.sha256.as_str()).collect();
         let canvas = resources.canvas_key();
         let below = (&detector, decode::version(), descriptor::VERSION, canvas, hashes);
-        let key = Key::new("vocabulary", vocabulary::VERSION, &(below, method, words, settings.sample, resources.seed))?;
+        let key =
+            Key::new("vocabulary", vocabulary::VERSION, &(below, method, words, settings.sample, resources.seed))?;
         let vocabulary = resources.cache.get_or(&key, || {
             let described = detector.describe(resources, train)?;
             let bar = resources.progress.spinner(&format!("vocabulary of {words} words"));
@@ -105,29 +113,39 @@ fn learn(described: &[Descriptors], settings: &BovwSettings, method: Method, wor
     let total: usize = described.iter().map(Descriptors::len).sum();
     let mut drawn = index::sample(&mut rng, total, settings.sample.min(total)).into_vec();
     drawn.sort_unstable();
+    let drawn = locate(described, &drawn);
     match method {
         Method::KMeans => {
-            let rows = pick(described, &drawn, |image, rows| image.float_rows(rows));
-            let width = rows.first().map_or(0, Vec::len);
-            let data = Array2::from_shape_vec((rows.len(), width), rows.concat()).expect("rows of one length");
+            let data = float_rows(described.first(), drawn.into_iter());
             Vocabulary::Float(kmeans::kmeans(data.view(), words, kmeans::DEFAULT_EFFORT, &mut rng))
         }
         Method::KMajority => {
-            let rows = pick(described, &drawn, |image, rows| image.binary_rows(rows));
+            let rows: Vec<Bits> = drawn.into_iter().filter_map(|(image, i)| image.bits(i)).collect();
             Vocabulary::Binary(kmajority::kmajority(&rows, words, &mut rng))
         }
     }
 }
 
-/// The drawn descriptors (ascending indices over all images).
-fn pick<T>(described: &[Descriptors], drawn: &[usize], rows: impl Fn(&Descriptors, &[usize]) -> Vec<T>) -> Vec<T> {
-    let (mut picked, mut start, mut rest) = (Vec::with_capacity(drawn.len()), 0, drawn);
+/// Image and place within it of each drawn descriptor; `drawn` are ascending indices over all images.
+fn locate<'a>(described: &'a [Descriptors], drawn: &[usize]) -> Vec<(&'a Descriptors, usize)> {
+    let (mut located, mut start, mut rest) = (Vec::with_capacity(drawn.len()), 0, drawn);
     for image in described {
         let (here, after) = rest.split_at(rest.partition_point(|&i| i < start + image.len()));
-        picked.extend(rows(image, &here.iter().map(|i| i - start).collect::<Vec<_>>()));
+        located.extend(here.iter().map(|i| (image, i - start)));
         (start, rest) = (start + image.len(), after);
     }
-    picked
+    located
+}
+
+/// Descriptors as the rows of a matrix; `like` tells their length.
+fn float_rows<'a>(
+    like: Option<&Descriptors>,
+    rows: impl ExactSizeIterator<Item = (&'a Descriptors, usize)>,
+) -> Array2<f32> {
+    let (n, length) = (rows.len(), like.map_or(0, Descriptors::float_length));
+    let mut data = Vec::with_capacity(n * length);
+    rows.for_each(|(image, i)| image.extend_floats(i, &mut data));
+    Array2::from_shape_vec((n, length), data).expect("descriptors of one kind have one length")
 }
 
 impl Vocabulary {
@@ -139,15 +157,17 @@ impl Vocabulary {
     }
 
     fn encode(&self, image: &Descriptors) -> Vec<f32> {
-        let all: Vec<usize> = (0..image.len()).collect();
+        let all = (0..image.len()).map(|i| (image, i));
         let assigned: Vec<usize> = match self {
             _ if image.is_empty() || self.words() == 0 => Vec::new(),
             Vocabulary::Float(centres) => {
-                let rows = image.float_rows(&all);
-                let data = Array2::from_shape_vec((rows.len(), centres.ncols()), rows.concat()).expect("rows of one length");
-                kmeans::assign(data.view(), centres.view()).into_iter().map(|(word, _)| word).collect()
+                let rows = float_rows(Some(image), all);
+                kmeans::assign(rows.view(), centres.view()).into_iter().map(|(word, _)| word).collect()
             }
-            Vocabulary::Binary(words) => kmajority::assign(&image.binary_rows(&all), words),
+            Vocabulary::Binary(words) => {
+                let rows: Vec<Bits> = all.filter_map(|(image, i)| image.bits(i)).collect();
+                kmajority::assign(&rows, words)
+            }
         };
         hellinger(assigned, self.words())
     }
@@ -163,13 +183,20 @@ impl Features for Bovw {
     }
 
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
-        let chunks = chunked(resources, ("encode", vocabulary::VERSION), &self.identity, images, || Ok(()), |(), images| {
-            let alone = Resources { threads: 1, progress: &super::Progress::hidden(), ..*resources };
-            let described = self.detector.describe(&alone, images)?;
-            let empty = described.iter().filter(|image| image.is_empty()).count();
-            let rows: Vec<f32> = described.iter().flat_map(|image| self.vocabulary.encode(image)).collect();
-            Ok((Array2::from_shape_vec((images.len(), self.dimension()), rows)?, empty))
-        })?;
+        let chunks = chunked(
+            resources,
+            ("encode", vocabulary::VERSION),
+            &self.identity,
+            images,
+            || Ok(()),
+            |(), images| {
+                let alone = Resources { threads: 1, progress: &super::Progress::hidden(), ..*resources };
+                let described = self.detector.describe(&alone, images)?;
+                let empty = described.iter().filter(|image| image.is_empty()).count();
+                let rows: Vec<f32> = described.iter().flat_map(|image| self.vocabulary.encode(image)).collect();
+                Ok((Array2::from_shape_vec((images.len(), self.dimension()), rows)?, empty))
+            },
+        )?;
         let (rows, empty): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         Ok(Vectors { x: stack(&rows, self.dimension())?, without_keypoints: Some(empty.iter().sum()) })
     }

@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use crate::dataset::ImageFile;
 use crate::image::resize::resize;
-use crate::image::{Canvas, decode};
+use crate::image::{Canvas, decode, header};
 
 use super::{Encoded, Features, Resources, Vectors, Worker, chunked, picture, stack};
 
@@ -76,7 +76,7 @@ impl Worker for Metadata {
     /// Reads the header only: that is all a user of this "feature" would have to do.
     fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>> {
         let row = |encoded: &Encoded| {
-            let header = decode::header(&encoded.bytes)?;
+            let header = header(&encoded.bytes)?;
             Ok(metadata_row(&ImageFile { width: header.width, height: header.height, ..encoded.image.clone() }))
         };
         Ok(images.iter().map(row).collect::<Result<Vec<_>>>()?.into())

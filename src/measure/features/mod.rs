@@ -50,7 +50,10 @@ pub struct Missing(pub String);
 pub enum FeatureCandidate {
     /// There is only one.
     Only,
-    Bovw { method: Method, words: usize },
+    Bovw {
+        method: Method,
+        words: usize,
+    },
 }
 
 /// The vectors of some images.
@@ -170,7 +173,8 @@ fn chunked<W, T: Serialize + DeserializeOwned + Send>(
 }
 
 impl Resources<'_> {
-    fn canvas_key(&self) -> Option<(u32, u32)> {
+    /// The canvas as cache keys hold it.
+    pub fn canvas_key(&self) -> Option<(u32, u32)> {
         self.canvas.map(|canvas| (canvas.side, canvas.reduce))
     }
 }

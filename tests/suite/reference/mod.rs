@@ -1,5 +1,5 @@
 //! The code against numbers of well-known Python libraries.
 
 mod generated;
-mod networks;
 mod metrics;
+mod networks;
