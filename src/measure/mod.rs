@@ -1,1 +1,4 @@
 //! stub
+
+pub mod environment;
+pub mod memory;
