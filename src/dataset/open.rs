@@ -154,7 +154,7 @@ impl Dataset {
     /// Files of the reported split that are no readable images.
     pub fn unreadable_reported(&self) -> usize {
         let reported = published(&self.manifest, Part::Test);
-        self.manifest.rows.iter().filter(|row| row.role.is_none() && row.split.as_deref() == Some(reported.name())).count()
+        self.manifest.rows.iter().filter(|row| row.role.is_none() && row.split == Some(reported)).count()
     }
 
     /// Writes the manifest as `FOLDER/manifest.csv`, so that records name the exact files behind them.
