@@ -1,4 +1,5 @@
 //! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
 
+mod docs;
 mod reference;
 mod support;
