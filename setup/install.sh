@@ -45,7 +45,7 @@ missing_packages() {
     have c++ || echo g++
     have_opencv || echo libopencv-dev
     have clang && have_libclang || echo clang libclang-dev
-    ! needs_wheels || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip
+    ! needs_wheels || python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 }
 
 install_packages() {
@@ -75,7 +75,7 @@ is_unpacked() {
 
 # Downloads the wheels of a file of pins, for Python 3.11 whatever is installed here, and unpacks their libraries.
 unpack() {
-    local folder=$1 pins=$2 quiet=() platforms=() platform
+    local folder=$1 pins=$2 what=$3 quiet=() platforms=() platform
     [ -t 1 ] || quiet=(--quiet)
     for platform in manylinux_2_28 manylinux_2_27 manylinux2014; do
         platforms+=(--platform "${platform}_$(uname -m)")
@@ -87,8 +87,8 @@ unpack() {
     PIP_REQUIRE_VIRTUALENV=0 python3 -m pip --disable-pip-version-check "${quiet[@]}" download --no-deps --require-hashes \
         --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 "${platforms[@]}" --retries 2 \
         --dest "$temporary" --requirement "$pins" </dev/null ||
-        stop "pip could not get what $pins pins; its words are above" \
-            "without a network: put the library of that version anywhere and name it in ORT_DYLIB_PATH"
+        stop "pip could not get $what as setup/$(basename "$pins") pins it; its words are above" \
+            "without a network: put a libonnxruntime.so of that version anywhere and name it in ORT_DYLIB_PATH"
     python3 "$here/unpack.py" "$folder" "$temporary"/*.whl || stop "nothing was changed in $folder"
     cp "$pins" "$temporary/" && mv "$temporary/$(basename "$pins")" "$folder/"
     is_unpacked "$folder" "$pins" || stop "$folder is not complete after unpacking: is the disk full?"
@@ -102,7 +102,7 @@ install_library() {
     else
         check_platform
         say "unpacking $what into $folder (a download of $size)"
-        unpack "$folder" "$pins"
+        unpack "$folder" "$pins" "$what"
         say "$what is there, verified"
     fi
 }

@@ -2,5 +2,6 @@
 
 mod fences;
 mod records;
+mod docs;
 mod reference;
 mod support;
