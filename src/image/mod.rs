@@ -1,12 +1,17 @@
 //! Pixels: decoding, the square canvas, resizing and normalising. Knows nothing of data sets, labels or arms.
 
 pub mod canvas;
+mod container;
 pub mod decode;
+pub mod header;
 pub mod resize;
 pub mod tensor;
 
+use std::sync::Once;
+
 pub use canvas::Canvas;
 pub use decode::{DecodeError, decode_grey, decode_rgb};
+pub use header::{Header, header};
 
 /// An 8-bit RGB picture, row-major, three bytes a pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,4 +27,30 @@ pub struct Grey {
     pub width: u32,
     pub height: u32,
     pub data: Vec<u8>,
+}
+
+/// Keeps OpenCV to the calling thread, since images are what runs in parallel here, and its log silent, since every
+/// failure is reported with the name of its file. Whoever calls OpenCV calls this first; only the first call acts.
+pub(crate) fn tame_opencv() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        opencv::core::set_num_threads(1).expect("OpenCV can always run on one thread");
+        opencv::core::set_log_level(opencv::core::LogLevel::LOG_LEVEL_SILENT).expect("OpenCV's log can be silenced");
+    });
+}
+
+#[cfg(test)]
+pub(crate) mod drawn {
+    //! Pictures drawn by code, for tests of this module and of the descriptors.
+
+    use super::Rgb;
+
+    /// Stripes, checks and ramps with hard edges; differs in every channel. The same formula made the expected
+    /// values in `tests/fixtures/preprocessing_drawn.json`.
+    pub fn pattern(width: u32, height: u32) -> Rgb {
+        let value = |x: u32, y: u32, c: u32| (((x * (7 + 4 * c)) ^ (y * (5 + 2 * c))) + x * y / 3) as u8;
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let data = pixels.flat_map(|(x, y)| [value(x, y, 0), value(x, y, 1), value(x, y, 2)]).collect();
+        Rgb { width, height, data }
+    }
 }

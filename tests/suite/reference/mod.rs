@@ -1,1 +1,3 @@
 //! The code against numbers of well-known Python libraries.
+
+mod preprocessing;
