@@ -1,1 +1,158 @@
-//! stub
+//! Arms: what is compared. An arm is one TOML file with the settings of its features and classifier, and in prose
+//! what was expected of it and why it does what it does.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::classify::ClassifierSettings;
+use crate::handcrafted::vocabulary::Method;
+
+/// The arms that the binary carries, in the order of the tables.
+const EMBEDDED: [&str; 6] = [
+    include_str!("../arms/majority.toml"),
+    include_str!("../arms/metadata-1nn.toml"),
+    include_str!("../arms/thumbnail-1nn.toml"),
+    include_str!("../arms/sift-bovw-svm.toml"),
+    include_str!("../arms/orb-bovw-svm.toml"),
+    include_str!("../arms/resnet-frozen-svm.toml"),
+];
+
+/// Whose idea the features are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Uses no content; what every other arm has to beat.
+    Floor,
+    Handcrafted,
+    Deep,
+}
+
+impl Family {
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Floor => "floor",
+            Family::Handcrafted => "handcrafted",
+            Family::Deep => "deep",
+        }
+    }
+}
+
+/// One arm, as its file says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    pub name: String,
+    pub family: Family,
+    pub title: String,
+    /// Runs when no arms are named.
+    #[serde(default = "yes")]
+    pub default: bool,
+    /// What was expected before measuring, and why.
+    pub expectation: String,
+    /// What the measurements say.
+    #[serde(default)]
+    pub analysis: String,
+    pub features: FeatureSettings,
+    pub classifier: ClassifierSettings,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The `[features]` table: what turns an image into a vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FeatureSettings {
+    /// No features at all.
+    None,
+    /// Natural logarithms of width, height and file size.
+    Metadata,
+    /// The picture reduced to `side` x `side` RGB values, aspect ignored.
+    Thumbnail { side: u32 },
+    /// Bag of visual words.
+    Bovw(BovwSettings),
+    /// The features of a pretrained network, frozen.
+    Network,
+}
+
+/// A bag of visual words; lists are candidates that val chooses from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BovwSettings {
+    pub descriptor: DescriptorKind,
+    /// Strongest keypoints that are kept of an image.
+    pub max_keypoints: u32,
+    /// Training descriptors that the vocabulary is learned from, drawn at random.
+    pub sample: usize,
+    pub vocabulary: Vec<Method>,
+    pub words: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DescriptorKind {
+    /// SIFT, with the square root of the L1-normalised descriptor (RootSIFT, Arandjelovic and Zisserman 2012).
+    RootSift,
+    Orb,
+}
+
+impl Arm {
+    /// Reads an arm from TOML; `origin` names it in errors.
+    pub fn parse(text: &str, origin: &str) -> Result<Arm> {
+        let arm: Arm = toml::from_str(text).with_context(|| format!("{origin} is not an arm"))?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if arm.name.is_empty() || !arm.name.chars().all(plain) {
+            bail!("{origin}: name = \"{}\" must consist of lower-case letters, digits and hyphens", arm.name);
+        }
+        Ok(arm)
+    }
+
+    /// Every arm that the binary carries.
+    pub fn embedded() -> Result<Vec<Arm>> {
+        EMBEDDED.iter().map(|text| Arm::parse(text, "an embedded arm")).collect()
+    }
+
+    /// The arms named by `--arms`: names of embedded arms and paths of TOML files. Without names, the defaults.
+    pub fn select(names: &[String]) -> Result<Vec<Arm>> {
+        let known = Self::embedded()?;
+        if names.is_empty() {
+            return Ok(known.into_iter().filter(|arm| arm.default).collect());
+        }
+        names.iter().map(|name| Self::find(name, &known)).collect()
+    }
+
+    fn find(name: &str, known: &[Arm]) -> Result<Arm> {
+        if name.ends_with(".toml") {
+            let text =
+                std::fs::read_to_string(Path::new(name)).with_context(|| format!("can't read the arm {name}"))?;
+            return Arm::parse(&text, name);
+        }
+        if let Some(arm) = known.iter().find(|arm| arm.name == name) {
+            return Ok(arm.clone());
+        }
+        let names: Vec<&str> = known.iter().map(|arm| arm.name.as_str()).collect();
+        bail!("no arm is called {name}; there are {} (or the path of a .toml file)", names.join(", "))
+    }
+
+    /// The settings alone, as TOML: what results depend on.
+    pub fn settings(&self) -> Result<String> {
+        #[derive(Serialize)]
+        struct Settings<'a> {
+            features: &'a FeatureSettings,
+            classifier: &'a ClassifierSettings,
+        }
+        Ok(toml::to_string(&Settings { features: &self.features, classifier: &self.classifier })?)
+    }
+
+    /// Does it look at pixels? If not, it can't exist on a canvas.
+    pub fn reads_pixels(&self) -> bool {
+        matches!(self.features, FeatureSettings::Thumbnail { .. } | FeatureSettings::Bovw(_) | FeatureSettings::Network)
+    }
+
+    pub fn uses_network(&self) -> bool {
+        self.features == FeatureSettings::Network
+    }
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line of featbench.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    featbench::cli::main()
+}

@@ -1,1 +1,189 @@
-//! stub
+//! Classifiers: from vectors and class indices to a fitted [`Classifier`] that gives one score a class.
+//! Knows nothing of images, files or networks; every arm goes through the same code.
+
+pub mod kernel;
+pub mod neighbours;
+pub mod scale;
+pub mod svm;
+
+use ndarray::{Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use scale::{Scale, Scaling};
+
+/// Raised whenever a fit of the same settings on the same vectors may come out differently.
+pub const VERSION: u32 = 1;
+
+/// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ClassifierSettings {
+    /// Always the most frequent class of train.
+    Majority,
+    /// The class of the nearest training vector (Euclidean).
+    NearestNeighbour { scale: Scaling },
+    /// One support vector machine a class, the largest margin wins.
+    Svm(svm::SvmSettings),
+}
+
+/// One point of a grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Candidate {
+    Majority,
+    NearestNeighbour { scale: Scaling },
+    Svm { scale: Scaling, point: svm::Point },
+}
+
+/// A fitted classifier with the scaling that belongs before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Classifier {
+    scale: Scale,
+    model: Model,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Model {
+    Majority { class: usize, classes: usize },
+    NearestNeighbour(neighbours::NearestNeighbour),
+    Svm(svm::OneVsRest),
+}
+
+/// Vectors (n x d) with the class index of each row.
+#[derive(Debug, Clone, Copy)]
+pub struct Labelled<'a> {
+    pub x: ArrayView2<'a, f32>,
+    pub y: &'a [usize],
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClassifyError {
+    #[error("the training images show {0} class(es), at least two are needed")]
+    TooFewClasses(usize),
+    #[error("the support vector machine did not fit: {0}")]
+    Svm(#[from] linfa_svm::SvmError),
+}
+
+impl ClassifierSettings {
+    /// Every point of the grid, in the order in which they are preferred at equal accuracy.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        match self {
+            Self::Majority => vec![Candidate::Majority],
+            Self::NearestNeighbour { scale } => vec![Candidate::NearestNeighbour { scale: *scale }],
+            Self::Svm(settings) => {
+                settings.points().into_iter().map(|point| Candidate::Svm { scale: settings.scale, point }).collect()
+            }
+        }
+    }
+
+    /// Fits every candidate on `train` and counts the rows of `val` that each gets right, in candidate order.
+    pub fn try_all(
+        &self,
+        train: Labelled,
+        val: Labelled,
+        classes: usize,
+    ) -> Result<Vec<(Candidate, usize)>, ClassifyError> {
+        let candidates = self.candidates();
+        let correct = match self {
+            Self::Svm(settings) => {
+                let scale = settings.scale.fit(train.x);
+                let (x, val_x) = (scale.apply(train.x), scale.apply(val.x));
+                svm::count_correct_of(
+                    &settings.points(),
+                    Labelled { x: x.view(), y: train.y },
+                    Labelled { x: val_x.view(), y: val.y },
+                    classes,
+                )?
+            }
+            _ => candidates
+                .iter()
+                .map(|candidate| Ok(candidate.fit(train, classes)?.count_correct(val)))
+                .collect::<Result<_, ClassifyError>>()?,
+        };
+        Ok(candidates.into_iter().zip(correct).collect())
+    }
+}
+
+impl Candidate {
+    /// Fits on all rows of `train`.
+    pub fn fit(&self, train: Labelled, classes: usize) -> Result<Classifier, ClassifyError> {
+        let scaling = match self {
+            Self::Majority => Scaling::None,
+            Self::NearestNeighbour { scale } | Self::Svm { scale, .. } => *scale,
+        };
+        let scale = scaling.fit(train.x);
+        let x = scale.apply(train.x);
+        let scaled = Labelled { x: x.view(), y: train.y };
+        let model = match self {
+            Self::Majority => Model::Majority { class: most_frequent(train.y, classes), classes },
+            Self::NearestNeighbour { .. } => {
+                Model::NearestNeighbour(neighbours::NearestNeighbour::new(scaled, classes))
+            }
+            Self::Svm { point, .. } => Model::Svm(svm::OneVsRest::fit(*point, scaled, classes)?),
+        };
+        Ok(Classifier { scale, model })
+    }
+
+    /// The settings as `name=value`, joined by spaces; empty where there is nothing to choose.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Majority | Self::NearestNeighbour { .. } => String::new(),
+            Self::Svm { point, .. } => point.to_string(),
+        }
+    }
+}
+
+impl Classifier {
+    /// Scores (n x classes), larger is likelier.
+    pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
+        let x = self.scale.apply(x);
+        match &self.model {
+            Model::Majority { class, classes } => {
+                Array2::from_shape_fn((x.nrows(), *classes), |(_, c)| if c == *class { 1.0 } else { 0.0 })
+            }
+            Model::NearestNeighbour(model) => model.scores(x.view()),
+            Model::Svm(model) => model.scores(x.view()),
+        }
+    }
+
+    fn count_correct(&self, val: Labelled) -> usize {
+        count_correct(&self.scores(val.x), val.y)
+    }
+}
+
+/// Class with the largest score of each row; of equal scores the first class wins, every time.
+pub fn decide(scores: &Array2<f32>) -> Vec<usize> {
+    let first_largest = |row: ndarray::ArrayView1<f32>| {
+        row.iter().enumerate().fold(0, |best, (class, score)| if *score > row[best] { class } else { best })
+    };
+    scores.axis_iter(Axis(0)).map(first_largest).collect()
+}
+
+fn count_correct(scores: &Array2<f32>, y: &[usize]) -> usize {
+    decide(scores).iter().zip(y).filter(|(predicted, truth)| predicted == truth).count()
+}
+
+fn most_frequent(y: &[usize], classes: usize) -> usize {
+    let mut counts = vec![0usize; classes];
+    y.iter().for_each(|&class| counts[class] += 1);
+    (0..classes).fold(0, |best, class| if counts[class] > counts[best] { class } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn equal_scores_go_to_the_first_class() {
+        assert_eq!(decide(&array![[0.5, 0.5, 0.1], [0.0, 2.0, 2.0], [-1.0, -3.0, -1.0]]), [0, 1, 0]);
+    }
+
+    #[test]
+    fn majority_takes_the_most_frequent_class_and_the_first_of_equals() {
+        let x = Array2::zeros((5, 0));
+        let fit = |y: &[usize]| Candidate::Majority.fit(Labelled { x: x.view(), y }, 3).unwrap();
+        assert_eq!(decide(&fit(&[2, 2, 1, 0, 2]).scores(x.view()))[0], 2);
+        assert_eq!(decide(&fit(&[1, 1, 2, 0, 2]).scores(x.view()))[0], 1);
+    }
+}

@@ -1,1 +1,79 @@
-//! stub
+//! The command line: one file a subcommand, and [`options`] that turn flags as typed into settings as meant.
+
+mod cache;
+mod doctor;
+mod list;
+mod measure;
+mod options;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Do I need deep features for this, or will SIFT do, and how sure are you?
+#[derive(Debug, Parser)]
+#[command(name = "featbench", version, about, long_about = LONG, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG: &str = "\
+Do I need deep features for this, or will SIFT do, and how sure are you?
+
+featbench measures handcrafted features (SIFT, ORB; bag of words; SVM) and deep ones (a ResNet through ONNX Runtime) on \
+the same splits of the same images, with floors, intervals and timings beside every number.";
+
+const EXAMPLES: &str = "\
+Examples:
+  featbench list                                     what there is, and what is ready
+  featbench report                                   measure what is missing, then write the report
+  featbench report --dataset photos --seeds 0,1,2    your own folder: photos/CLASS/FILE or photos/SPLIT/CLASS/FILE
+  featbench report --canvas native --canvas 96       also on a square canvas, where size can't tell the class
+  featbench report --from reports                    only render what is recorded
+  featbench doctor                                   what is installed, and what to do about the rest
+
+Exit codes: 0 all that was asked for is there; 1 some arm could not be measured; 2 nothing could be done.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Data sets, arms and backbones, and whether each is ready
+    List(list::Args),
+    /// Run what is not recorded yet
+    Measure(measure::Args),
+    /// Measure what is not recorded yet, then write tables and pictures
+    Report(report::Args),
+    /// What is installed: versions, devices, one line each with the remedy
+    Doctor,
+    /// Where the cache of intermediate results is and how large; --clear empties it
+    Cache(cache::Args),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// All that was asked for is there.
+    Complete,
+    /// It ran, but some arm could not be measured.
+    Partial,
+}
+
+/// Runs the command that was typed; errors become one message on standard error and exit code 2.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::List(args) => list::run(&args),
+        Command::Measure(args) => measure::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Doctor => doctor::run(),
+        Command::Cache(args) => cache::run(&args),
+    };
+    match result {
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Partial) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

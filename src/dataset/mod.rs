@@ -1,11 +1,16 @@
 //! Data sets: which files there are, what they show and which split each belongs to.
 //! A [`Manifest`] lists the files; [`Splits`] is what the rest of the program sees, with the wall between the
-//! splits in its types.
+//! splits in its types. [`Dataset::open`] is the way in.
 
-pub mod folder;
+pub mod error;
+mod findings;
+mod folder;
 pub mod manifest;
+pub mod open;
 pub mod registry;
 pub mod splits;
 
+pub use error::DatasetError;
 pub use manifest::Manifest;
+pub use open::{Dataset, Refit, list};
 pub use splits::{ImageFile, Split, Splits, Test, Train, Val};

@@ -2,9 +2,14 @@
 //! `Split<Train>` and `Split<Val>` show their labels; those of `Split<Test>` leave this file only together with
 //! the predictions of a fitted arm, in [`Split::evaluate`].
 
+use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::error::DatasetError;
+use super::manifest::{Manifest, Part, Row};
+use crate::record::ClassCount;
 
 /// Images that arms are fitted on.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +38,7 @@ pub struct ImageFile {
 }
 
 /// The images of one part of a data set, with labels that only the right reader gets.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Split<Part> {
     images: Vec<Arc<ImageFile>>,
     labels: Vec<usize>,
@@ -63,8 +68,15 @@ pub trait FittedArm {
     fn predict(&self, images: &[Arc<ImageFile>]) -> anyhow::Result<Vec<Prediction>>;
 }
 
+/// The number of images only: labels don't leave by way of a log either.
+impl<Part> Debug for Split<Part> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Split({} images)", self.len())
+    }
+}
+
 impl<Part> Split<Part> {
-    pub(super) fn new(images: Vec<Arc<ImageFile>>, labels: Vec<usize>) -> Self {
+    fn new(images: Vec<Arc<ImageFile>>, labels: Vec<usize>) -> Self {
         assert_eq!(images.len(), labels.len(), "one label an image");
         Self { images, labels, part: PhantomData }
     }
@@ -137,4 +149,41 @@ pub struct Splits {
     pub train: Split<Train>,
     pub val: Split<Val>,
     pub test: Split<Test>,
+}
+
+impl Splits {
+    /// The images with a role, in the manifest's order.
+    pub(super) fn of(folder: &Path, manifest: &Manifest) -> Result<Splits, DatasetError> {
+        let classes = manifest.classes();
+        Ok(Splits {
+            train: split_of(folder, manifest, Part::Train, &classes)?,
+            val: split_of(folder, manifest, Part::Val, &classes)?,
+            test: split_of(folder, manifest, Part::Test, &classes)?,
+            classes,
+        })
+    }
+
+    /// How many images each class has: all that is told of the reported labels before the final evaluation.
+    pub(super) fn counts(&self) -> Vec<ClassCount> {
+        let count = |labels: &[usize], class| labels.iter().filter(|&&label| label == class).count();
+        let counts = self.classes.iter().enumerate().map(|(index, class)| ClassCount {
+            class: class.clone(),
+            train: count(&self.train.labels, index),
+            val: count(&self.val.labels, index),
+            test: count(&self.test.labels, index),
+        });
+        counts.collect()
+    }
+}
+
+fn split_of<P>(folder: &Path, manifest: &Manifest, role: Part, classes: &[String]) -> Result<Split<P>, DatasetError> {
+    let image = |row: &Row| -> Result<_, DatasetError> {
+        let path = folder.join(&row.path);
+        let bytes = std::fs::metadata(&path).map_err(|error| DatasetError::io(&path, error))?.len();
+        let Row { path: id, sha256, width, height, .. } = row.clone();
+        Ok(Arc::new(ImageFile { id, path, sha256, width, height, bytes }))
+    };
+    let images = manifest.with_role(role).map(image).collect::<Result<_, _>>()?;
+    let label = |row: &Row| classes.binary_search(&row.label).expect("the classes are those of the same rows");
+    Ok(Split::new(images, manifest.with_role(role).map(label).collect()))
 }

@@ -1,1 +1,318 @@
-//! stub
+//! Backbones: pretrained networks by name. One (`resnet18-cntk`) is part of the program; the others are files of the
+//! user's, `NAME.safetensors` with torchvision's tensor names or `NAME.onnx`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::network::{FEATURES, INPUT, resnet};
+use super::onnx::{ModelProto, ports::Ports};
+use super::session::SessionError;
+use super::weights::{self, WeightsError, safetensors};
+use crate::image::tensor::{IMAGENET, Normalisation};
+
+const EMBEDDED: (&str, &[u8]) = ("resnet18-cntk", include_bytes!("../../models/resnet18-cntk.safetensors"));
+
+/// What `models/models.toml` says of a backbone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    pub title: String,
+    block: resnet::Block,
+    blocks: Vec<usize>,
+    /// Length of the feature vector.
+    pub dimension: usize,
+    #[serde(default = "one")]
+    input_multiple: usize,
+    mean: [f32; 3],
+    deviation: [f32; 3],
+    /// Where the weights come from.
+    pub source: String,
+    pub licence: String,
+    sha256: Option<String>,
+    get: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// The backbones of `models/models.toml`, by name.
+pub static REGISTRY: LazyLock<BTreeMap<String, Entry>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../models/models.toml")).expect("models.toml is part of the program and tested")
+});
+
+/// Why a backbone can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackboneError {
+    #[error(
+        "no backbone is called `{name}`: featbench knows {known}, and there is no {name}.safetensors or {name}.onnx in \
+         {folders}"
+    )]
+    Unknown { name: String, known: String, folders: String },
+    #[error(
+        "the backbone `{name}` is not on this machine ({folders}): {get} as {name}.safetensors into a folder that \
+         --model-dir or FEATBENCH_MODELS names"
+    )]
+    NotHere { name: String, get: String, folders: String },
+    #[error("{}: {reason}", path.display())]
+    Read { path: PathBuf, reason: String },
+    #[error(
+        "{}: SHA-256 {found}, but models.toml says {expected}; the file is damaged or another one", path.display()
+    )]
+    Hash { path: PathBuf, found: String, expected: String },
+    #[error("{}: {reason}", path.display())]
+    Weights { path: PathBuf, reason: WeightsError },
+    #[error("{}: {reason}", path.display())]
+    Onnx { path: PathBuf, reason: String },
+    #[error("backbone `{name}`: an input of {side} px does not fit; its side must be {expected}")]
+    Side { name: String, side: usize, expected: String },
+    #[error("backbone `{name}`: {reason}")]
+    Session { name: String, reason: SessionError },
+    #[error("backbone `{name}`: {found} numbers came out for {images} images; {expected} an image are expected")]
+    Output { name: String, found: usize, images: usize, expected: usize },
+}
+
+/// A pretrained network that is on this machine and has been checked.
+#[derive(Debug)]
+pub struct Backbone {
+    pub name: String,
+    /// Length of the feature vector.
+    pub dimension: usize,
+    /// What the input is normalised with.
+    pub normalisation: Normalisation,
+    /// SHA-256 of the file, lower-case hex: its identity in records and cache keys.
+    pub sha256: String,
+    /// How the graph is fed and read.
+    pub ports: Ports,
+    input_multiple: usize,
+    path: PathBuf,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Weights(resnet::ResNet, Cow<'static, [u8]>),
+    Onnx(Vec<u8>),
+}
+
+/// The folders to look for models in: those given, then those of `FEATBENCH_MODELS`, a list like `PATH`.
+pub fn model_folders(given: &[PathBuf]) -> Vec<PathBuf> {
+    let stated = std::env::var_os("FEATBENCH_MODELS").unwrap_or_default();
+    let stated = std::env::split_paths(&stated).filter(|folder| !folder.as_os_str().is_empty());
+    given.iter().cloned().chain(stated).collect()
+}
+
+/// Every name that [`Backbone::open`] knows or finds a file for, sorted.
+pub fn names(folders: &[PathBuf]) -> Vec<String> {
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = entries.map(|entry| entry.path()).filter(|path| {
+        matches!(path.extension().and_then(|e| e.to_str()), Some("safetensors" | "onnx")) && path.is_file()
+    });
+    let found = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    REGISTRY.keys().cloned().chain(found).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+impl Backbone {
+    /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors` or `NAME.onnx`) and
+    /// checks it: hash, every tensor's name and shape, or an ONNX file's input and output. A name that is not in the
+    /// registry gets ImageNet's normalisation.
+    ///
+    /// # Errors
+    /// The message names the file and what was expected, or says how to get the backbone.
+    pub fn open(name: &str, folders: &[PathBuf]) -> Result<Backbone, BackboneError> {
+        let entry = REGISTRY.get(name);
+        if name == EMBEDDED.0 {
+            return Backbone::checked(name, entry, Path::new("(embedded)"), Cow::Borrowed(EMBEDDED.1));
+        }
+        let candidates = folders.iter().flat_map(|f| ["safetensors", "onnx"].map(|e| f.join(format!("{name}.{e}"))));
+        let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
+            return Err(not_here(name, folders));
+        };
+        let bytes = std::fs::read(&path)
+            .map_err(|e| BackboneError::Read { path: path.clone(), reason: format!("can't be read: {e}") })?;
+        Backbone::checked(name, entry, &path, Cow::Owned(bytes))
+    }
+
+    fn checked(
+        name: &str,
+        entry: Option<&Entry>,
+        path: &Path,
+        bytes: Cow<'static, [u8]>,
+    ) -> Result<Backbone, BackboneError> {
+        let sha256 = verified_hash(entry, path, &bytes)?;
+        let (content, dimension, ports) = if path.extension().is_some_and(|e| e == "onnx") {
+            let failed = |reason: String| BackboneError::Onnx { path: path.to_owned(), reason };
+            let model = ModelProto::read(&bytes).map_err(|e| failed(e.to_string()))?;
+            let (ports, dimension) = Ports::of(&model.graph.unwrap_or_default()).map_err(failed)?;
+            (Content::Onnx(bytes.into_owned()), dimension, ports)
+        } else {
+            let network =
+                resnet_of(entry, &bytes).map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
+            let dimension = network.network().dimension;
+            (Content::Weights(network, bytes), dimension, Ports::free(INPUT, FEATURES))
+        };
+        let normalisation =
+            entry.map_or(IMAGENET, |entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
+        let input_multiple = entry.map_or(1, |entry| entry.input_multiple);
+        let (name, path) = (name.to_owned(), path.to_owned());
+        Ok(Backbone { name, dimension, normalisation, sha256, ports, input_multiple, path, content })
+    }
+
+    /// The network as the bytes of an ONNX file, weights included: as large as the weights in f32.
+    pub fn model(&self) -> Result<Cow<'_, [u8]>, BackboneError> {
+        match &self.content {
+            Content::Onnx(bytes) => Ok(Cow::Borrowed(bytes)),
+            Content::Weights(resnet, bytes) => {
+                let weights = safetensors::read(bytes);
+                let model = weights.and_then(|weights| resnet.network().with(weights));
+                let model = model.map_err(|reason| BackboneError::Weights { path: self.path.clone(), reason })?;
+                Ok(Cow::Owned(model.write()))
+            }
+        }
+    }
+
+    /// May an input have this side, in pixels?
+    pub fn check_side(&self, side: usize) -> Result<(), BackboneError> {
+        let expected = match self.ports.side {
+            Some(fixed) if fixed != side => format!("{fixed} px"),
+            None if side == 0 || !side.is_multiple_of(self.input_multiple) => {
+                format!("a multiple of {} px", self.input_multiple)
+            }
+            _ => return Ok(()),
+        };
+        Err(BackboneError::Side { name: self.name.clone(), side, expected })
+    }
+}
+
+/// SHA-256 of the bytes, compared with the registry's where it states one for this kind of file.
+fn verified_hash(entry: Option<&Entry>, path: &Path, bytes: &[u8]) -> Result<String, BackboneError> {
+    let found = format!("{:x}", Sha256::digest(bytes));
+    match entry.and_then(|entry| entry.sha256.clone()) {
+        Some(expected) if expected != found => Err(BackboneError::Hash { path: path.to_owned(), found, expected }),
+        _ => Ok(found),
+    }
+}
+
+/// The ResNet that these weights are, once every tensor has been checked against what it needs: the registry's, or
+/// for another name the one that is read off the tensors' names. Only the classification layer may be absent.
+fn resnet_of(entry: Option<&Entry>, bytes: &[u8]) -> Result<resnet::ResNet, WeightsError> {
+    let shapes = safetensors::shapes(bytes)?;
+    let mut network = resnet::ResNet::of(&shapes)?;
+    if let Some(entry) = entry {
+        network.block = entry.block;
+        network.blocks.clone_from(&entry.blocks);
+    }
+    weights::check(&shapes, &network.network().parameters)?;
+    Ok(network)
+}
+
+fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
+    let listed = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    let name = name.to_owned();
+    match REGISTRY.get(&name) {
+        Some(entry) => {
+            let folders = if listed.is_empty() { "no folder was given".into() } else { format!("looked in {listed}") };
+            BackboneError::NotHere { name, get: entry.get.clone(), folders }
+        }
+        None => {
+            let known = REGISTRY.keys().cloned().collect::<Vec<_>>().join(", ");
+            let folders = if listed.is_empty() { "a folder of --model-dir or FEATBENCH_MODELS".into() } else { listed };
+            BackboneError::Unknown { name, known, folders }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep::network::resnet::{Block, ResNet};
+    use crate::deep::onnx::{Attribute, Dimension, Graph};
+
+    fn folder_with(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), bytes).unwrap();
+        let folders = vec![folder.path().to_owned()];
+        (folder, folders)
+    }
+
+    /// An ONNX file that averages its input.
+    fn averaging() -> Vec<u8> {
+        let mut graph = Graph::new("average");
+        let [batch, height, width] = ["n", "h", "w"].map(|name| Dimension::Name(name.into()));
+        graph.input("pixels", &[batch.clone(), Dimension::Size(3), height, width]);
+        graph.node_to("GlobalAveragePool", &["pixels"], &[], &["pooled"]);
+        graph.node_to("Flatten", &["pooled"], &[("axis", Attribute::Int(1))], &["flat"]);
+        graph.output("flat", &[batch, Dimension::Size(3)]);
+        graph.model().write()
+    }
+
+    #[test]
+    fn the_embedded_weights_are_the_registered_ones() {
+        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
+        assert_eq!(Some(&backbone.sha256), REGISTRY["resnet18-cntk"].sha256.as_ref());
+        assert_eq!((backbone.dimension, backbone.normalisation), (512, IMAGENET));
+    }
+
+    #[test]
+    fn the_registry_states_the_networks_dimensions() {
+        for (name, entry) in REGISTRY.iter() {
+            let resnet = ResNet { block: entry.block, blocks: entry.blocks.clone(), classes: None };
+            assert_eq!(resnet.network().dimension, entry.dimension, "{name}");
+        }
+        assert_eq!(REGISTRY["resnet50"].block, Block::Bottleneck);
+    }
+
+    #[test]
+    fn a_backbone_that_is_not_here_says_how_to_get_it() {
+        let error = Backbone::open("resnet50", &["/models".into()]).unwrap_err().to_string();
+        for part in ["looked in /models", "safetensors.torch.save_file as resnet50.safetensors", "--model-dir"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = Backbone::open("resnet19", &[]).unwrap_err().to_string();
+        assert!(error.contains("knows resnet18, resnet18-cntk, resnet34, resnet50"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_registered_one_is_refused() {
+        let error = verified_hash(REGISTRY.get("resnet18-cntk"), Path::new("x.safetensors"), b"other").unwrap_err();
+        let BackboneError::Hash { found, .. } = &error else { panic!("{error}") };
+        assert_eq!(found, "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa");
+    }
+
+    #[test]
+    fn weights_of_another_network_are_refused_by_name() {
+        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED.1);
+        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
+        assert!(error.contains("resnet18.safetensors: tensor `layer4.2.bn1.bias` of shape [512]"), "{error}");
+        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED.1);
+        assert_eq!(Backbone::open("mine", &folders).unwrap().dimension, 512, "read off the names");
+    }
+
+    #[test]
+    fn an_onnx_file_is_a_backbone_too() {
+        let (_folder, folders) = folder_with("average.onnx", &averaging());
+        let backbone = Backbone::open("average", &folders).unwrap();
+        assert_eq!((backbone.ports.input.as_str(), backbone.ports.output.as_str()), ("pixels", "flat"));
+        assert_eq!(backbone.dimension, 3);
+        assert!(names(&folders).contains(&"average".to_owned()));
+        let (_folder, folders) = folder_with("broken.onnx", b"PK\x03\x04 no model");
+        let error = Backbone::open("broken", &folders).unwrap_err().to_string();
+        assert!(error.contains("broken.onnx: not an ONNX file"), "{error}");
+    }
+
+    #[test]
+    fn sides_are_checked() {
+        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
+        assert!(backbone.check_side(224).is_ok());
+        let error = backbone.check_side(100).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "backbone `resnet18-cntk`: an input of 100 px does not fit; its side must be a multiple of 32 px"
+        );
+    }
+}

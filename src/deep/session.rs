@@ -1,1 +1,266 @@
-//! stub
+//! ONNX Runtime: loading the library once, and running graphs. The only file that uses the `ort` crate.
+//! A session computes with one thread and its results do not depend on how many sessions run beside it, so work is
+//! spread by giving each worker a session of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider};
+use ort::logging::LogLevel;
+use ort::session::RunOptions;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::TensorRef;
+
+use super::Tensor;
+use super::library::{self, LibraryError};
+
+/// What a session computes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    Cpu,
+    /// The first NVIDIA GPU; never replaced by the CPU in silence.
+    Cuda,
+}
+
+/// What went wrong with the library, a model or a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    #[error("ONNX Runtime can't be loaded from {}: {reason}; run `make setup`", path.display())]
+    Load { path: PathBuf, reason: String },
+    #[error(
+        "this build of ONNX Runtime has no CUDA (it has {found}); run `make setup CUDA=1` on a machine with an NVIDIA \
+         GPU, or use --device cpu"
+    )]
+    NoCuda { found: String },
+    #[error("CUDA can't be used: {0}; check the NVIDIA driver and run `make setup CUDA=1`, or use --device cpu")]
+    Cuda(String),
+    #[error("ONNX Runtime refuses the model: {0}")]
+    Model(String),
+    #[error("running the model failed: {0}")]
+    Run(String),
+}
+
+/// Options of the CUDA provider, as they are set and recorded. TF32 would cost three digits of accuracy; the
+/// exhaustive search is paid once for each shape, so shapes must stay fixed.
+const CUDA_OPTIONS: [(&str, &str); 4] = [
+    ("device_id", "0"),
+    ("cudnn_conv_algo_search", "EXHAUSTIVE"),
+    ("cudnn_conv_use_max_workspace", "1"),
+    ("use_tf32", "0"),
+];
+
+impl Device {
+    /// As in records: `cpu` or `cuda`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Device::Cpu => "cpu",
+            Device::Cuda => "cuda",
+        }
+    }
+
+    /// The execution provider and its options, for records.
+    pub fn provider(self) -> String {
+        match self {
+            Device::Cpu => "CPUExecutionProvider intra_op_threads=1 arena=1".into(),
+            Device::Cuda => {
+                let options = CUDA_OPTIONS.map(|(key, value)| format!("{key}={value}"));
+                format!("CUDAExecutionProvider {}", options.join(" "))
+            }
+        }
+    }
+}
+
+/// The loaded library.
+#[derive(Debug)]
+pub struct Runtime {
+    environment: ort::environment::Environment,
+    /// The file that was loaded.
+    pub path: PathBuf,
+}
+
+impl Runtime {
+    /// The library of this process, found and loaded at the first call.
+    ///
+    /// # Errors
+    /// It is not installed or can't be loaded; every later call says the same.
+    pub fn get() -> Result<&'static Runtime, SessionError> {
+        static RUNTIME: OnceLock<Result<Runtime, SessionError>> = OnceLock::new();
+        RUNTIME.get_or_init(|| Runtime::load(&library::find()?)).as_ref().map_err(Clone::clone)
+    }
+
+    fn load(path: &Path) -> Result<Runtime, SessionError> {
+        let failed = |reason: String| SessionError::Load { path: path.to_owned(), reason };
+        let builder = ort::init_from(path).map_err(|e| failed(e.to_string()))?;
+        let builder = builder.with_name("featbench").with_telemetry(false);
+        let environment = builder.build().map_err(|e| failed(e.to_string()))?;
+        // every failure comes back as an error as well: printed by the library it would stand there twice
+        environment.set_log_level(LogLevel::Fatal);
+        Ok(Runtime { environment, path: path.canonicalize().unwrap_or_else(|_| path.to_owned()) })
+    }
+
+    /// Version and commit, for records and cache keys: `1.32.0 (fab30a4)`. The version is that of the file's name,
+    /// the commit that of the build.
+    pub fn version(&self) -> String {
+        let numbers = library::version(&self.path).unwrap_or_default();
+        let version = numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+        let build = ort::info();
+        let commit = build.split("git-commit-id=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or(build);
+        if version.is_empty() { commit.to_owned() } else { format!("{version} ({commit})") }
+    }
+
+    /// The devices that this build of the library knows; whether a GPU is there is seen when a session opens.
+    pub fn devices(&self) -> Vec<Device> {
+        let cuda = ep::CUDA::is_available().unwrap_or(false).then_some(Device::Cuda);
+        std::iter::once(Device::Cpu).chain(cuda).collect()
+    }
+}
+
+/// A named input: shape and numbers, row-major.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub name: &'a str,
+    pub shape: &'a [usize],
+    pub data: &'a [f32],
+}
+
+/// A graph that is ready to run. It copies the weights it is given.
+#[derive(Debug)]
+pub struct Session {
+    session: ort::session::Session,
+}
+
+impl Session {
+    /// Prepares a model, the bytes of an ONNX file.
+    ///
+    /// # Errors
+    /// No library, no such device, or a model that the library refuses.
+    pub fn open(model: &[u8], device: Device) -> Result<Session, SessionError> {
+        let runtime = Runtime::get()?;
+        let provider = match device {
+            Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
+            Device::Cuda if !runtime.devices().contains(&Device::Cuda) => {
+                let found = runtime.devices().into_iter().map(Device::name).collect::<Vec<_>>().join(", ");
+                return Err(SessionError::NoCuda { found });
+            }
+            Device::Cuda => {
+                let set = |cuda: ep::CUDA, (key, value): (&str, &str)| cuda.with_arbitrary_config(key, value);
+                CUDA_OPTIONS.into_iter().fold(ep::CUDA::default(), set).build()
+            }
+        };
+        let refused = |e: ort::Error| SessionError::Model(one_line(&e));
+        let options = ort::session::Session::builder(&runtime.environment)
+            .and_then(|b| Ok(b.with_intra_threads(1)?))
+            .and_then(|b| Ok(b.with_inter_threads(1)?))
+            .and_then(|b| Ok(b.with_optimization_level(GraphOptimizationLevel::All)?))
+            .map_err(refused)?;
+        let mut options = options
+            .with_execution_providers([provider.error_on_failure()])
+            .map_err(|e| SessionError::Cuda(one_line(&e)))?;
+        Ok(Session { session: options.commit_from_memory(model).map_err(refused)? })
+    }
+
+    /// Runs the graph and returns the outputs of these names, in their order. Exclusive, because one session must
+    /// not be run by two threads at a time.
+    ///
+    /// # Errors
+    /// An unknown name, a shape that does not fit, an output that does not hold 32-bit floats, a failing node.
+    pub fn run(&mut self, inputs: &[Input], outputs: &[&str]) -> Result<Vec<Tensor>, SessionError> {
+        self.try_run(inputs, outputs).map_err(|e| SessionError::Run(one_line(&e)))
+    }
+
+    fn try_run(&mut self, inputs: &[Input], outputs: &[&str]) -> ort::Result<Vec<Tensor>> {
+        let mut fed = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            fed.push((input.name, TensorRef::from_array_view((input.shape, input.data))?));
+        }
+        let wanted = outputs.iter().fold(ort::session::OutputSelector::no_default(), |s, &name| s.with(name));
+        let options = RunOptions::new()?.with_outputs(wanted);
+        let values = self.session.run_with_options(fed, &options)?;
+        let tensor = |name: &&str| {
+            let (shape, data) = values[*name].try_extract_tensor::<f32>()?;
+            let shape: Vec<usize> = shape.iter().map(|&side| side as usize).collect();
+            Ok(Tensor::new(&shape, data.to_vec()))
+        };
+        outputs.iter().map(tensor).collect()
+    }
+}
+
+/// ONNX Runtime's messages run over several lines.
+fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep::onnx::{Attribute, Dimension, Graph};
+
+    /// The two largest of each four numbers, and the sum of all.
+    fn largest() -> Vec<u8> {
+        let mut graph = Graph::new("largest");
+        graph.input("x", &[Dimension::Name("batch".into()), Dimension::Size(4)]);
+        let two = graph.ints(&[2]);
+        graph.node_to("TopK", &["x", &two], &[("axis", Attribute::Int(1))], &["top", "index"]);
+        let shape = graph.ints(&[-1, 1, 2]);
+        graph.node_to("Reshape", &["top", &shape], &[], &["cube"]);
+        graph.node_to("ReduceSum", &["x"], &[("keepdims", Attribute::Int(0))], &["sum"]);
+        for output in ["cube", "top"] {
+            graph.output(output, &[]);
+        }
+        graph.output("sum", &[]);
+        // ranks are left to ONNX Runtime
+        let mut model = graph.model();
+        model.graph.iter_mut().flat_map(|g| &mut g.output).for_each(|output| {
+            output.r#type.iter_mut().flat_map(|t| &mut t.tensor_type).for_each(|t| t.shape = None);
+        });
+        model.write()
+    }
+
+    #[test]
+    fn a_graph_runs_by_name_and_gives_several_outputs() {
+        let mut session = Session::open(&largest(), Device::Cpu).unwrap();
+        let x = Input { name: "x", shape: &[2, 4], data: &[1.0, 4.0, 2.0, 3.0, 0.0, 0.0, -1.0, 5.0] };
+        let outputs = session.run(&[x], &["sum", "cube"]).unwrap();
+        assert_eq!(outputs[0], Tensor::new(&[], vec![14.0]), "a stated keepdims=0 arrives");
+        assert_eq!(outputs[1], Tensor::new(&[2, 1, 2], vec![4.0, 3.0, 5.0, 0.0]));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let mut session = Session::open(&largest(), Device::Cpu).unwrap();
+        let x = Input { name: "x", shape: &[1, 3], data: &[1.0; 3] };
+        let y = Input { name: "y", shape: &[1, 4], data: &[1.0; 4] };
+        let unfit = [
+            (x, "sum", "x for the following indices index: 1 Got: 3 Expected: 4"),
+            (y, "sum", "Invalid input name: y"),
+            (Input { name: "x", ..y }, "z", "Invalid output name: z"),
+        ];
+        for (input, output, expected) in unfit {
+            let error = session.run(&[input], &[output]).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        }
+        assert!(matches!(Session::open(b"no model", Device::Cpu), Err(SessionError::Model(_))));
+    }
+
+    #[test]
+    fn cuda_without_a_gpu_is_a_loud_error() {
+        match Session::open(&largest(), Device::Cuda) {
+            Ok(_) => assert!(Runtime::get().unwrap().devices().contains(&Device::Cuda)),
+            Err(error) => {
+                assert!(matches!(error, SessionError::NoCuda { .. } | SessionError::Cuda(_)), "{error}");
+                assert!(error.to_string().contains("make setup CUDA=1"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_library_tells_its_version() {
+        let runtime = Runtime::get().unwrap();
+        let version = runtime.version();
+        let numbers = version.split(' ').next().unwrap();
+        assert!(!numbers.is_empty() && !version.contains("Build Info"), "{version}");
+        assert_eq!(runtime.devices()[0], Device::Cpu);
+    }
+}

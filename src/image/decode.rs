@@ -59,6 +59,11 @@ fn decode(bytes: &[u8], colour: i32) -> Result<Mat, DecodeError> {
     }
 }
 
+/// OpenCV's version: what every decoded pixel and descriptor depends on.
+pub fn version() -> String {
+    opencv::core::get_version_string().unwrap_or_default()
+}
+
 fn size(pixels: &Mat) -> (u32, u32) {
     (pixels.cols().unsigned_abs(), pixels.rows().unsigned_abs())
 }

@@ -1,8 +1,13 @@
 //! Records: the only thing that is written while measuring and the only thing that a report reads.
 //! [`rows`] says what one line means, [`store`] keeps them in a folder so that an interrupted run loses nothing.
+//! The format is described for readers in `docs/RECORDS.md`.
 
+mod files;
 pub mod rows;
+pub mod scores;
 pub mod store;
+mod table;
 
 pub use rows::*;
-pub use store::{Records, Store};
+pub use scores::{format_score, format_scores, parse_scores};
+pub use store::{Records, RunRecord, Store};

@@ -70,6 +70,22 @@ pub struct RunRow {
     pub device: String,
 }
 
+impl RunRow {
+    /// What makes a run another run rather than a newer one: dataset, arm, backbone, input, canvas (`native` first,
+    /// then by size), seed, form, protocol. Runs are listed in this order within their family.
+    pub fn identity(&self) -> impl Ord + '_ {
+        let side = if self.canvas == "native" { 0 } else { self.canvas.parse().unwrap_or(u32::MAX) };
+        let names = (&self.dataset, &self.arm, &self.backbone);
+        (names, self.input_px, (side, &self.canvas), self.seed, &self.form, &self.protocol)
+    }
+
+    /// Place of the family in every table: floors first, then handcrafted, then deep.
+    pub fn family_rank(&self) -> usize {
+        const FAMILIES: [&str; 3] = ["floor", "handcrafted", "deep"];
+        FAMILIES.iter().position(|family| *family == self.family).unwrap_or(FAMILIES.len())
+    }
+}
+
 /// `predictions.csv`: one image of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PredictionRow {
@@ -79,7 +95,7 @@ pub struct PredictionRow {
     /// Class names.
     pub truth: String,
     pub predicted: String,
-    /// One score a class in label order, 6 significant digits, separated by spaces; empty where the arm has none.
+    /// One score a class in label order, as [`super::format_scores`] writes them; empty where the arm has none.
     pub scores: String,
 }
 
@@ -133,6 +149,7 @@ pub struct ClassCount {
 
 /// `dataset.json`: what the data set was when it was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DatasetRecord {
     pub name: String,
     pub title: String,
@@ -154,6 +171,7 @@ pub struct DatasetRecord {
 
 /// `environment.json`: one machine and build, by its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Environment {
     pub commit: String,
     /// The work tree differed from the commit.
@@ -174,6 +192,7 @@ pub struct Environment {
 
 /// `arms.json`: what an arm is, in words and settings, as it was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ArmRecord {
     pub family: String,
     pub title: String,

@@ -1,11 +1,19 @@
 //! A folder of records. Every write goes beside the file and is renamed into place, and a run counts as recorded
 //! only once its line in `runs.csv` stands, so that a program killed at any moment leaves nothing half-written.
 
+use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
+use super::files::{self, unwritable};
 use super::rows::*;
+use super::table::{self, Row};
+
+const DATASET: &str = "dataset.json";
+const ARMS: &str = "arms.json";
+const ENVIRONMENTS: &str = "environment.json";
 
 /// Everything that was recorded for one data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,9 +21,13 @@ pub struct Records {
     pub dataset: DatasetRecord,
     pub arms: ArmRecords,
     pub environments: Environments,
+    /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
     pub runs: Vec<RunRow>,
+    /// In the order of the runs, then by image.
     pub predictions: Vec<PredictionRow>,
+    /// In the order of the runs, then by scenario, stage and sample.
     pub timings: Vec<TimingRow>,
+    /// In the order of the runs, then by candidate.
     pub selection: Vec<SelectionRow>,
 }
 
@@ -35,28 +47,180 @@ pub struct Store {
     records: Records,
 }
 
+impl Row for RunRow {
+    const NAME: &'static str = "runs";
+}
+
+impl Row for PredictionRow {
+    const NAME: &'static str = "predictions";
+}
+
+impl Row for TimingRow {
+    const NAME: &'static str = "timings";
+}
+
+impl Row for SelectionRow {
+    const NAME: &'static str = "selection";
+}
+
+/// A row that belongs to a run.
+trait OfRun: Row {
+    fn run_id(&self) -> &str;
+    /// Where the row stands among those of its run.
+    fn place(&self) -> impl Ord;
+}
+
+impl OfRun for PredictionRow {
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn place(&self) -> impl Ord {
+        &self.image
+    }
+}
+
+impl OfRun for TimingRow {
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn place(&self) -> impl Ord {
+        (&self.scenario, &self.stage, self.sample)
+    }
+}
+
+impl OfRun for SelectionRow {
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn place(&self) -> impl Ord {
+        self.candidate
+    }
+}
+
+/// Drops rows whose run is not in `order` and sorts the others.
+fn settle<R: OfRun>(rows: &mut Vec<R>, order: &HashMap<&str, usize>) {
+    rows.retain(|row| order.contains_key(row.run_id()));
+    rows.sort_by(|a, b| (order[a.run_id()], a.place()).cmp(&(order[b.run_id()], b.place())));
+}
+
+fn drop_run<R: OfRun>(rows: &mut Vec<R>, run_id: &str) {
+    rows.retain(|row| row.run_id() != run_id);
+}
+
+fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
+    rows.iter().all(|row| row.run_id() == run_id)
+}
+
 impl Records {
-    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`) and the three JSON files.
+    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`) and the three JSON files. Rows of runs
+    /// that are not in `runs.csv` are what a killed write left behind; they are passed over.
     ///
     /// # Errors
     /// A missing or unreadable file, a column of another version: the message names the file and the remedy.
     pub fn read(folder: &Path) -> Result<Records> {
-        let _ = folder;
-        todo!()
+        let mut records = Records {
+            dataset: files::read_json(&folder.join(DATASET))?,
+            arms: files::read_json(&folder.join(ARMS))?,
+            environments: files::read_json(&folder.join(ENVIRONMENTS))?,
+            runs: table::read(folder)?,
+            predictions: table::read(folder)?,
+            timings: table::read(folder)?,
+            selection: table::read(folder)?,
+        };
+        records.settle();
+        Ok(records)
     }
 
-    /// Every folder at or below `root` that holds a `runs.csv` or `runs.csv.gz`, sorted.
+    /// Every folder at or below `root` that holds a `runs.csv` or `runs.csv.gz`, sorted. Links are not followed.
+    ///
+    /// # Errors
+    /// A folder that can't be listed.
     pub fn find(root: &Path) -> Result<Vec<PathBuf>> {
-        let _ = root;
-        todo!()
+        let mut found = Vec::new();
+        let mut open = vec![root.to_path_buf()];
+        while let Some(folder) = open.pop() {
+            if table::path_of::<RunRow>(&folder)?.exists() {
+                found.push(folder.clone());
+            }
+            for entry in fs::read_dir(&folder).map_err(|error| files::unreadable(&folder, &error))? {
+                let entry = entry.map_err(|error| files::unreadable(&folder, &error))?;
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    open.push(entry.path());
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn empty(dataset: DatasetRecord) -> Records {
+        Records {
+            dataset,
+            arms: ArmRecords::new(),
+            environments: Environments::new(),
+            runs: Vec::new(),
+            predictions: Vec::new(),
+            timings: Vec::new(),
+            selection: Vec::new(),
+        }
+    }
+
+    /// Brings all rows into their fixed order and drops what belongs to no run.
+    fn settle(&mut self) {
+        let Records { environments, runs, predictions, timings, selection, .. } = self;
+        runs.sort_by(|a, b| (a.family_rank(), a.identity()).cmp(&(b.family_rank(), b.identity())));
+        environments.retain(|id, _| runs.iter().any(|run| run.environment_id == *id));
+        let order = runs.iter().enumerate().map(|(place, run)| (run.run_id.as_str(), place)).collect();
+        settle(predictions, &order);
+        settle(timings, &order);
+        settle(selection, &order);
     }
 }
 
 impl Store {
-    /// Opens `folder`, creating it; what is recorded there is kept. Proves at once that the folder can be written.
+    /// Opens `folder`, creating it. What is recorded there is kept as long as the data set's manifest is the same;
+    /// the data set's description and those of `arms` are brought up to date. It writes at once, so that a folder
+    /// that can't be written is known before anything is measured.
+    ///
+    /// # Errors
+    /// A folder that can't be written, records that can't be read or are of another version.
     pub fn open(folder: &Path, dataset: DatasetRecord, arms: ArmRecords) -> Result<Store> {
-        let _ = (folder, dataset, arms);
-        todo!()
+        fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        let recorded = table::path_of::<RunRow>(folder)?.exists();
+        let records = if recorded { Records::read(folder)? } else { Records::empty(dataset.clone()) };
+        let mut fresh = records.clone();
+        if fresh.dataset.manifest_sha256 != dataset.manifest_sha256 {
+            fresh.runs.clear();
+        }
+        fresh.dataset = dataset;
+        fresh.arms.retain(|arm, _| fresh.runs.iter().any(|run| run.arm == *arm));
+        fresh.arms.extend(arms);
+        let mut store = Store { folder: folder.to_path_buf(), records };
+        store.replace(fresh)?;
+        Ok(store)
+    }
+
+    /// Opens `folder` without anything that was recorded there, whatever version it is of (`--fresh`).
+    ///
+    /// # Errors
+    /// A folder that can't be written.
+    pub fn create(folder: &Path, dataset: DatasetRecord, arms: ArmRecords) -> Result<Store> {
+        fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        table::write::<RunRow>(folder, &[])?;
+        let mut records = Records::empty(dataset);
+        records.arms = arms;
+        let mut store = Store { folder: folder.to_path_buf(), records: records.clone() };
+        store.replace(records)?;
+        Ok(store)
+    }
+
+    /// Ids of the runs that `folder` has recorded with status `ok`; none where it holds no records that can be read.
+    pub fn recorded(folder: &Path) -> Vec<String> {
+        let runs = Records::read(folder).map(|records| records.runs).unwrap_or_default();
+        runs.into_iter().filter(|run| run.status == Status::Ok).map(|run| run.run_id).collect()
     }
 
     pub fn records(&self) -> &Records {
@@ -69,14 +233,77 @@ impl Store {
 
     /// Is this run recorded with status `ok`?
     pub fn has(&self, run_id: &str) -> bool {
-        let _ = run_id;
-        todo!()
+        self.records.runs.iter().any(|run| run.run_id == run_id && run.status == Status::Ok)
     }
 
     /// Adds a run, in the place of an older one of the same dataset, arm, backbone, input, canvas, seed, form and
     /// protocol. Rows are kept in a fixed order, whatever order the runs ended in.
+    ///
+    /// # Errors
+    /// A file that can't be written; the store is then as it was, and the folder holds no part of the run.
     pub fn add(&mut self, record: RunRecord, environment: (&str, Environment)) -> Result<()> {
-        let _ = (record, environment);
-        todo!()
+        let RunRecord { run, predictions, timings, selection } = record;
+        let id = &run.run_id;
+        ensure!(
+            all_of_run(&predictions, id) && all_of_run(&timings, id) && all_of_run(&selection, id),
+            "run {id}: some of its rows name another run"
+        );
+        let mut records = self.records.clone();
+        let replaced: Vec<RunRow> =
+            records.runs.extract_if(.., |old| old.run_id == *id || old.identity() == run.identity()).collect();
+        for old in &replaced {
+            drop_run(&mut records.predictions, &old.run_id);
+            drop_run(&mut records.timings, &old.run_id);
+            drop_run(&mut records.selection, &old.run_id);
+        }
+        records.environments.insert(environment.0.to_owned(), environment.1);
+        records.predictions.extend(predictions);
+        records.timings.extend(timings);
+        records.selection.extend(selection);
+        records.runs.push(run);
+        self.replace(records)
+    }
+
+    /// Puts `records` in the place of what is recorded, on disk and here. At every moment between two files each run
+    /// of `runs.csv` has all its rows: what goes away leaves it first, what comes enters it last.
+    fn replace(&mut self, mut records: Records) -> Result<()> {
+        records.settle();
+        let staying: Vec<RunRow> = self.records.runs.iter().filter(|run| records.runs.contains(run)).cloned().collect();
+        if staying.len() < self.records.runs.len() {
+            table::write(&self.folder, &staying)?;
+        }
+        files::write_json(&self.folder.join(DATASET), &records.dataset)?;
+        files::write_json(&self.folder.join(ARMS), &records.arms)?;
+        files::write_json(&self.folder.join(ENVIRONMENTS), &records.environments)?;
+        table::write(&self.folder, &records.selection)?;
+        table::write(&self.folder, &records.timings)?;
+        table::write(&self.folder, &records.predictions)?;
+        table::write(&self.folder, &records.runs)?;
+        self.records = records;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first column of the table under the heading that names `file`.
+    fn documented(file: &str) -> Vec<String> {
+        let format = include_str!("../../docs/RECORDS.md");
+        let (_, section) = format.split_once(&format!("## `{file}`\n")).expect("every file has its section");
+        let lines = section.lines().take_while(|line| !line.starts_with("## "));
+        lines.filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn the_documented_columns_are_the_written_ones() {
+        assert_eq!(documented("runs.csv"), RunRow::columns());
+        assert_eq!(documented("predictions.csv"), PredictionRow::columns());
+        assert_eq!(documented("timings.csv"), TimingRow::columns());
+        assert_eq!(documented("selection.csv"), SelectionRow::columns());
+        assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
+        assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
+        assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());
     }
 }

@@ -1,1 +1,8 @@
-//! Statistics: intervals, tests and metrics, computed from counts and rows. Pure functions that use nothing of the rest.
+//! Statistics: intervals, tests and metrics, computed from counts and samples.
+//! Pure functions that use nothing of the rest of the program.
+
+mod binomial;
+pub mod classification;
+pub mod intervals;
+pub mod latency;
+pub mod paired;

@@ -1,4 +1,6 @@
 //! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
 
+mod fences;
+mod records;
 mod reference;
 mod support;

@@ -1,1 +1,89 @@
-//! stub
+//! Networks as ONNX graphs whose parameters carry torchvision's names.
+//! A network is built without numbers first: which parameters it needs, and in which shapes, is part of it.
+
+pub mod resnet;
+
+use super::onnx::{Attribute, Graph, ModelProto, TensorProto};
+use super::weights::{Weights, WeightsError};
+
+/// Name of a network's image input, N x 3 x height x width.
+pub const INPUT: &str = "input";
+/// Name of the output that every network has: N x [`Network::dimension`], the average over the last feature map.
+pub const FEATURES: &str = "features";
+/// Name of the output of a network with a classification layer: N x classes, before softmax.
+pub const LOGITS: &str = "logits";
+
+/// A graph and the parameters that it names but does not hold.
+#[derive(Debug, Clone)]
+pub struct Network {
+    graph: Graph,
+    /// Name and shape, in the order of computation.
+    pub parameters: Vec<(String, Vec<usize>)>,
+    /// Length of the feature vector.
+    pub dimension: usize,
+}
+
+impl Network {
+    /// The network with its numbers. Weights that the network does not name (those of stages that were cut off) are
+    /// ignored; [`weights::check`](super::weights::check) tells whether there are any.
+    ///
+    /// # Errors
+    /// A parameter that is missing or has another shape.
+    pub fn with(mut self, mut weights: Weights) -> Result<ModelProto, WeightsError> {
+        for (name, expected) in self.parameters {
+            match weights.remove(&name) {
+                None => return Err(WeightsError::Missing { name, expected }),
+                Some(found) if found.shape != expected => {
+                    return Err(WeightsError::Shape { name, found: found.shape, expected });
+                }
+                Some(tensor) => self.graph.initializer(TensorProto::float(&name, tensor)),
+            }
+        }
+        Ok(self.graph.model())
+    }
+}
+
+/// A network under construction: a graph that notes down each parameter it uses.
+#[derive(Debug)]
+struct Builder {
+    graph: Graph,
+    parameters: Vec<(String, Vec<usize>)>,
+}
+
+/// A convolution: channels in and out, side of the kernel, stride; padded by half the kernel.
+#[derive(Debug, Clone, Copy)]
+struct Conv {
+    input: usize,
+    output: usize,
+    kernel: usize,
+    stride: usize,
+}
+
+impl Builder {
+    fn parameter(&mut self, name: String, shape: &[usize]) -> String {
+        self.parameters.push((name.clone(), shape.to_vec()));
+        name
+    }
+
+    /// A convolution without bias, then a batch norm in its inference form (which ONNX Runtime folds into the
+    /// convolution).
+    fn conv_norm(&mut self, x: &str, conv: &str, norm: &str, c: Conv) -> String {
+        let weight = self.parameter(format!("{conv}.weight"), &[c.output, c.input, c.kernel, c.kernel]);
+        let x = self.graph.node("Conv", &[x, &weight], &window(c.kernel, c.stride));
+        let statistics = ["weight", "bias", "running_mean", "running_var"]
+            .map(|part| self.parameter(format!("{norm}.{part}"), &[c.output]));
+        let [scale, bias, mean, variance] = statistics.each_ref().map(String::as_str);
+        let epsilon = [("epsilon", Attribute::Float(1e-5))];
+        self.graph.node("BatchNormalization", &[&x, scale, bias, mean, variance], &epsilon)
+    }
+
+    fn relu(&mut self, x: &str) -> String {
+        self.graph.node("Relu", &[x], &[])
+    }
+}
+
+/// The attributes of a square window that is padded by half its side, rounded down.
+fn window(kernel: usize, stride: usize) -> [(&'static str, Attribute); 3] {
+    let all = |v: usize, times: usize| Attribute::Ints(vec![v as i64; times]);
+    [("kernel_shape", all(kernel, 2)), ("strides", all(stride, 2)), ("pads", all(kernel / 2, 4))]
+}

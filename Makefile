@@ -1,0 +1,34 @@
+# Thin: everything below also works as plain cargo commands once `make setup` has run.
+.DEFAULT_GOAL := help
+.PHONY: help setup build report test bench lint
+
+# A build server must not change Cargo.lock.
+LOCKED := $(if $(CI),--locked)
+
+help:
+	@echo 'make report   set up, build, measure the data sets that are here, write featbench-report/ (ARGS="--seeds 0,1")'
+	@echo 'make test     set up, run all tests'
+	@echo 'make bench    set up, run the benchmarks'
+	@echo 'make lint     formatting, clippy and documentation, warnings denied'
+	@echo 'make build    set up, build'
+	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA)'
+
+setup:
+	@CUDA=$(CUDA) setup/install.sh
+
+build: setup
+	cargo build $(LOCKED)
+
+report: setup
+	cargo run $(LOCKED) -- report $(ARGS)
+
+test: setup
+	cargo test $(LOCKED)
+
+bench: setup
+	cargo bench $(LOCKED)
+
+lint: setup
+	cargo fmt --check
+	cargo clippy $(LOCKED) --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --no-deps

@@ -1,0 +1,172 @@
+//! Kernels as explicit features: an incomplete Cholesky factor of the kernel matrix turns any positive kernel into
+//! plain vectors, few and short enough for a linear solver (Fine and Scheinberg 2001; Bach and Jordan 2005).
+//!
+//! linfa-svm evaluates its kernel anew for every binary fit; with `K = L L'` computed once, every class and every C
+//! of a grid works on the rows of `L` (n x rank) by plain dot products.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, parallel::prelude::*, s};
+use serde::{Deserialize, Serialize};
+
+/// A positive kernel on vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kernel {
+    /// `x . y`
+    Linear,
+    /// `exp(-gamma |x - y|^2)`
+    Rbf { gamma: f64 },
+}
+
+/// How exactly the factor reproduces the kernel matrix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Precision {
+    /// Largest number of columns.
+    pub rank: usize,
+    /// Stops when the trace that is left falls below this share of the whole trace.
+    pub residual: f64,
+}
+
+/// `L` with `K ~ L L'`, and what carries new vectors into the same space.
+#[derive(Debug, Clone)]
+pub struct Factor {
+    /// n x rank: the training rows as plain vectors.
+    pub rows: Array2<f32>,
+    /// Training rows that were chosen as pivots, in order.
+    pivots: Vec<usize>,
+    /// Share of the trace that the factor leaves out.
+    pub residual: f64,
+}
+
+impl Kernel {
+    /// Kernel values between the rows of `a` (n x d) and of `b` (m x d): n x m.
+    pub fn between(self, a: ArrayView2<f32>, b: ArrayView2<f32>) -> Array2<f32> {
+        let mut values = product(a, b);
+        if let Kernel::Rbf { gamma } = self {
+            let (a2, b2) = (squares(a), squares(b));
+            let gamma = gamma as f32;
+            values.axis_iter_mut(Axis(0)).into_par_iter().zip(a2.as_slice().unwrap_or(&[])).for_each(
+                |(mut row, a2)| {
+                    row.iter_mut().zip(&b2).for_each(|(v, b2)| *v = (-gamma * (a2 + b2 - 2.0 * *v).max(0.0)).exp());
+                },
+            );
+        }
+        values
+    }
+
+    fn diagonal(self, a: ArrayView2<f32>) -> Vec<f64> {
+        match self {
+            Kernel::Linear => squares(a).iter().map(|&v| f64::from(v)).collect(),
+            Kernel::Rbf { .. } => vec![1.0; a.nrows()],
+        }
+    }
+
+    /// Incomplete Cholesky factor with the largest remaining diagonal element as the next pivot.
+    /// The first of equal elements is taken, so the result is the same every time.
+    pub fn factor(self, x: ArrayView2<f32>, precision: Precision) -> Factor {
+        let n = x.nrows();
+        let rank = precision.rank.min(n);
+        let mut left = self.diagonal(x);
+        let trace: f64 = left.iter().sum();
+        // Column-major: column j is `columns.row(j)`, contiguous.
+        let mut columns = Array2::<f64>::zeros((rank, n));
+        let mut pivots = Vec::with_capacity(rank);
+        while pivots.len() < rank && left.iter().sum::<f64>() > precision.residual * trace {
+            let pivot = (0..n).fold(0, |best, i| if left[i] > left[best] { i } else { best });
+            let j = pivots.len();
+            let kernel = self.between(x, x.slice(s![pivot..=pivot, ..]));
+            let (done, mut rest) = columns.view_mut().split_at(Axis(0), j);
+            let mut column = rest.row_mut(0);
+            column.assign(&kernel.column(0).mapv(f64::from));
+            done.outer_iter().for_each(|earlier| column.scaled_add(-earlier[pivot], &earlier));
+            column /= left[pivot].sqrt();
+            left.iter_mut().zip(&column).for_each(|(d, v)| *d = (*d - v * v).max(0.0));
+            left[pivot] = 0.0;
+            pivots.push(pivot);
+        }
+        let residual = if trace > 0.0 { left.iter().sum::<f64>() / trace } else { 0.0 };
+        let rows = columns.slice(s![..pivots.len(), ..]).t().mapv(|v| v as f32).as_standard_layout().into_owned();
+        Factor { rows, pivots, residual }
+    }
+}
+
+impl Factor {
+    /// For a weight vector `w` over the factor's columns, the weights `b` of the pivots with
+    /// `w . phi(x) = sum_j b_j k(pivot_j, x)`: solves `Lp' b = w` with the triangular rows of the pivots.
+    pub fn pivot_weights(&self, w: ArrayView1<f64>) -> Array1<f64> {
+        let rank = self.pivots.len();
+        let mut b = w.to_owned();
+        for j in (0..rank).rev() {
+            for (below, &pivot) in self.pivots.iter().enumerate().skip(j + 1) {
+                b[j] -= f64::from(self.rows[(pivot, j)]) * b[below];
+            }
+            b[j] /= f64::from(self.rows[(self.pivots[j], j)]);
+        }
+        b
+    }
+
+    /// The pivots' own vectors, rank x d.
+    pub fn pivot_rows(&self, x: ArrayView2<f32>) -> Array2<f32> {
+        x.select(Axis(0), &self.pivots)
+    }
+}
+
+/// `a b'`, rows in parallel; each element is the same sum whatever the number of threads.
+fn product(a: ArrayView2<f32>, b: ArrayView2<f32>) -> Array2<f32> {
+    const BLOCK: usize = 64;
+    let mut out = Array2::zeros((a.nrows(), b.nrows()));
+    out.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().zip(a.axis_chunks_iter(Axis(0), BLOCK)).for_each(
+        |(mut out, a)| {
+            ndarray::linalg::general_mat_mul(1.0, &a, &b.t(), 0.0, &mut out);
+        },
+    );
+    out
+}
+
+fn squares(a: ArrayView2<f32>) -> Array1<f32> {
+    a.outer_iter().map(|row| row.dot(&row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points() -> Array2<f32> {
+        Array2::from_shape_fn((40, 6), |(i, j)| ((i * 7 + j * 13) % 11) as f32 / 5.0 - 1.0)
+    }
+
+    #[test]
+    fn the_factor_reproduces_the_kernel_matrix() {
+        let x = points();
+        for kernel in [Kernel::Linear, Kernel::Rbf { gamma: 0.7 }] {
+            let factor = kernel.factor(x.view(), Precision { rank: 40, residual: 1e-9 });
+            let difference = factor.rows.dot(&factor.rows.t()) - kernel.between(x.view(), x.view());
+            assert!(difference.iter().all(|d| d.abs() < 1e-4), "{kernel:?}");
+            assert!(factor.residual <= 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_linear_kernel_needs_no_more_columns_than_dimensions() {
+        let x = points();
+        assert!(Kernel::Linear.factor(x.view(), Precision { rank: 40, residual: 1e-9 }).rows.ncols() <= 6);
+    }
+
+    #[test]
+    fn pivot_weights_give_the_same_decision_on_new_vectors() {
+        let x = points();
+        for kernel in [Kernel::Linear, Kernel::Rbf { gamma: 0.7 }] {
+            let factor = kernel.factor(x.view(), Precision { rank: 40, residual: 1e-6 });
+            let w = Array1::from_shape_fn(factor.rows.ncols(), |j| (j as f64 * 0.37).sin());
+            let b = factor.pivot_weights(w.view());
+            let by_pivots = kernel.between(x.view(), factor.pivot_rows(x.view()).view()).mapv(f64::from).dot(&b);
+            let by_rows = factor.rows.mapv(f64::from).dot(&w);
+            assert!((by_pivots - by_rows).iter().all(|d| d.abs() < 5e-2), "{kernel:?}");
+        }
+    }
+
+    #[test]
+    fn zero_rows_are_no_trouble() {
+        let factor = Kernel::Linear.factor(Array2::zeros((5, 3)).view(), Precision { rank: 5, residual: 1e-6 });
+        assert_eq!(factor.rows.dim(), (5, 0));
+    }
+}

@@ -1,0 +1,181 @@
+//! One-vs-rest support vector machines by linfa-svm: one binary machine a class in label order, and the class with
+//! the largest margin `w . x - rho` wins.
+//!
+//! linfa's own `MultiClassModel` is not used: it compares probabilities that were fitted on training scores, in the
+//! order of a hash set, so equal inputs can give different answers.
+
+use std::fmt;
+
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use linfa_svm::Svm;
+use ndarray::{Array1, Array2, ArrayView2};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{Factor, Kernel, Precision};
+use super::scale::Scaling;
+use super::{ClassifyError, Labelled, count_correct};
+
+/// Solver tolerance, as in libsvm; linfa's default of 1e-7 costs time and changes no decision here.
+const TOLERANCE: f32 = 1e-3;
+/// How exactly kernels are turned into vectors; what it costs and changes is measured in `benches/svm.rs`.
+const PRECISION: Precision = Precision { rank: 512, residual: 1e-3 };
+
+/// The grid of an arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SvmSettings {
+    pub scale: Scaling,
+    /// C of the linear machines; none are tried where empty.
+    #[serde(default)]
+    pub linear_c: Vec<f64>,
+    /// C and gamma of the machines with an RBF kernel; every pair is tried.
+    #[serde(default)]
+    pub rbf_c: Vec<f64>,
+    #[serde(default)]
+    pub rbf_gamma: Vec<f64>,
+}
+
+/// A kernel and a penalty.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub kernel: Kernel,
+    pub c: f64,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kernel {
+            Kernel::Linear => write!(f, "kernel=linear C={}", self.c),
+            Kernel::Rbf { gamma } => write!(f, "kernel=rbf gamma={gamma} C={}", self.c),
+        }
+    }
+}
+
+impl SvmSettings {
+    /// Every point, simplest first: linear before RBF, wide before narrow kernels, small before large C.
+    pub fn points(&self) -> Vec<Point> {
+        let linear = self.linear_c.iter().map(|&c| Point { kernel: Kernel::Linear, c });
+        let rbf = self
+            .rbf_gamma
+            .iter()
+            .flat_map(|&gamma| self.rbf_c.iter().map(move |&c| Point { kernel: Kernel::Rbf { gamma }, c }));
+        linear.chain(rbf).collect()
+    }
+}
+
+/// A fitted machine a class. The kernel expansion runs over `support` (pivots); a linear machine is one row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OneVsRest {
+    kernel: Kernel,
+    /// Linear: the weights, classes x d. RBF: the pivots' vectors, rank x d.
+    support: Array2<f32>,
+    /// RBF: weights of the pivots, classes x rank; empty for linear.
+    weights: Array2<f32>,
+    rho: Array1<f32>,
+}
+
+/// One binary machine on the rows of a factor: weights over its columns and the offset.
+struct Machine {
+    w: Array1<f64>,
+    rho: f32,
+}
+
+/// Fits one machine that tells `class` from the rest. `None` where train has no or only this class.
+fn fit_class(class: usize, c: f64, rows: ArrayView2<f32>, y: &[usize]) -> Result<Option<Machine>, ClassifyError> {
+    let target: Array1<bool> = y.iter().map(|&label| label == class).collect();
+    if target.iter().all(|&t| t) || !target.iter().any(|&t| t) {
+        return Ok(None);
+    }
+    let fitted = Svm::<f32, bool>::params()
+        .pos_neg_weights(c as f32, c as f32)
+        .eps(TOLERANCE)
+        .linear_kernel()
+        .fit(&DatasetBase::new(rows, target.view()))?;
+    let mut w = Array1::<f64>::zeros(rows.ncols());
+    for (row, &alpha) in rows.outer_iter().zip(&fitted.alpha).filter(|(_, alpha)| **alpha != 0.0) {
+        w.zip_mut_with(&row, |w, &v| *w += f64::from(alpha) * f64::from(v));
+    }
+    Ok(Some(Machine { w, rho: fitted.rho }))
+}
+
+fn fit_classes(
+    c: f64,
+    rows: ArrayView2<f32>,
+    y: &[usize],
+    classes: usize,
+) -> Result<Vec<Option<Machine>>, ClassifyError> {
+    (0..classes).into_par_iter().map(|class| fit_class(class, c, rows, y)).collect()
+}
+
+impl OneVsRest {
+    /// # Errors
+    /// Fewer than two classes in `train`, or a solver failure.
+    pub fn fit(point: Point, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
+        check_classes(train.y, classes)?;
+        let factor = point.kernel.factor(train.x, PRECISION);
+        let machines = fit_classes(point.c, factor.rows.view(), train.y, classes)?;
+        Ok(Self::assemble(point.kernel, &factor, train.x, &machines))
+    }
+
+    fn assemble(kernel: Kernel, factor: &Factor, x: ArrayView2<f32>, machines: &[Option<Machine>]) -> Self {
+        let pivots = factor.pivot_rows(x);
+        let mut weights = Array2::<f32>::zeros((machines.len(), pivots.nrows()));
+        let mut rho = Array1::from_elem(machines.len(), f32::INFINITY);
+        for (class, machine) in machines.iter().enumerate() {
+            if let Some(machine) = machine {
+                weights.row_mut(class).assign(&factor.pivot_weights(machine.w.view()).mapv(|v| v as f32));
+                rho[class] = machine.rho;
+            }
+        }
+        match kernel {
+            Kernel::Linear => Self { kernel, support: weights.dot(&pivots), weights: Array2::zeros((0, 0)), rho },
+            Kernel::Rbf { .. } => Self { kernel, support: pivots, weights, rho },
+        }
+    }
+
+    /// Margins (n x classes); minus infinity for a class that train did not show.
+    pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
+        let kernel = self.kernel.between(x, self.support.view());
+        let sums = match self.kernel {
+            Kernel::Linear => kernel,
+            Kernel::Rbf { .. } => kernel.dot(&self.weights.t()),
+        };
+        sums - &self.rho
+    }
+}
+
+fn check_classes(y: &[usize], classes: usize) -> Result<(), ClassifyError> {
+    let shown = (0..classes).filter(|class| y.contains(class)).count();
+    if shown < 2 { Err(ClassifyError::TooFewClasses(shown)) } else { Ok(()) }
+}
+
+/// Rows of `val` that each point gets right when fitted on `train`. Points with the same kernel share one factor;
+/// points and classes run in parallel.
+pub fn count_correct_of(
+    points: &[Point],
+    train: Labelled,
+    val: Labelled,
+    classes: usize,
+) -> Result<Vec<usize>, ClassifyError> {
+    check_classes(train.y, classes)?;
+    let mut correct = vec![0; points.len()];
+    let mut rest: Vec<usize> = (0..points.len()).collect();
+    while let Some(&first) = rest.first() {
+        let kernel = points[first].kernel;
+        let same: Vec<usize> = rest.iter().copied().filter(|&i| points[i].kernel == kernel).collect();
+        rest.retain(|i| !same.contains(i));
+        let factor = kernel.factor(train.x, PRECISION);
+        let counts = same
+            .par_iter()
+            .map(|&i| {
+                let machines = fit_classes(points[i].c, factor.rows.view(), train.y, classes)?;
+                let fitted = OneVsRest::assemble(kernel, &factor, train.x, &machines);
+                Ok((i, count_correct(&fitted.scores(val.x), val.y)))
+            })
+            .collect::<Result<Vec<_>, ClassifyError>>()?;
+        counts.into_iter().for_each(|(i, count)| correct[i] = count);
+    }
+    Ok(correct)
+}

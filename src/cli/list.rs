@@ -1,0 +1,59 @@
+//! `featbench list`: what there is, whether it is ready, and if not what to do.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args as ClapArgs;
+
+use crate::arm::Arm;
+use crate::dataset;
+use crate::deep::backbone::{self, Backbone};
+use crate::deep::session::Runtime;
+
+use super::Outcome;
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  featbench list\n  featbench list --data-dir ~/images --model-dir ~/models")]
+pub(super) struct Args {
+    /// Folder to look for the registered data sets in
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Folder with networks; repeatable
+    #[arg(long, value_name = "FOLDER")]
+    model_dir: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    println!("Data sets (--dataset), or any folder with SPLIT/CLASS/FILE or CLASS/FILE");
+    for listed in dataset::list(args.data_dir.as_deref()) {
+        match listed.state {
+            Ok(found) => line(listed.name, true, &format!("{}; {}", listed.title, found.folder.display())),
+            Err(error) => line(listed.name, false, &format!("{}; {error}", listed.title)),
+        }
+    }
+    println!("\nArms (--arms), or a TOML file of your own");
+    let runtime = Runtime::get();
+    for arm in Arm::embedded()? {
+        let name = if arm.default { format!("{}*", arm.name) } else { arm.name.clone() };
+        match &runtime {
+            Err(error) if arm.uses_network() => line(&name, false, &format!("{}; {error}", arm.title)),
+            _ => line(&name, true, &arm.title),
+        }
+    }
+    println!("  * runs when no arms are named");
+    println!("\nBackbones (--backbone)");
+    let folders = backbone::model_folders(&args.model_dir);
+    for name in backbone::names(&folders) {
+        match Backbone::open(&name, &folders) {
+            Ok(found) => line(&name, true, &format!("{} features", found.dimension)),
+            Err(error) => line(&name, false, &error.to_string()),
+        }
+    }
+    Ok(Outcome::Complete)
+}
+
+fn line(name: &str, ready: bool, text: &str) {
+    let state = if ready { "ready" } else { "-" };
+    let text = text.replace('\n', "\n                             ");
+    println!("  {name:20} {state:5}  {text}");
+}

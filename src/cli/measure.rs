@@ -1,0 +1,170 @@
+//! `featbench measure`: runs what is not recorded yet.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args as ClapArgs;
+
+use crate::arm::Arm;
+use crate::dataset::Dataset;
+use crate::deep::session::Runtime;
+use crate::image::decode;
+use crate::measure::cache::Cache;
+use crate::measure::environment::{environment, environment_id};
+use crate::measure::features::Resources;
+use crate::measure::plan::{FoundBackbone, Planned, Request, plan};
+use crate::measure::progress::Progress;
+use crate::measure::{estimate, run as measuring};
+use crate::record::{ArmRecord, ArmRecords, Environment, Status, Store};
+
+use super::Outcome;
+use super::options::{Job, Options};
+
+const EXAMPLES: &str = "\
+Examples:
+  featbench measure --dry-run                                  what would run, and how long it may take
+  featbench measure --arms sift-bovw-svm,orb-bovw-svm          two arms only
+  featbench measure --arms my-sift.toml --dataset photos       an arm of your own on a folder of your own
+  featbench measure --backbone resnet50 --model-dir ~/models   another network
+
+Killed in the middle, the same command goes on where it stopped.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    Ok(measure(&args.options)?.map_or(Outcome::Complete, |measured| measured.outcome))
+}
+
+/// What was measured, and where its records are.
+pub(super) struct Measured {
+    pub outcome: Outcome,
+    pub folders: Vec<PathBuf>,
+}
+
+/// Measures what is not recorded yet; `None` after a dry run.
+pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
+    let Job { datasets, request } = options.job()?;
+    let backbone = request.find_backbone();
+    let session = Session {
+        cache: Cache::open(Cache::default_folder()?, options.fresh),
+        progress: Progress::on_terminal(),
+        environment: this_environment(&request),
+        backbone: backbone.as_ref(),
+        request: &request,
+        options,
+    };
+    let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
+    let plans = plans.collect::<Result<Vec<_>>>()?;
+    if options.dry_run {
+        datasets.iter().zip(&plans).for_each(|(dataset, plan)| session.preview(dataset, plan));
+        return Ok(None);
+    }
+    let mut measured = Measured { outcome: Outcome::Complete, folders: Vec::new() };
+    for (dataset, plan) in datasets.iter().zip(&plans) {
+        let folder = options.out.join(&dataset.name);
+        if session.all(dataset, plan, &folder)? == Outcome::Partial {
+            measured.outcome = Outcome::Partial;
+        }
+        measured.folders.push(folder);
+    }
+    Ok(Some(measured))
+}
+
+/// What all runs of one call share.
+struct Session<'a> {
+    cache: Cache,
+    progress: Progress,
+    environment: Environment,
+    backbone: Option<&'a FoundBackbone>,
+    request: &'a Request,
+    options: &'a Options,
+}
+
+fn this_environment(request: &Request) -> Environment {
+    let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
+    let provider = if runtime.is_empty() { Vec::new() } else { vec![request.device.provider()] };
+    environment(decode::version(), runtime, provider)
+}
+
+impl Session<'_> {
+    /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
+    fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &std::path::Path) -> Result<Outcome> {
+        let canvas = self.request.canvases.iter().flatten().next().copied();
+        let (description, arms) = (dataset.record(canvas), arm_records(&self.request.arms)?);
+        let open = if self.options.fresh { Store::create } else { Store::open };
+        let mut store = open(folder, description, arms)?;
+        dataset.write_manifest(folder)?;
+        let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
+        let classes = dataset.splits.classes.len();
+        self.progress.say(&format!(
+            "{}: {} classes, {} train, {} val, {} reported images; {} runs, {} of them recorded",
+            dataset.name,
+            classes,
+            dataset.splits.train.len(),
+            dataset.splits.val.len(),
+            dataset.splits.test.len(),
+            plan.len(),
+            plan.len() - rest.len()
+        ));
+        let mut outcome = Outcome::Complete;
+        for (i, planned) in rest.iter().enumerate() {
+            self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
+            let record = measuring::run(
+                planned,
+                self.request,
+                dataset,
+                &self.resources(planned),
+                &environment_id(&self.environment),
+            );
+            if record.run.status != Status::Ok {
+                self.progress.say(&format!("  {}", record.run.reason));
+                outcome = Outcome::Partial;
+            }
+            store.add(record, (&environment_id(&self.environment), self.environment.clone()))?;
+        }
+        Ok(outcome)
+    }
+
+    fn resources(&self, planned: &Planned) -> Resources<'_> {
+        Resources {
+            cache: &self.cache,
+            threads: self.request.threads,
+            canvas: planned.canvas,
+            progress: &self.progress,
+            device: self.request.device,
+            input: self.request.input,
+            backbone: self.backbone,
+            seed: planned.seed,
+        }
+    }
+
+    fn preview(&self, dataset: &Dataset, plan: &[Planned]) {
+        let recorded = Store::recorded(&self.options.out.join(&dataset.name));
+        let rest: Vec<&Planned> = plan.iter().filter(|p| self.options.fresh || !recorded.contains(&p.run_id)).collect();
+        println!("{}: {} runs, {} of them recorded", dataset.name, plan.len(), plan.len() - rest.len());
+        rest.iter().for_each(|planned| println!("  {}", planned.title()));
+        let cost = estimate::of(&rest, dataset, self.request);
+        println!("  about {} with an empty cache, and {} MiB there", cost.time(), cost.mib());
+    }
+}
+
+fn arm_records(arms: &[Arm]) -> Result<ArmRecords> {
+    let record = |arm: &Arm| {
+        let settings = arm.settings()?;
+        let record = ArmRecord {
+            family: arm.family.name().into(),
+            title: arm.title.clone(),
+            expectation: arm.expectation.clone(),
+            analysis: arm.analysis.clone(),
+            settings,
+        };
+        Ok((arm.name.clone(), record))
+    };
+    arms.iter().map(record).collect::<Result<BTreeMap<_, _>>>()
+}

@@ -1,0 +1,144 @@
+//! Options that `measure` and `report` share: [`Options`] as typed, [`Job`] as meant.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::arm::Arm;
+use crate::dataset::{self, Dataset, Refit};
+use crate::deep::session::Device;
+use crate::measure::plan::Request;
+
+/// Draws the splits that a user's folder lacks; the seeds of `--seeds` are for the arms.
+const SPLIT_SEED: u64 = 0;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Data set: a name that `featbench list` shows, or a folder with SPLIT/CLASS/FILE or CLASS/FILE; repeatable
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub dataset: Vec<String>,
+    /// Folder to look for the registered data sets in (also: the folders of FEATBENCH_DATA, a list like PATH)
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Arms to run: names or TOML files [default: every arm that `featbench list` marks as default]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...|FILE.toml")]
+    pub arms: Vec<String>,
+    /// Network behind the deep arms
+    #[arg(long, default_value = "resnet18-cntk", value_name = "NAME")]
+    pub backbone: String,
+    /// Folder with networks, NAME.safetensors or NAME.onnx (also: the folders of FEATBENCH_MODELS); repeatable
+    #[arg(long, value_name = "FOLDER")]
+    pub model_dir: Vec<PathBuf>,
+    /// Side of the network's input in pixels
+    #[arg(long, default_value_t = 224, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
+    pub input: u32,
+    /// Seeds, each a run of its own
+    #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,...")]
+    pub seeds: Vec<u64>,
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Frame of the images: as they are, or on a square canvas of N pixels; repeatable
+    #[arg(long, default_value = "native", value_name = "native|N")]
+    pub canvas: Vec<CanvasOption>,
+    /// Images of the final fit [default: train, with val where val was drawn from train]
+    #[arg(long, value_name = "train|train+val", value_parser = refit)]
+    pub refit: Option<Refit>,
+    /// Folder for records and reports, one folder a data set below it
+    #[arg(long, default_value = "featbench-report", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Start over: ignore what is recorded and cached
+    #[arg(long)]
+    pub fresh: bool,
+    /// Say what would run, how long it may take and what it may put on disk, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `native`, or the side of a canvas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CanvasOption(Option<u32>);
+
+impl FromStr for CanvasOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "native" => Ok(CanvasOption(None)),
+            Ok(side @ 32..=1024) => Ok(CanvasOption(Some(side))),
+            _ => Err("`native` or a side from 32 to 1024 pixels".into()),
+        }
+    }
+}
+
+fn refit(text: &str) -> Result<Refit, String> {
+    match text {
+        "train" => Ok(Refit::Train),
+        "train+val" => Ok(Refit::TrainAndVal),
+        _ => Err("`train` or `train+val`".into()),
+    }
+}
+
+/// Checked settings and data sets that are here.
+pub(super) struct Job {
+    pub datasets: Vec<Dataset>,
+    pub request: Request,
+}
+
+impl Options {
+    /// # Errors
+    /// Unknown names, a data set that is not here or not as its manifest says.
+    pub fn job(&self) -> Result<Job> {
+        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+        let request = Request {
+            arms: Arm::select(&self.arms)?,
+            backbone: self.backbone.clone(),
+            model_dirs: self.model_dir.clone(),
+            input: self.input,
+            seeds: without_repeats(&self.seeds),
+            canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
+            refit: self.refit,
+            threads,
+            device: Device::Cpu,
+        };
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
+        Ok(Job { datasets: self.datasets()?, request })
+    }
+
+    fn datasets(&self) -> Result<Vec<Dataset>> {
+        if self.dataset.is_empty() {
+            return Ok(vec![self.default_dataset()?]);
+        }
+        let open = |name: &String| Ok(Dataset::open(name, self.data_dir.as_deref(), SPLIT_SEED)?);
+        let datasets: Vec<Dataset> = self.dataset.iter().map(open).collect::<Result<_>>()?;
+        for (i, dataset) in datasets.iter().enumerate() {
+            if datasets[..i].iter().any(|other| other.name == dataset.name) {
+                bail!(
+                    "two data sets are called {}: rename one folder, or measure them with different --out",
+                    dataset.name
+                );
+            }
+        }
+        Ok(datasets)
+    }
+
+    /// The first registered data set that is here.
+    fn default_dataset(&self) -> Result<Dataset> {
+        let mut absent = None;
+        for listed in dataset::list(self.data_dir.as_deref()) {
+            match listed.state {
+                Ok(dataset) => return Ok(dataset),
+                Err(error @ dataset::DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(absent.context("no data sets are registered")?.into())
+    }
+}
+
+fn without_repeats<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {
+    values.iter().enumerate().filter(|(i, value)| !values[..*i].contains(value)).map(|(_, &value)| value).collect()
+}

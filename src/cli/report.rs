@@ -1,0 +1,59 @@
+//! `featbench report`: measures what is not recorded yet, then renders; `--from` only renders.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args as ClapArgs;
+
+use crate::record::Records;
+use crate::report;
+
+use super::options::Options;
+use super::{Outcome, measure};
+
+const EXAMPLES: &str = "\
+Examples:
+  featbench report                                   the default data set, native images
+  featbench report --seeds 0,1,2 --canvas native --canvas 96
+  featbench report --dataset photos --arms metadata-1nn,sift-bovw-svm,resnet-frozen-svm
+  featbench report --from reports                    render again what is recorded below reports/";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// Measure nothing: render every data set recorded in or below this folder, in place
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "fresh", "dry_run", "arms"])]
+    from: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if let Some(from) = &args.from {
+        let folders = Records::find(from)?;
+        if folders.is_empty() {
+            bail!("no records (runs.csv) in or below {}: name the --out folder of an earlier run", from.display());
+        }
+        folders.iter().try_for_each(|folder| render(folder))?;
+        return Ok(Outcome::Complete);
+    }
+    let Some(measured) = measure::measure(&args.options)? else { return Ok(Outcome::Complete) };
+    measured.folders.iter().try_for_each(|folder| render(folder))?;
+    Ok(measured.outcome)
+}
+
+/// Writes the views of one folder of records and shows the short one.
+fn render(folder: &Path) -> Result<()> {
+    let records = Records::read(folder)?;
+    report::write(&records, folder)?;
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    print!("{}", report::terminal(&records, terminal_width(), colour));
+    println!("\n{}", folder.join("report.md").display());
+    Ok(())
+}
+
+fn terminal_width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.unwrap_or(120)
+}

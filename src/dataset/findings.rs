@@ -1,0 +1,62 @@
+//! What a reader must know of a data set's files: unusable ones, copies across splits, absent classes.
+//! Findings of single files are made where the file is read; those of the whole set come from its manifest.
+
+use std::collections::BTreeMap;
+
+use super::manifest::{Manifest, Part, Row};
+use crate::image::{DecodeError, Header};
+use crate::record::Finding;
+
+pub(super) fn finding(kind: &str, what: &str, detail: &str) -> Finding {
+    Finding { kind: kind.into(), what: what.into(), detail: detail.into() }
+}
+
+/// Why an image file is not used, or that it asks for a rotation.
+pub(super) fn image_finding(path: &str, header: &Result<Header, DecodeError>) -> Option<Finding> {
+    match header {
+        Ok(Header { orientation: 0 | 1, .. }) => None,
+        Ok(header) => {
+            let detail = format!("EXIF orientation {} is ignored, as torchvision does", header.orientation);
+            Some(finding("rotated", path, &detail))
+        }
+        Err(error @ DecodeError::Unsupported(_)) => Some(finding("unsupported", path, &error.to_string())),
+        Err(error) => Some(finding("unreadable", path, &error.to_string())),
+    }
+}
+
+/// Copies in two splits, and classes that a split lacks.
+pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
+    let mut findings = duplicates(manifest);
+    for class in manifest.classes() {
+        for part in Part::ALL {
+            if !manifest.with_role(part).any(|row| row.label == class) {
+                findings.push(finding("absent", &class, &format!("no image in {}", part.name())));
+            }
+        }
+    }
+    // A class may have no usable image at all; then no split has it.
+    let unused = manifest.rows.iter().map(|row| &row.label).filter(|label| !manifest.classes().contains(label));
+    for class in unused.collect::<std::collections::BTreeSet<_>>() {
+        findings.push(finding("absent", class, "no readable image, the class is left out"));
+    }
+    findings
+}
+
+fn duplicates(manifest: &Manifest) -> Vec<Finding> {
+    let mut copies = BTreeMap::<&str, Vec<&Row>>::new();
+    for row in manifest.used() {
+        copies.entry(&row.sha256).or_default().push(row);
+    }
+    let name = |row: &Row| row.role.map_or("", Part::name);
+    copies
+        .into_values()
+        .flat_map(|mut rows| {
+            rows.sort_by_key(|row| row.role);
+            let first = rows[0];
+            rows.into_iter().filter(|row| row.role != first.role).map(move |row| {
+                let detail = format!("in {}, the same bytes as {} in {}", name(row), first.path, name(first));
+                finding("duplicate", &row.path, &detail)
+            })
+        })
+        .collect()
+}

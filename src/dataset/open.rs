@@ -1,0 +1,251 @@
+//! Opening a data set by its name or its folder, checked and ready for the arms.
+//! Whatever it was, the result is the same: three splits behind the wall, a manifest, and what a reader must know.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::DatasetError;
+use super::findings::{self, finding};
+use super::folder;
+use super::manifest::{Manifest, Part};
+use super::registry::{self, Registered};
+use super::splits::Splits;
+use crate::image::{self, DecodeError, Header};
+use crate::record::{DatasetRecord, Finding};
+
+/// What the final fit of an arm uses, when settings have been chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refit {
+    /// `splits.train` alone.
+    Train,
+    /// `splits.train` with `splits.val`.
+    TrainAndVal,
+}
+
+impl Display for Refit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refit::Train => "train",
+            Refit::TrainAndVal => "train+val",
+        })
+    }
+}
+
+/// A data set whose files are here and were checked.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Registered name, or the folder's.
+    pub name: String,
+    pub title: String,
+    /// Where the files come from.
+    pub source: String,
+    /// Where they lie on this machine.
+    pub folder: PathBuf,
+    /// What a reader of the results must know.
+    pub remarks: Vec<String>,
+    pub splits: Splits,
+    /// What the final fit uses unless the user says otherwise: with val where val was drawn from the published train.
+    pub refit: Refit,
+    pub manifest: Manifest,
+    pub findings: Vec<Finding>,
+    /// Files that the manifest of a registered set does not list; they are ignored.
+    pub additional: usize,
+    /// R of the canvas, by its side.
+    pinned: BTreeMap<String, u32>,
+}
+
+/// One line of `featbench list`.
+#[derive(Debug)]
+pub struct Listed {
+    pub name: &'static str,
+    pub title: &'static str,
+    /// The data set if it is ready, or what to do.
+    pub state: Result<Dataset, DatasetError>,
+}
+
+/// Every registered data set, and whether it is ready (all of its files are read for this).
+pub fn list(data_dir: Option<&Path>) -> Vec<Listed> {
+    let folders = registry::search_folders(data_dir);
+    let listed = |set: &'static Registered| Listed {
+        name: set.name,
+        title: &set.description.title,
+        state: Dataset::registered(set, &folders),
+    };
+    registry::registered().iter().map(listed).collect()
+}
+
+impl Dataset {
+    /// Opens a registered data set by its name, or else any folder of images; `seed` draws the splits that a folder
+    /// lacks. A folder that has a registered name is meant by `./NAME`.
+    ///
+    /// # Errors
+    /// See [`DatasetError`]; every message says what to do.
+    pub fn open(name_or_folder: &str, data_dir: Option<&Path>, seed: u64) -> Result<Dataset, DatasetError> {
+        if let Some(set) = registry::registered().iter().find(|set| set.name == name_or_folder) {
+            return Dataset::registered(set, &registry::search_folders(data_dir));
+        }
+        let folder = Path::new(name_or_folder);
+        if !folder.exists() && folder.components().count() == 1 && !name_or_folder.contains('.') {
+            return Err(unknown(name_or_folder));
+        }
+        Dataset::folder(folder, seed, inspect)
+    }
+
+    /// A registered set in the first of `folders` that has it, checked against its manifest.
+    fn registered(set: &Registered, folders: &[PathBuf]) -> Result<Dataset, DatasetError> {
+        let folder = set.locate(folders)?;
+        let checked = set.check(&folder, image::header)?;
+        let described = Described {
+            name: set.name.into(),
+            title: set.description.title.clone(),
+            source: set.source(),
+            remarks: set.description.remarks.clone(),
+            pinned: set.description.canvas_reduce.clone(),
+        };
+        Dataset::new(described, folder, set.manifest.clone(), checked.findings, checked.additional)
+    }
+
+    /// Any folder, laid out as `SPLIT/CLASS/FILE` or `CLASS/FILE`.
+    fn folder(
+        folder: &Path,
+        seed: u64,
+        inspect: impl Fn(&[u8]) -> Result<Header, DecodeError> + Sync,
+    ) -> Result<Dataset, DatasetError> {
+        let scan = folder::scan(folder, seed, inspect)?;
+        let whole = fs::canonicalize(folder).map_err(|error| DatasetError::io(folder, error))?;
+        let name = whole.file_name().map_or("images".into(), |name| name.to_string_lossy().into_owned());
+        let described = Described {
+            title: name.clone(),
+            name,
+            source: format!("the folder {}", folder.display()),
+            remarks: Vec::new(),
+            pinned: BTreeMap::new(),
+        };
+        Dataset::new(described, folder.to_path_buf(), scan.manifest, scan.findings, 0)
+    }
+
+    fn new(
+        described: Described,
+        folder: PathBuf,
+        manifest: Manifest,
+        mut findings: Vec<Finding>,
+        additional: usize,
+    ) -> Result<Dataset, DatasetError> {
+        findings.extend(findings::of_manifest(&manifest));
+        findings.sort();
+        let Described { name, title, source, remarks, pinned } = described;
+        let splits = Splits::of(&folder, &manifest)?;
+        let refit = if val_is_drawn_from_train(&manifest) { Refit::TrainAndVal } else { Refit::Train };
+        Ok(Dataset { name, title, source, folder, remarks, splits, refit, manifest, findings, additional, pinned })
+    }
+
+    /// Published name of the split that accuracy is reported on.
+    pub fn reported_split(&self) -> &'static str {
+        published(&self.manifest, Part::Test).name()
+    }
+
+    /// Published name of the split that selects, or `a fifth of train`.
+    pub fn selection_split(&self) -> &'static str {
+        if val_is_drawn_from_train(&self.manifest) { "a fifth of train" } else { Part::Val.name() }
+    }
+
+    /// Files of the reported split that are no readable images.
+    pub fn unreadable_reported(&self) -> usize {
+        let reported = published(&self.manifest, Part::Test);
+        self.manifest.rows.iter().filter(|row| row.role.is_none() && row.split == Some(reported)).count()
+    }
+
+    /// Writes the manifest as `FOLDER/manifest.csv`, so that records name the exact files behind them.
+    ///
+    /// # Errors
+    /// A folder that can't be written.
+    pub fn write_manifest(&self, folder: &Path) -> Result<(), DatasetError> {
+        let path = folder.join("manifest.csv");
+        self.manifest.write(&path).map_err(|error| DatasetError::io(&path, error))
+    }
+
+    /// R of a canvas with this side: pinned by the registry, or by the rule of [`reduction`].
+    pub fn reduce(&self, side: u32) -> u32 {
+        self.pinned.get(&side.to_string()).copied().unwrap_or_else(|| reduction(side, self.shorter_sides()))
+    }
+
+    /// What the data set was when it was measured; `canvas` is the side of the canvas, if one is used.
+    pub fn record(&self, canvas: Option<u32>) -> DatasetRecord {
+        let mut findings = self.findings.clone();
+        findings.extend(canvas.and_then(|side| self.small(side)));
+        findings.sort();
+        DatasetRecord {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            source: self.source.clone(),
+            remarks: self.remarks.clone(),
+            manifest_sha256: self.manifest.sha256(),
+            reported_split: self.reported_split().into(),
+            selection_split: self.selection_split().into(),
+            canvas_reduce: canvas.map(|side| self.reduce(side)),
+            counts: self.splits.counts(),
+            findings,
+        }
+    }
+
+    /// How many images have to be enlarged for the canvas.
+    fn small(&self, side: u32) -> Option<Finding> {
+        let reduce = self.reduce(side);
+        let sides = self.shorter_sides();
+        let small = sides.iter().filter(|&&shorter| shorter < reduce).count();
+        let detail =
+            format!("{small} of {} images have a shorter side below {reduce} pixels and are enlarged", sides.len());
+        (small > 0).then(|| finding("small", &format!("canvas {side}"), &detail))
+    }
+
+    fn shorter_sides(&self) -> Vec<u32> {
+        self.manifest.used().map(|row| row.width.min(row.height)).collect()
+    }
+}
+
+/// R of a canvas of `side`: the side itself, or the 0.5th percentile of the images' shorter sides, down to a multiple
+/// of 8 and at least 32, where that is less. Larger images then lose detail rather than smaller ones be blurred.
+fn reduction(side: u32, mut shorter_sides: Vec<u32>) -> u32 {
+    shorter_sides.sort_unstable();
+    let at = shorter_sides.len().saturating_sub(1) / 200;
+    let percentile = shorter_sides.get(at).copied().unwrap_or(side);
+    side.min((percentile / 8 * 8).max(32))
+}
+
+/// What is said of a data set beside its files.
+struct Described {
+    name: String,
+    title: String,
+    source: String,
+    remarks: Vec<String>,
+    pinned: BTreeMap<String, u32>,
+}
+
+/// The published split of the images with this role.
+fn published(manifest: &Manifest, role: Part) -> Part {
+    manifest.with_role(role).find_map(|row| row.split).unwrap_or(role)
+}
+
+fn val_is_drawn_from_train(manifest: &Manifest) -> bool {
+    published(manifest, Part::Val) == Part::Train
+}
+
+/// Decodes the whole file, so that a damaged one is found before anything is measured.
+fn inspect(bytes: &[u8]) -> Result<Header, DecodeError> {
+    let header = image::header(bytes)?;
+    image::decode_rgb(bytes)?;
+    Ok(header)
+}
+
+fn unknown(name: &str) -> DatasetError {
+    let known = registry::registered().iter().map(|set| set.name);
+    let likeness = |known: &str| strsim::jaro_winkler(name, known);
+    let nearest = known.clone().filter(|known| likeness(known) > 0.75);
+    let nearest = nearest.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map(String::from);
+    DatasetError::Unknown { name: name.into(), nearest, known: known.map(String::from).collect() }
+}
+
+#[cfg(test)]
+mod tests;

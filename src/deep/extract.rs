@@ -1,0 +1,134 @@
+//! Features of images: a backbone in a session of its own, fed with batches of one fixed size.
+//! A worker has its own extractor; the features of an image do not depend on which images share its batch.
+
+use super::backbone::{Backbone, BackboneError};
+use super::session::{Device, Input, Session};
+
+/// Raised whenever the features of the same image by the same backbone change; part of every cache key.
+pub const VERSION: u32 = 1;
+
+/// A batch size that is near the fastest on the CPU and fills a small GPU.
+pub const BATCH: usize = 16;
+
+/// A backbone that is ready to be fed.
+#[derive(Debug)]
+pub struct Extractor {
+    session: Session,
+    name: String,
+    input: String,
+    output: String,
+    dimension: usize,
+    batch: usize,
+    side: usize,
+    /// A last, smaller batch is filled up with zeros here; the graph's shapes stay fixed.
+    padded: Vec<f32>,
+}
+
+impl Extractor {
+    /// Prepares `backbone` for inputs of `side` x `side` pixels in batches of `batch` images (1 for the latency of a
+    /// single image). A graph that fixes its batch keeps it.
+    ///
+    /// # Errors
+    /// A side that the backbone can't take, no library, no such device.
+    pub fn new(backbone: &Backbone, device: Device, side: usize, batch: usize) -> Result<Extractor, BackboneError> {
+        backbone.check_side(side)?;
+        let named = |reason| BackboneError::Session { name: backbone.name.clone(), reason };
+        let session = Session::open(&backbone.model()?, device).map_err(named)?;
+        Ok(Extractor {
+            session,
+            name: backbone.name.clone(),
+            input: backbone.ports.input.clone(),
+            output: backbone.ports.output.clone(),
+            dimension: backbone.dimension,
+            batch: backbone.ports.batch.unwrap_or(batch).max(1),
+            side,
+            padded: Vec::new(),
+        })
+    }
+
+    /// Numbers of one image: 3 x side x side.
+    pub fn image_len(&self) -> usize {
+        3 * self.side * self.side
+    }
+
+    /// Length of one feature vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The features of any number of images, one row of [`dimension`](Extractor::dimension) numbers each.
+    /// `images` holds normalised images of 3 x side x side, one after the other.
+    ///
+    /// # Panics
+    /// When `images` is not a whole number of images.
+    pub fn features(&mut self, images: &[f32]) -> Result<Vec<f32>, BackboneError> {
+        let one = self.image_len();
+        assert!(images.len().is_multiple_of(one), "whole images of {one} numbers");
+        let mut features = Vec::with_capacity(images.len() / one * self.dimension);
+        for batch in images.chunks(self.batch * one) {
+            let rows = self.run(batch)?;
+            features.extend_from_slice(&rows[..batch.len() / one * self.dimension]);
+        }
+        Ok(features)
+    }
+
+    /// One run of the graph, padded to the fixed batch; the padding's rows are still there.
+    fn run(&mut self, images: &[f32]) -> Result<Vec<f32>, BackboneError> {
+        let full = self.batch * self.image_len();
+        let data = if images.len() == full {
+            images
+        } else {
+            self.padded.clear();
+            self.padded.extend_from_slice(images);
+            self.padded.resize(full, 0.0);
+            &self.padded
+        };
+        let input = Input { name: &self.input, shape: &[self.batch, 3, self.side, self.side], data };
+        let outputs = self.session.run(&[input], &[&self.output]);
+        let outputs = outputs.map_err(|reason| BackboneError::Session { name: self.name.clone(), reason })?;
+        let rows = outputs.into_iter().next().map(|tensor| tensor.data).unwrap_or_default();
+        let (found, images, expected) = (rows.len(), self.batch, self.dimension);
+        if found != images * expected {
+            return Err(BackboneError::Output { name: self.name.clone(), found, images, expected });
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eleven different images of 32 x 32 pixels.
+    fn images() -> Vec<f32> {
+        (0..11 * 3 * 32 * 32).map(|i| ((i * 7919 + i / 3072 * 31) % 1009) as f32 / 252.0 - 2.0).collect()
+    }
+
+    fn extractor(batch: usize) -> Extractor {
+        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
+        Extractor::new(&backbone, Device::Cpu, 32, batch).unwrap()
+    }
+
+    #[test]
+    fn features_do_not_depend_on_the_batch() {
+        let images = images();
+        let whole = extractor(8).features(&images).unwrap();
+        assert_eq!(whole.len(), 11 * 512);
+        let mut reversed = Vec::new();
+        for image in images.chunks(3 * 32 * 32).rev() {
+            reversed.extend_from_slice(image);
+        }
+        let reversed = extractor(8).features(&reversed).unwrap();
+        for (row, other) in whole.chunks(512).zip(reversed.chunks(512).rev()) {
+            assert_eq!(row, other, "the same bits at another place of the batch");
+        }
+        assert_eq!(extractor(1).features(&images).unwrap(), whole, "the same bits one by one");
+    }
+
+    #[test]
+    fn a_side_that_does_not_fit_is_refused() {
+        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
+        let error = Extractor::new(&backbone, Device::Cpu, 100, BATCH).unwrap_err();
+        assert!(matches!(error, BackboneError::Side { side: 100, .. }), "{error}");
+    }
+}

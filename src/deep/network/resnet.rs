@@ -1,0 +1,192 @@
+//! The ResNet family as torchvision builds it (He et al. 2016; the bottleneck's stride sits in its 3 x 3
+//! convolution, "v1.5"). How many blocks a stage has can be read off the weights' names.
+
+use std::collections::BTreeSet;
+
+use super::{Builder, Conv, FEATURES, INPUT, LOGITS, Network, window};
+use crate::deep::onnx::{Attribute, Dimension, Graph};
+use crate::deep::weights::{Shapes, WeightsError};
+
+/// The kind of residual block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Block {
+    /// Two 3 x 3 convolutions (ResNet-18 and 34).
+    Basic,
+    /// 1 x 1, 3 x 3, 1 x 1, four times as many channels out (ResNet-50 and deeper).
+    Bottleneck,
+}
+
+/// Which member of the family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResNet {
+    pub block: Block,
+    /// Blocks in each stage, one to four stages.
+    pub blocks: Vec<usize>,
+    /// Outputs of the classification layer `fc`, where there is one.
+    pub classes: Option<usize>,
+}
+
+impl ResNet {
+    /// Reads the member off the names: stages, blocks a stage, their kind, and whether there is an `fc`.
+    ///
+    /// # Errors
+    /// When there is no first convolution or no first block.
+    pub fn of(shapes: &Shapes) -> Result<ResNet, WeightsError> {
+        let block = if shapes.contains_key("layer1.0.conv3.weight") { Block::Bottleneck } else { Block::Basic };
+        let blocks_in = |stage: usize| {
+            let prefix = format!("layer{stage}.");
+            let numbers: BTreeSet<_> =
+                shapes.keys().filter_map(|name| name.strip_prefix(&prefix)?.split('.').next()).collect();
+            numbers.len()
+        };
+        let blocks: Vec<usize> = (1..=4).map(blocks_in).take_while(|&count| count > 0).collect();
+        if blocks.is_empty() || !shapes.contains_key("conv1.weight") {
+            return Err(WeightsError::NotAResNet);
+        }
+        let classes = shapes.get("fc.weight").and_then(|shape| shape.first().copied());
+        Ok(ResNet { block, blocks, classes })
+    }
+
+    /// The same network up to the end of a stage (1 to 4): its features are that stage's average.
+    pub fn cut_after(&self, stage: usize) -> ResNet {
+        ResNet { block: self.block, blocks: self.blocks.iter().copied().take(stage).collect(), classes: None }
+    }
+
+    /// The graph: input [`INPUT`], outputs [`FEATURES`] and, with classes, [`LOGITS`]; batch and sides are free.
+    pub fn network(&self) -> Network {
+        let mut builder = Builder { graph: Graph::new("resnet"), parameters: Vec::new() };
+        let free = |name: &str| Dimension::Name(name.into());
+        builder.graph.input(INPUT, &[free("batch"), Dimension::Size(3), free("height"), free("width")]);
+        let stem = Conv { input: 3, output: 64, kernel: 7, stride: 2 };
+        let x = builder.conv_norm(INPUT, "conv1", "bn1", stem);
+        let x = builder.relu(&x);
+        let mut x = builder.graph.node("MaxPool", &[&x], &window(3, 2));
+        let mut channels = 64;
+        for (stage, &count) in self.blocks.iter().enumerate() {
+            for number in 0..count {
+                let stride = if stage > 0 && number == 0 { 2 } else { 1 };
+                let name = format!("layer{}.{number}", stage + 1);
+                (x, channels) = self.block.add(&mut builder, &x, &name, channels, 64 << stage, stride);
+            }
+        }
+        self.head(&mut builder, &x, channels);
+        Network { graph: builder.graph, parameters: builder.parameters, dimension: channels }
+    }
+
+    fn head(&self, builder: &mut Builder, x: &str, channels: usize) {
+        let sides = |count: usize| [Dimension::Name("batch".into()), Dimension::Size(count as i64)];
+        let x = builder.graph.node("GlobalAveragePool", &[x], &[]);
+        builder.graph.node_to("Flatten", &[&x], &[("axis", Attribute::Int(1))], &[FEATURES]);
+        builder.graph.output(FEATURES, &sides(channels));
+        if let Some(classes) = self.classes {
+            let weight = builder.parameter("fc.weight".into(), &[classes, channels]);
+            let bias = builder.parameter("fc.bias".into(), &[classes]);
+            builder.graph.node_to("Gemm", &[FEATURES, &weight, &bias], &[("transB", Attribute::Int(1))], &[LOGITS]);
+            builder.graph.output(LOGITS, &sides(classes));
+        }
+    }
+}
+
+impl Block {
+    /// Adds one block; returns its output and how many channels that has.
+    fn add(self, b: &mut Builder, x: &str, name: &str, input: usize, width: usize, stride: usize) -> (String, usize) {
+        let (layers, output) = match self {
+            Block::Basic => (vec![(width, 3, stride), (width, 3, 1)], width),
+            Block::Bottleneck => (vec![(width, 1, 1), (width, 3, stride), (4 * width, 1, 1)], 4 * width),
+        };
+        let (mut y, mut channels) = (x.to_owned(), input);
+        for (number, &(next, kernel, stride)) in layers.iter().enumerate() {
+            let conv = Conv { input: channels, output: next, kernel, stride };
+            if number > 0 {
+                y = b.relu(&y);
+            }
+            y = b.conv_norm(&y, &format!("{name}.conv{}", number + 1), &format!("{name}.bn{}", number + 1), conv);
+            channels = next;
+        }
+        let shortcut = if stride > 1 || input != output {
+            let conv = Conv { input, output, kernel: 1, stride };
+            b.conv_norm(x, &format!("{name}.downsample.0"), &format!("{name}.downsample.1"), conv)
+        } else {
+            x.to_owned()
+        };
+        let sum = b.graph.node("Add", &[&y, &shortcut], &[]);
+        (b.relu(&sum), output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep::Tensor;
+    use crate::deep::weights::{Weights, check};
+
+    fn resnet50() -> ResNet {
+        ResNet { block: Block::Bottleneck, blocks: vec![3, 4, 6, 3], classes: Some(1000) }
+    }
+
+    fn shapes(of: &ResNet) -> Shapes {
+        of.network().parameters.into_iter().collect()
+    }
+
+    #[test]
+    fn sizes_are_the_published_ones() {
+        let count = |of: &ResNet| -> usize {
+            let trained = shapes(of).into_iter().filter(|(name, _)| !name.contains("running_"));
+            trained.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        };
+        let basic = |blocks: [usize; 4]| ResNet { block: Block::Basic, blocks: blocks.to_vec(), classes: Some(1000) };
+        assert_eq!(count(&basic([2, 2, 2, 2])), 11_689_512);
+        assert_eq!(count(&basic([3, 4, 6, 3])), 21_797_672);
+        assert_eq!(count(&resnet50()), 25_557_032);
+    }
+
+    #[test]
+    fn a_network_is_read_off_its_names() {
+        for network in [resnet50(), ResNet { block: Block::Basic, blocks: vec![2, 2, 2, 3], classes: None }] {
+            assert_eq!(ResNet::of(&shapes(&network)), Ok(network.clone()));
+            assert_eq!(ResNet::of(&shapes(&network.cut_after(3))), Ok(network.cut_after(3)));
+        }
+        assert_eq!(ResNet::of(&Shapes::new()), Err(WeightsError::NotAResNet));
+    }
+
+    #[test]
+    fn tensors_that_do_not_fit_are_named() {
+        let network = ResNet { block: Block::Basic, blocks: vec![2, 2, 2, 2], classes: None };
+        let expected = network.network().parameters;
+        let mut found: Shapes = shapes(&network);
+        found.insert("bn1.num_batches_tracked".into(), vec![]);
+        assert_eq!(check(&found, &expected), Ok(()));
+
+        let mut extra = found.clone();
+        extra.insert("layer4.2.bn1.bias".into(), vec![512]);
+        assert_eq!(
+            check(&extra, &expected).unwrap_err().to_string(),
+            "tensor `layer4.2.bn1.bias` of shape [512] has no place in the network"
+        );
+        let mut misshaped = found.clone();
+        misshaped.insert("layer2.0.downsample.0.weight".into(), vec![128, 64, 3, 3]);
+        assert_eq!(
+            check(&misshaped, &expected).unwrap_err().to_string(),
+            "tensor `layer2.0.downsample.0.weight` has the shape [128, 64, 3, 3]; the network needs [128, 64, 1, 1]"
+        );
+        found.remove("layer3.1.bn2.running_var");
+        assert_eq!(
+            check(&found, &expected).unwrap_err().to_string(),
+            "tensor `layer3.1.bn2.running_var` is missing; the network needs it with the shape [256]"
+        );
+    }
+
+    #[test]
+    fn numbers_are_asked_for_by_name_and_shape() {
+        let network = || ResNet { block: Block::Basic, blocks: vec![1], classes: None }.network();
+        let weights = |shape: &[usize]| {
+            Weights::from([("conv1.weight".into(), Tensor::new(shape, vec![0.0; shape.iter().product()]))])
+        };
+        let (name, expected) = ("conv1.weight".to_owned(), vec![64, 3, 7, 7]);
+        let misshaped = WeightsError::Shape { name, found: vec![64, 3, 3, 3], expected };
+        assert_eq!(network().with(weights(&[64, 3, 3, 3])).unwrap_err(), misshaped);
+        let missing = WeightsError::Missing { name: "bn1.weight".into(), expected: vec![64] };
+        assert_eq!(network().with(weights(&[64, 3, 7, 7])).unwrap_err(), missing);
+    }
+}

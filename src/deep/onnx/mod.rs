@@ -1,0 +1,240 @@
+//! ONNX files: a small builder of graphs, and reading and writing the format.
+//! Every network of featbench is such a graph, so that any ONNX runtime can execute it and any ONNX file can join.
+
+pub mod ports;
+mod proto;
+
+use prost::Message;
+
+use super::Tensor;
+pub use proto::*;
+
+/// Version of the standard operator set that graphs are written in, and the oldest file version that has it.
+const OPSET: i64 = 18;
+const IR_VERSION: i64 = 8;
+
+/// Why bytes are not an ONNX model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OnnxError {
+    #[error("not an ONNX file ({0})")]
+    Format(String),
+    #[error("an ONNX file without a graph")]
+    NoGraph,
+}
+
+/// A graph under construction. Nodes are added in the order in which they are computed.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    proto: GraphProto,
+    values: usize,
+}
+
+/// A typed setting of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attribute {
+    Int(i64),
+    Float(f32),
+    Text(String),
+    Ints(Vec<i64>),
+    Floats(Vec<f32>),
+    Tensor(TensorProto),
+}
+
+impl Graph {
+    pub fn new(name: &str) -> Graph {
+        Graph { proto: GraphProto { name: name.into(), ..Default::default() }, values: 0 }
+    }
+
+    /// Adds a node with one output and returns that value's name.
+    pub fn node(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
+        self.values += 1;
+        let output = format!("{}_{}", op.to_lowercase(), self.values);
+        self.node_to(op, inputs, attributes, &[&output]);
+        output
+    }
+
+    /// Adds a node whose outputs get the stated names; `""` leaves an optional input or output out.
+    pub fn node_to(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)], outputs: &[&str]) {
+        self.proto.node.push(NodeProto {
+            input: inputs.iter().map(|name| name.to_string()).collect(),
+            output: outputs.iter().map(|name| name.to_string()).collect(),
+            name: outputs[0].into(),
+            op_type: op.into(),
+            attribute: attributes.iter().map(|(name, value)| value.named(name)).collect(),
+            domain: String::new(),
+        });
+    }
+
+    /// Adds a constant under its own name.
+    pub fn initializer(&mut self, tensor: TensorProto) {
+        self.proto.initializer.push(tensor);
+    }
+
+    /// The name of a constant with these integers: a shape, axes, starts of a slice.
+    pub fn ints(&mut self, values: &[i64]) -> String {
+        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let same = |t: &&TensorProto| t.data_type == INT64 && t.dims.len() == 1 && t.raw_data == raw;
+        if let Some(known) = self.proto.initializer.iter().find(same) {
+            return known.name.clone();
+        }
+        let name = format!("ints_{}", self.proto.initializer.len());
+        let dims = vec![values.len() as i64];
+        self.initializer(TensorProto {
+            dims,
+            data_type: INT64,
+            name: name.clone(),
+            raw_data: raw,
+            ..Default::default()
+        });
+        name
+    }
+
+    /// Declares an input of 32-bit floats.
+    pub fn input(&mut self, name: &str, shape: &[Dimension]) {
+        self.proto.input.push(ValueInfoProto::float(name, shape));
+    }
+
+    /// Declares the value of this name an output of 32-bit floats.
+    pub fn output(&mut self, name: &str, shape: &[Dimension]) {
+        self.proto.output.push(ValueInfoProto::float(name, shape));
+    }
+
+    /// The finished model.
+    pub fn model(self) -> ModelProto {
+        ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: "featbench".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(self.proto),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            metadata_props: Vec::new(),
+        }
+    }
+}
+
+impl ModelProto {
+    /// Reads a file's bytes and says what is wrong where they are not a model.
+    pub fn read(bytes: &[u8]) -> Result<ModelProto, OnnxError> {
+        let model = ModelProto::decode(bytes).map_err(|e| OnnxError::Format(e.to_string()))?;
+        if model.graph.is_none() { Err(OnnxError::NoGraph) } else { Ok(model) }
+    }
+
+    /// The bytes of the file.
+    pub fn write(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+}
+
+impl GraphProto {
+    /// What must be fed: old files list their constants among the inputs too, those are left out.
+    pub fn fed_inputs(&self) -> impl Iterator<Item = &ValueInfoProto> {
+        self.input.iter().filter(|value| !self.initializer.iter().any(|constant| constant.name == value.name))
+    }
+}
+
+impl ValueInfoProto {
+    fn float(name: &str, shape: &[Dimension]) -> ValueInfoProto {
+        let dim = shape.iter().map(|side| DimensionProto { value: Some(side.clone()) }).collect();
+        let tensor = TensorTypeProto { elem_type: FLOAT, shape: Some(TensorShapeProto { dim }) };
+        ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+    }
+
+    /// The sides of a tensor of 32-bit floats, `None` where a side is free; `None` for any other value or where the
+    /// file does not tell the rank.
+    pub fn float_shape(&self) -> Option<Vec<Option<usize>>> {
+        let tensor = self.r#type.as_ref()?.tensor_type.as_ref()?;
+        let side = |d: &DimensionProto| match d.value {
+            Some(Dimension::Size(size)) => usize::try_from(size).ok(),
+            _ => None,
+        };
+        (tensor.elem_type == FLOAT).then_some(tensor.shape.as_ref()?.dim.iter().map(side).collect())
+    }
+}
+
+/// As `name: N x 3 x 224 x 224`, for messages; free sides by their name or `?`.
+impl std::fmt::Display for ValueInfoProto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tensor = self.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else {
+            return write!(f, "`{}` (shape not stated)", self.name);
+        };
+        let side = |d: &DimensionProto| match &d.value {
+            Some(Dimension::Size(size)) => size.to_string(),
+            Some(Dimension::Name(name)) if !name.is_empty() => name.clone(),
+            _ => "?".into(),
+        };
+        let sides: Vec<String> = shape.dim.iter().map(side).collect();
+        let kind = if tensor.is_some_and(|t| t.elem_type == FLOAT) { "" } else { ", not 32-bit float" };
+        write!(f, "`{}` ({}{kind})", self.name, sides.join(" x "))
+    }
+}
+
+impl TensorProto {
+    /// A constant of 32-bit floats; takes the tensor so that large weights are not held twice for long.
+    pub fn float(name: &str, tensor: Tensor) -> TensorProto {
+        TensorProto {
+            dims: tensor.shape.iter().map(|&side| side as i64).collect(),
+            data_type: FLOAT,
+            name: name.into(),
+            raw_data: tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Attribute {
+    fn named(&self, name: &str) -> AttributeProto {
+        let mut proto = AttributeProto { name: name.into(), ..Default::default() };
+        match self.clone() {
+            Attribute::Int(v) => (proto.r#type, proto.i) = (ATTRIBUTE_INT, Some(v)),
+            Attribute::Float(v) => (proto.r#type, proto.f) = (ATTRIBUTE_FLOAT, Some(v)),
+            Attribute::Text(v) => (proto.r#type, proto.s) = (ATTRIBUTE_STRING, Some(v.into_bytes())),
+            Attribute::Ints(v) => (proto.r#type, proto.ints) = (ATTRIBUTE_INTS, v),
+            Attribute::Floats(v) => (proto.r#type, proto.floats) = (ATTRIBUTE_FLOATS, v),
+            Attribute::Tensor(v) => (proto.r#type, proto.t) = (ATTRIBUTE_TENSOR, Some(v)),
+        }
+        proto
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> ModelProto {
+        let mut graph = Graph::new("small");
+        graph.input("x", &[Dimension::Name("batch".into()), Dimension::Size(4)]);
+        let shape = graph.ints(&[-1, 2, 2]);
+        assert_eq!(shape, graph.ints(&[-1, 2, 2]), "equal constants are shared");
+        let cube = graph.node("Reshape", &["x", &shape], &[("allowzero", Attribute::Int(0))]);
+        graph.node_to("TopK", &[&cube, &shape], &[("axis", Attribute::Int(-1))], &["y", "index"]);
+        graph.output("y", &[Dimension::Name("batch".into()), Dimension::Size(2), Dimension::Name(String::new())]);
+        graph.model()
+    }
+
+    #[test]
+    fn a_written_model_is_read_back() {
+        let model = small();
+        assert_eq!(ModelProto::read(&model.write()), Ok(model));
+    }
+
+    #[test]
+    fn a_stated_zero_is_written() {
+        let model = ModelProto::read(&small().write()).unwrap();
+        assert_eq!(model.graph.unwrap().node[0].attribute[0].i, Some(0), "shape inference asks whether it is there");
+    }
+
+    #[test]
+    fn shapes_are_told_with_their_free_sides() {
+        let graph = small().graph.unwrap();
+        assert_eq!(graph.output[0].float_shape(), Some(vec![None, Some(2), None]));
+        assert_eq!(graph.output[0].to_string(), "`y` (batch x 2 x ?)");
+        assert_eq!(graph.fed_inputs().count(), 1);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        assert!(matches!(ModelProto::read(b"PK\x03\x04 not a model"), Err(OnnxError::Format(_))));
+        assert_eq!(ModelProto::read(b""), Err(OnnxError::NoGraph));
+    }
+}

@@ -1,0 +1,140 @@
+//! Where pixels go into a graph and where features come out: read off a file that somebody else made.
+
+use super::{GraphProto, ValueInfoProto};
+use crate::deep::network::FEATURES;
+
+/// The input and the output of a feature extractor, and what its input is tied to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports {
+    /// N x 3 x height x width.
+    pub input: String,
+    /// N x dimension, or N x dimension x 1 x 1.
+    pub output: String,
+    /// The number of images of every run, where the graph fixes it.
+    pub batch: Option<usize>,
+    /// The side of the input in pixels, where the graph fixes it.
+    pub side: Option<usize>,
+}
+
+impl Ports {
+    /// Ports of a graph whose batch and sides are free.
+    pub fn free(input: &str, output: &str) -> Ports {
+        Ports { input: input.into(), output: output.into(), batch: None, side: None }
+    }
+
+    /// Finds the only input of N x 3 x height x width, and as output the one called `features`, else the only one of
+    /// N x dimension or N x dimension x 1 x 1; returns the dimension too.
+    ///
+    /// # Errors
+    /// Says what was expected and which inputs or outputs the file has.
+    pub fn of(graph: &GraphProto) -> Result<(Ports, usize), String> {
+        if let Some(tensor) = graph.initializer.iter().find(|tensor| tensor.data_location == 1) {
+            return Err(format!("`{}` lies in another file; export the model with its weights inside", tensor.name));
+        }
+        let inputs: Vec<_> = graph.fed_inputs().collect();
+        let pixels = match inputs[..] {
+            [only] => only.float_shape().filter(|shape| shape.len() == 4 && matches!(shape[1], None | Some(3))),
+            _ => None,
+        };
+        let Some(pixels) = pixels else {
+            let expected = "one input of N x 3 x height x width (32-bit float)";
+            return Err(format!("{expected} is expected; the file has {}", listed(&inputs)));
+        };
+        if pixels[2] != pixels[3] && pixels[2].is_some() && pixels[3].is_some() {
+            return Err(format!("a square input is expected; the file has {}", listed(&inputs)));
+        }
+        let (output, dimension) = output_of(graph)?;
+        let (batch, side) = (pixels[0], pixels[2].or(pixels[3]));
+        Ok((Ports { input: inputs[0].name.clone(), output, batch, side }, dimension))
+    }
+}
+
+fn output_of(graph: &GraphProto) -> Result<(String, usize), String> {
+    let candidates: Vec<_> = match graph.output.iter().find(|output| output.name == FEATURES) {
+        Some(named) => vec![named],
+        None => graph.output.iter().filter(|output| dimension(output).is_some()).collect(),
+    };
+    let all: Vec<_> = graph.output.iter().collect();
+    match candidates[..] {
+        [only] => match dimension(only) {
+            Some(dimension) => Ok((only.name.clone(), dimension)),
+            None => Err(format!("`features` must be N x dimension, 32-bit float; the file has {}", listed(&all))),
+        },
+        [] => Err(format!("an output of N x dimension (32-bit float) is expected; the file has {}", listed(&all))),
+        _ => Err(format!("several outputs could be the features; call one `features`. The file has {}", listed(&all))),
+    }
+}
+
+/// The length of each image's vector, where the value is a vector an image.
+fn dimension(value: &ValueInfoProto) -> Option<usize> {
+    match value.float_shape()?[..] {
+        [_, Some(dimension)] | [_, Some(dimension), Some(1), Some(1)] => Some(dimension),
+        _ => None,
+    }
+}
+
+fn listed(values: &[&ValueInfoProto]) -> String {
+    if values.is_empty() {
+        return "none".into();
+    }
+    values.iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep::onnx::{Dimension, Graph};
+
+    /// Sides: 0 is a free one.
+    fn graph(inputs: &[(&str, &[i64])], outputs: &[(&str, &[i64])]) -> GraphProto {
+        let sides = |shape: &[i64]| -> Vec<Dimension> {
+            let side = |&s: &i64| if s == 0 { Dimension::Name("n".into()) } else { Dimension::Size(s) };
+            shape.iter().map(side).collect()
+        };
+        let mut graph = Graph::new("test");
+        inputs.iter().for_each(|(name, shape)| graph.input(name, &sides(shape)));
+        outputs.iter().for_each(|(name, shape)| graph.output(name, &sides(shape)));
+        graph.model().graph.unwrap()
+    }
+
+    #[test]
+    fn ports_are_found() {
+        let image: (&str, &[i64]) = ("image", &[1, 3, 224, 224]);
+        let fixed = Ports { batch: Some(1), side: Some(224), ..Ports::free("image", "pooled") };
+        let found = Ports::of(&graph(&[image], &[("map", &[1, 512, 7, 7]), ("pooled", &[1, 512, 1, 1])]));
+        assert_eq!(found, Ok((fixed, 512)));
+        let free: (&str, &[i64]) = ("x", &[0, 3, 0, 0]);
+        let found = Ports::of(&graph(&[free], &[("logits", &[0, 1000]), ("features", &[0, 64])]));
+        assert_eq!(found, Ok((Ports::free("x", "features"), 64)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_with_what_the_file_has() {
+        let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
+        let told = |graph: &GraphProto| Ports::of(graph).unwrap_err();
+        assert_eq!(
+            told(&graph(&[("grey", &[0, 1, 0, 0])], &[("y", &[0, 8])])),
+            "one input of N x 3 x height x width (32-bit float) is expected; the file has `grey` (n x 1 x n x n)"
+        );
+        assert_eq!(
+            told(&graph(&[image, ("size", &[2])], &[("y", &[0, 8])])),
+            "one input of N x 3 x height x width (32-bit float) is expected; the file has `image` (n x 3 x n x n), \
+             `size` (2)"
+        );
+        assert_eq!(
+            told(&graph(&[image], &[("map", &[0, 8, 7, 7])])),
+            "an output of N x dimension (32-bit float) is expected; the file has `map` (n x 8 x 7 x 7)"
+        );
+        assert_eq!(
+            told(&graph(&[image], &[("a", &[0, 8]), ("b", &[0, 9])])),
+            "several outputs could be the features; call one `features`. The file has `a` (n x 8), `b` (n x 9)"
+        );
+        let mut elsewhere = graph(&[image], &[("y", &[0, 8])]);
+        elsewhere.initializer.push(super::super::TensorProto {
+            name: "w".into(),
+            data_location: 1,
+            ..Default::default()
+        });
+        assert_eq!(told(&elsewhere), "`w` lies in another file; export the model with its weights inside");
+    }
+}

@@ -1,0 +1,66 @@
+//! Rough cost of runs, for `--dry-run`: from the times that this code was seen to take on two 2.6 GHz cores.
+
+use crate::arm::{DescriptorKind, FeatureSettings};
+use crate::classify::ClassifierSettings;
+use crate::dataset::Dataset;
+
+use super::plan::{Planned, Request};
+
+/// Seconds on all threads and bytes in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    seconds: f64,
+    bytes: f64,
+}
+
+impl Cost {
+    /// `40 s` or `12 min`.
+    pub fn time(&self) -> String {
+        if self.seconds < 90.0 {
+            format!("{:.0} s", self.seconds.ceil())
+        } else {
+            format!("{:.0} min", self.seconds / 60.0)
+        }
+    }
+
+    /// Whole MiB.
+    pub fn mib(&self) -> u64 {
+        (self.bytes / f64::from(1 << 20)).ceil() as u64
+    }
+}
+
+/// Cost of `runs` where nothing is cached; what two runs share is counted once.
+pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
+    let images = (dataset.splits.train.len() + dataset.splits.val.len() + dataset.splits.test.len()) as f64;
+    let train = dataset.splits.train.len() as f64;
+    let mut seen: Vec<(&str, Option<u32>)> = Vec::new();
+    let mut cost = Cost::default();
+    for run in runs {
+        let key = (run.arm.name.as_str(), run.canvas.map(|canvas| canvas.side));
+        let first = !seen.contains(&key);
+        seen.push(key);
+        let (thread_ms, bytes) = extraction(&run.arm.features, request.input);
+        if first {
+            cost.seconds += images * thread_ms / 1e3 / request.threads as f64;
+            cost.bytes += images * bytes;
+        }
+        let candidates = super::features::candidates(&run.arm.features).len() * run.arm.classifier.candidates().len();
+        // An SVM's time grows with the square of the training images.
+        let fit = if matches!(run.arm.classifier, ClassifierSettings::Svm(_)) { 1.0 } else { 0.0 };
+        cost.seconds += fit * candidates as f64 * (train / 1000.0).powi(2) * 1.5 / request.threads as f64 + 3.0;
+    }
+    cost
+}
+
+/// Milliseconds of one thread and bytes in the cache for one image of ordinary size.
+fn extraction(features: &FeatureSettings, input: u32) -> (f64, f64) {
+    match features {
+        FeatureSettings::None | FeatureSettings::Metadata => (0.0, 0.0),
+        FeatureSettings::Thumbnail { side } => (1.5, f64::from(12 * side * side)),
+        FeatureSettings::Network => (37.0 * (f64::from(input) / 224.0).powi(2), 2048.0),
+        FeatureSettings::Bovw(bovw) => {
+            let (ms, size) = if bovw.descriptor == DescriptorKind::Orb { (4.0, 32.0) } else { (15.0, 128.0) };
+            (ms, size * f64::from(bovw.max_keypoints))
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! From images to vectors, for every arm alike: candidates that val chooses from, a fit on training images, and
+//! [`Features`] that give the vectors of any image, cached by content.
+
+mod bovw;
+mod floors;
+mod network;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use ndarray::{Array2, Axis, concatenate};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::arm::FeatureSettings;
+use crate::dataset::ImageFile;
+use crate::deep::session::Device;
+use crate::handcrafted::vocabulary::Method;
+use crate::image::{Canvas, Rgb, decode_rgb};
+
+use super::cache::{Cache, Key};
+use super::parallel;
+use super::plan::FoundBackbone;
+use super::progress::Progress;
+
+/// Images that one task describes and one cache entry holds.
+const CHUNK: usize = 32;
+
+/// What every stage works with.
+pub struct Resources<'a> {
+    pub cache: &'a Cache,
+    pub threads: usize,
+    pub canvas: Option<Canvas>,
+    pub progress: &'a Progress,
+    pub device: Device,
+    /// Side of a network's input in pixels.
+    pub input: u32,
+    /// The network of the arms that use one, or why it is not there.
+    pub backbone: Option<&'a FoundBackbone>,
+    pub seed: u64,
+}
+
+/// Something that an arm needs is not on this machine; the text says how to get it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Missing(pub String);
+
+/// One way to make features; an arm with several lets val choose.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeatureCandidate {
+    /// There is only one.
+    Only,
+    Bovw {
+        method: Method,
+        words: usize,
+    },
+}
+
+/// The vectors of some images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// n x d
+    pub x: Array2<f32>,
+    /// Images without a single keypoint; `None` where keypoints are not used.
+    pub without_keypoints: Option<usize>,
+}
+
+/// An image file's bytes, read once, and what is known of it.
+pub struct Encoded<'a> {
+    pub image: &'a ImageFile,
+    pub bytes: Vec<u8>,
+}
+
+/// Fitted features: the same function of an image whatever else is asked for.
+pub trait Features: Send + Sync {
+    /// Length of a vector.
+    fn dimension(&self) -> usize;
+    /// Hash of everything that the vectors depend on, besides the images.
+    fn identity(&self) -> String;
+    /// Vectors of the images, in their order, from the cache where they are known.
+    fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors>;
+    /// Somebody who computes vectors, never from the cache: for timing. `batch` is the number of images at a time.
+    fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>>;
+    /// Images at a time that suit it best when many are to be done.
+    fn batch(&self) -> usize {
+        1
+    }
+}
+
+/// One thread's own detector or session.
+pub trait Worker: Send {
+    /// One row an image, from its encoded bytes.
+    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>>;
+}
+
+/// The candidates of an arm, in the order in which they are preferred at equal accuracy.
+pub fn candidates(settings: &FeatureSettings) -> Vec<FeatureCandidate> {
+    let FeatureSettings::Bovw(bovw) = settings else { return vec![FeatureCandidate::Only] };
+    let words = |&method| bovw.words.iter().map(move |&words| FeatureCandidate::Bovw { method, words });
+    bovw.vocabulary.iter().flat_map(words).collect()
+}
+
+impl FeatureCandidate {
+    /// The settings as `name=value`, joined by spaces; empty where there is nothing to choose.
+    pub fn describe(&self) -> String {
+        match self {
+            FeatureCandidate::Only => String::new(),
+            FeatureCandidate::Bovw { method, words } => format!("vocabulary={method} words={words}"),
+        }
+    }
+}
+
+/// Fits the features of an arm on training images (their labels are not asked for).
+pub fn fit(
+    settings: &FeatureSettings,
+    candidate: &FeatureCandidate,
+    resources: &Resources,
+    train: &[Arc<ImageFile>],
+) -> Result<Box<dyn Features>> {
+    Ok(match (settings, candidate) {
+        (FeatureSettings::Bovw(settings), FeatureCandidate::Bovw { method, words }) => {
+            Box::new(bovw::Bovw::fit(settings, *method, *words, resources, train)?)
+        }
+        (FeatureSettings::Thumbnail { side }, _) => Box::new(floors::Thumbnail { side: *side }),
+        (FeatureSettings::Metadata, _) => Box::new(floors::Metadata),
+        (FeatureSettings::Network, _) => Box::new(network::Network::new(resources)?),
+        (FeatureSettings::None | FeatureSettings::Bovw(_), _) => Box::new(floors::Nothing),
+    })
+}
+
+/// Reads the files of a few images.
+pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
+    let read = |image: &'a Arc<ImageFile>| {
+        let bytes = std::fs::read(&image.path).with_context(|| format!("can't read {}", image.path.display()))?;
+        Ok(Encoded { image, bytes })
+    };
+    images.iter().map(read).collect()
+}
+
+/// The picture that every arm sees: decoded, and on the canvas where one is asked for.
+fn picture(encoded: &Encoded, canvas: Option<Canvas>) -> Result<Rgb> {
+    let picture = decode_rgb(&encoded.bytes).with_context(|| encoded.image.path.display().to_string())?;
+    Ok(match canvas {
+        Some(canvas) => canvas.apply(&picture),
+        None => picture,
+    })
+}
+
+/// One result a chunk of images, computed in parallel where the cache does not have it.
+fn chunked<W, T: Serialize + DeserializeOwned + Send>(
+    resources: &Resources,
+    (stage, version): (&'static str, u32),
+    ingredients: &(impl Serialize + Sync),
+    images: &[Arc<ImageFile>],
+    make: impl Fn() -> Result<W> + Sync,
+    work: impl Fn(&mut W, &[Arc<ImageFile>]) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let chunks: Vec<&[Arc<ImageFile>]> = images.chunks(CHUNK).collect();
+    let bar = resources.progress.bar(stage, images.len());
+    let one = |worker: &mut Option<W>, i: usize| {
+        let hashes: Vec<&str> = chunks[i].iter().map(|image| image.sha256.as_str()).collect();
+        let key = Key::new(stage, version, &(ingredients, resources.canvas_key(), hashes))?;
+        let result = resources.cache.get_or(&key, || {
+            if worker.is_none() {
+                *worker = Some(make()?);
+            }
+            work(worker.as_mut().expect("made above"), chunks[i])
+        });
+        bar.inc(chunks[i].len());
+        result
+    };
+    parallel::in_chunks(chunks.len(), resources.threads, || Ok(None), one)
+}
+
+impl Resources<'_> {
+    /// The canvas as cache keys hold it.
+    pub fn canvas_key(&self) -> Option<(u32, u32)> {
+        self.canvas.map(|canvas| (canvas.side, canvas.reduce))
+    }
+}
+
+/// Chunks of rows under each other; `dimension` columns even where there are no rows.
+fn stack(chunks: &[Array2<f32>], dimension: usize) -> Result<Array2<f32>> {
+    if chunks.is_empty() {
+        return Ok(Array2::zeros((0, dimension)));
+    }
+    let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
+    concatenate(Axis(0), &views).context("vectors of different lengths")
+}

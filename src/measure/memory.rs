@@ -1,0 +1,38 @@
+//! The largest resident memory of this process since a mark, as the Linux kernel counts it.
+//! Other systems have no such mark: there it is unknown rather than guessed.
+
+use std::fs;
+
+/// Sets the mark anew: from here on [`peak_mib`] counts. `false` where the system does not allow it, and a peak would
+/// be that of everything before.
+pub fn reset_peak() -> bool {
+    // Value 5 resets the mark and nothing else (proc_pid_clear_refs(5)).
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// Largest resident size since the last [`reset_peak`], or since the program started, MiB; `None` elsewhere than on Linux.
+pub fn peak_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    Some(kib.parse::<f64>().ok()? / 1024.0)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_outlasts_the_memory_until_it_is_reset() {
+        if !reset_peak() {
+            eprintln!("skipped: this system does not let a process reset its peak");
+            return;
+        }
+        let before = peak_mib().unwrap();
+        drop(std::hint::black_box(vec![1_u8; 256 << 20]));
+        let after = peak_mib().unwrap();
+        assert!(after > before + 200.0, "{before} MiB, then {after} MiB");
+        assert!(reset_peak());
+        let reset = peak_mib().unwrap();
+        assert!(reset < after - 100.0, "{after} MiB, then {reset} MiB");
+    }
+}

@@ -1,0 +1,136 @@
+//! What is to be run: every arm on every canvas with every seed, each with the hash of all that its result depends on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::arm::{Arm, FeatureSettings};
+use crate::dataset::{Dataset, Refit};
+use crate::deep::backbone::{self, Backbone};
+use crate::deep::session::{Device, Runtime};
+use crate::image::{Canvas, decode};
+use crate::{classify, deep, handcrafted};
+
+/// What the user asked for, checked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub arms: Vec<Arm>,
+    pub backbone: String,
+    pub model_dirs: Vec<PathBuf>,
+    /// Side of a network's input in pixels.
+    pub input: u32,
+    pub seeds: Vec<u64>,
+    /// `None` is native.
+    pub canvases: Vec<Option<u32>>,
+    /// Overrides what the data set says.
+    pub refit: Option<Refit>,
+    pub threads: usize,
+    pub device: Device,
+}
+
+/// A backbone, or why there is none and how to get it.
+pub type FoundBackbone = std::result::Result<Arc<Backbone>, String>;
+
+/// One run to be.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub run_id: String,
+    pub settings_hash: String,
+    pub arm: Arm,
+    pub canvas: Option<Canvas>,
+    pub seed: u64,
+    pub refit: Refit,
+}
+
+impl Request {
+    /// The backbone that the arms with a network use; `None` where no arm does.
+    pub fn find_backbone(&self) -> Option<FoundBackbone> {
+        let wanted = self.arms.iter().any(Arm::uses_network);
+        let find = || Backbone::open(&self.backbone, &backbone::model_folders(&self.model_dirs));
+        wanted.then(|| find().map(Arc::new).map_err(|error| error.to_string()))
+    }
+}
+
+impl Planned {
+    /// For lines on the terminal.
+    pub fn title(&self) -> String {
+        let canvas = self.canvas.map_or("native".into(), |canvas| format!("canvas {}", canvas.side));
+        format!("{}, {canvas}, seed {}", self.arm.name, self.seed)
+    }
+}
+
+/// Everything that a result depends on; equal values have equal results.
+#[derive(Serialize)]
+struct Ingredients<'a> {
+    manifest: String,
+    settings: &'a str,
+    canvas: Option<(u32, u32)>,
+    seed: u64,
+    refit: String,
+    versions: [u32; 4],
+    opencv: String,
+    network: Option<(&'a str, &'a str, u32, &'a str, String)>,
+}
+
+/// Runs of `request` on a data set, arm by arm. Arms that read no pixels have no canvas runs.
+pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbone>) -> Result<Vec<Planned>> {
+    let mut planned = Vec::new();
+    for arm in &request.arms {
+        for canvas in &request.canvases {
+            if canvas.is_some() && !arm.reads_pixels() {
+                continue;
+            }
+            let canvas = canvas.map(|side| Canvas { side, reduce: dataset.reduce(side) });
+            for &seed in &request.seeds {
+                planned.push(plan_one(request, dataset, backbone, arm, canvas, seed)?);
+            }
+        }
+    }
+    if planned.is_empty() {
+        bail!("nothing to run: the chosen arms read no pixels and can't exist on a canvas");
+    }
+    Ok(planned)
+}
+
+fn plan_one(
+    request: &Request,
+    dataset: &Dataset,
+    backbone: Option<&FoundBackbone>,
+    arm: &Arm,
+    canvas: Option<Canvas>,
+    seed: u64,
+) -> Result<Planned> {
+    let settings = arm.settings()?;
+    let refit = request.refit.unwrap_or(dataset.refit);
+    let network = (arm.features == FeatureSettings::Network).then(|| {
+        let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.sha256.as_str());
+        let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
+        (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
+    });
+    let ingredients = Ingredients {
+        manifest: dataset.manifest.sha256(),
+        settings: &settings,
+        canvas: canvas.map(|canvas| (canvas.side, canvas.reduce)),
+        seed,
+        refit: refit.to_string(),
+        versions: [
+            classify::VERSION,
+            handcrafted::descriptor::VERSION,
+            handcrafted::vocabulary::VERSION,
+            deep::extract::VERSION,
+        ],
+        opencv: decode::version(),
+        network,
+    };
+    let short = |hash: blake3::Hash| hash.to_hex()[..12].to_owned();
+    Ok(Planned {
+        run_id: short(blake3::hash(&serde_json::to_vec(&ingredients)?)),
+        settings_hash: short(blake3::hash(settings.as_bytes())),
+        arm: arm.clone(),
+        canvas,
+        seed,
+        refit,
+    })
+}

@@ -1,0 +1,248 @@
+//! One run: features and classifier chosen on val, fitted again on the final training images, test read once.
+//! The same flow for every arm.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use crate::classify::{Candidate, Classifier, Labelled, decide};
+use crate::dataset::splits::{FittedArm, Judged, Prediction};
+use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
+use crate::record::{PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow, format_score};
+
+use super::cache::Key;
+use super::features::{self, FeatureCandidate, Features, Missing, Resources};
+use super::plan::{Planned, Request};
+use super::{memory, timing};
+
+/// One candidate with its score on val.
+struct Tried {
+    features: FeatureCandidate,
+    candidate: Candidate,
+    correct: usize,
+}
+
+/// The outcome of selection.
+struct Selected {
+    tried: Vec<Tried>,
+    chosen: usize,
+    seconds: f64,
+}
+
+/// A classifier with the time that its fit took, as it is cached.
+#[derive(Serialize, Deserialize)]
+struct Fit {
+    classifier: Classifier,
+    seconds: f64,
+}
+
+/// What the final evaluation gets: it can predict, and nothing else.
+struct Fitted<'a> {
+    features: &'a dyn Features,
+    classifier: &'a Classifier,
+    resources: &'a Resources<'a>,
+}
+
+impl FittedArm for Fitted<'_> {
+    fn predict(&self, images: &[Arc<ImageFile>]) -> Result<Vec<Prediction>> {
+        let vectors = self.features.vectors(self.resources, images)?;
+        let scores = self.classifier.scores(vectors.x.view());
+        let classes = decide(&scores);
+        Ok(classes
+            .into_iter()
+            .zip(scores.outer_iter())
+            .map(|(class, s)| Prediction { class, scores: s.to_vec() })
+            .collect())
+    }
+}
+
+/// Carries out one run and gives its record, also when it could not be done.
+pub fn run(
+    planned: &Planned,
+    request: &Request,
+    dataset: &Dataset,
+    resources: &Resources,
+    environment_id: &str,
+) -> RunRecord {
+    let row = blank(planned, request, dataset, resources, environment_id);
+    match attempt(planned, dataset, resources, row.clone()) {
+        Ok(record) => record,
+        Err(error) => {
+            let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
+            let run = RunRow { status, reason: format!("{error:#}").replace('\n', " "), ..row };
+            RunRecord { run, predictions: Vec::new(), timings: Vec::new(), selection: Vec::new() }
+        }
+    }
+}
+
+/// The row with everything that is known before measuring.
+fn blank(
+    planned: &Planned,
+    request: &Request,
+    dataset: &Dataset,
+    resources: &Resources,
+    environment_id: &str,
+) -> RunRow {
+    let network = planned.arm.uses_network();
+    RunRow {
+        run_id: planned.run_id.clone(),
+        dataset: dataset.name.clone(),
+        arm: planned.arm.name.clone(),
+        family: planned.arm.family.name().into(),
+        backbone: if network { request.backbone.clone() } else { String::new() },
+        input_px: network.then_some(request.input),
+        canvas: planned.canvas.map_or("native".into(), |canvas| canvas.side.to_string()),
+        seed: planned.seed,
+        form: String::new(),
+        epochs: None,
+        protocol: "last".into(),
+        refit: planned.refit.to_string(),
+        settings_hash: planned.settings_hash.clone(),
+        environment_id: environment_id.into(),
+        split: dataset.reported_split().into(),
+        status: Status::Ok,
+        reason: String::new(),
+        n: 0,
+        skipped: dataset.unreadable_reported(),
+        without_keypoints: None,
+        dimension: 0,
+        chosen: String::new(),
+        val_accuracy: None,
+        select_s: 0.0,
+        fit_s: 0.0,
+        peak_mib: None,
+        threads: resources.threads,
+        device: if network { request.device.name() } else { "cpu" }.into(),
+    }
+}
+
+fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
+    memory::reset_peak();
+    let classes = dataset.splits.classes.len();
+    let selected = select(planned, dataset, resources, classes)?;
+    let best = &selected.tried[selected.chosen];
+    let train = match planned.refit {
+        Refit::Train => dataset.splits.train.clone(),
+        Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
+    };
+    let features = features::fit(&planned.arm.features, &best.features, resources, train.images())?;
+    let fit = final_fit(&*features, &best.candidate, resources, &train, classes)?;
+    let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
+    let judged = dataset.splits.test.evaluate(&fitted)?;
+    let peak_mib = memory::peak_mib();
+
+    let images = dataset.splits.test.images();
+    let reported = features.vectors(resources, images)?;
+    let timings = timing::time(&*features, &fit.classifier, resources, images, reported.x.view())?;
+    let run = RunRow {
+        n: judged.len(),
+        without_keypoints: reported.without_keypoints,
+        dimension: features.dimension(),
+        chosen: best.settings(),
+        val_accuracy: Some(best.correct as f64 / dataset.splits.val.len() as f64),
+        select_s: selected.seconds,
+        fit_s: fit.seconds,
+        peak_mib,
+        ..row
+    };
+    Ok(RunRecord {
+        predictions: prediction_rows(&judged, dataset, &planned.run_id),
+        timings: timings.into_iter().map(|t| TimingRow { run_id: planned.run_id.clone(), ..t }).collect(),
+        selection: selection_rows(&selected, dataset.splits.val.len(), &planned.run_id),
+        run,
+    })
+}
+
+impl Tried {
+    fn settings(&self) -> String {
+        let parts = [self.features.describe(), self.candidate.describe()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Tries every candidate on val with a fit on train alone; the first of the best is chosen.
+fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: usize) -> Result<Selected> {
+    let (train, val) = (&dataset.splits.train, &dataset.splits.val);
+    let mut tried = Vec::new();
+    let mut seconds = 0.0;
+    for candidate in features::candidates(&planned.arm.features) {
+        let fitted = features::fit(&planned.arm.features, &candidate, resources, train.images())?;
+        let train_x = fitted.vectors(resources, train.images())?.x;
+        let val_x = fitted.vectors(resources, val.images())?.x;
+        let ingredients = (fitted.identity(), image_hashes(train.images()), image_hashes(val.images()), train.labels());
+        let key = Key::new(
+            "select",
+            crate::classify::VERSION,
+            &(ingredients, val.labels(), &planned.arm.classifier, resources.canvas_key(), resources.input),
+        )?;
+        let (results, spent): (Vec<(Candidate, usize)>, f64) = resources.cache.get_or(&key, || {
+            let bar = resources.progress.spinner("choosing settings on val");
+            let start = Instant::now();
+            let train = labelled(train_x.view(), train.labels());
+            let results = planned.arm.classifier.try_all(train, labelled(val_x.view(), val.labels()), classes)?;
+            drop(bar);
+            Ok((results, start.elapsed().as_secs_f64()))
+        })?;
+        seconds += spent;
+        tried.extend(results.into_iter().map(|(c, correct)| Tried {
+            features: candidate.clone(),
+            candidate: c,
+            correct,
+        }));
+    }
+    let chosen = (0..tried.len()).fold(0, |best, i| if tried[i].correct > tried[best].correct { i } else { best });
+    tried.get(chosen).context("the arm's grid is empty")?;
+    Ok(Selected { tried, chosen, seconds })
+}
+
+fn final_fit(
+    features: &dyn Features,
+    candidate: &Candidate,
+    resources: &Resources,
+    train: &Split<Train>,
+    classes: usize,
+) -> Result<Fit> {
+    let ingredients = (features.identity(), image_hashes(train.images()), train.labels(), candidate, classes);
+    let key = Key::new("fit", crate::classify::VERSION, &(ingredients, resources.canvas_key(), resources.input))?;
+    resources.cache.get_or(&key, || {
+        let x = features.vectors(resources, train.images())?.x;
+        let start = Instant::now();
+        let classifier = candidate.fit(labelled(x.view(), train.labels()), classes)?;
+        Ok(Fit { classifier, seconds: start.elapsed().as_secs_f64() })
+    })
+}
+
+fn labelled<'a>(x: ArrayView2<'a, f32>, y: &'a [usize]) -> Labelled<'a> {
+    Labelled { x, y }
+}
+
+fn image_hashes(images: &[Arc<ImageFile>]) -> Vec<&str> {
+    images.iter().map(|image| image.sha256.as_str()).collect()
+}
+
+fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str) -> Vec<PredictionRow> {
+    let name = |class: usize| dataset.splits.classes[class].clone();
+    let row = |judged: &Judged| PredictionRow {
+        run_id: run_id.into(),
+        image: judged.image.id.clone(),
+        truth: name(judged.truth),
+        predicted: name(judged.prediction.class),
+        scores: judged.prediction.scores.iter().map(|&s| format_score(s)).collect::<Vec<_>>().join(" "),
+    };
+    judged.iter().map(row).collect()
+}
+
+fn selection_rows(selected: &Selected, n: usize, run_id: &str) -> Vec<SelectionRow> {
+    let row = |(i, tried): (usize, &Tried)| SelectionRow {
+        run_id: run_id.into(),
+        candidate: i,
+        settings: tried.settings(),
+        correct: tried.correct,
+        n,
+        chosen: i == selected.chosen,
+    };
+    selected.tried.iter().enumerate().map(row).collect()
+}

@@ -1,0 +1,114 @@
+//! Intervals for a proportion, such as the accuracy of a classifier: what the true one may be, given the images seen.
+//! Wilson's interval is the one in the tables; Clopper and Pearson's is wider and never covers too little.
+
+use super::binomial;
+
+/// How often an interval is meant to cover the true value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Probability of missing it.
+    alpha: f64,
+    /// Quantile of the standard normal distribution at 1 - alpha / 2.
+    z: f64,
+}
+
+impl Level {
+    pub const PERCENT_95: Level = Level { alpha: 0.05, z: 1.959_963_984_540_054 };
+    pub const PERCENT_99: Level = Level { alpha: 0.01, z: 2.575_829_303_548_900_4 };
+}
+
+/// Both bounds, between 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    pub low: f64,
+    pub high: f64,
+}
+
+/// Wilson's score interval (Wilson 1927): all proportions that a score test would not reject.
+///
+/// `correct` out of `n`; without any trial nothing is known and it is the whole of [0, 1].
+pub fn wilson(correct: u64, n: u64, level: Level) -> Interval {
+    if n == 0 {
+        return Interval { low: 0.0, high: 1.0 };
+    }
+    let (n, z2) = (n as f64, level.z * level.z);
+    let p = correct as f64 / n;
+    let centre = p + z2 / (2.0 * n);
+    let half = level.z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z2 / n;
+    // Rounding must not push a bound past the proportion that it belongs to.
+    Interval { low: ((centre - half) / scale).clamp(0.0, p), high: ((centre + half) / scale).clamp(p, 1.0) }
+}
+
+/// Clopper and Pearson's exact interval (1934): all proportions that neither one-sided exact test would reject.
+///
+/// `correct` out of `n`; without any trial it is the whole of [0, 1].
+pub fn clopper_pearson(correct: u64, n: u64, level: Level) -> Interval {
+    Interval { low: 1.0 - exact_high(n - correct, n, level.alpha), high: exact_high(correct, n, level.alpha) }
+}
+
+/// The p at which so few successes have probability alpha / 2, by halving: the tail falls as p grows.
+fn exact_high(correct: u64, n: u64, alpha: f64) -> f64 {
+    if correct == n {
+        return 1.0;
+    }
+    let (mut low, mut high) = (correct as f64 / n as f64, 1.0);
+    // 60 halvings are finer than an f64.
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if binomial::at_most(correct, n, middle) > 0.5 * alpha { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KINDS: [fn(u64, u64, Level) -> Interval; 2] = [wilson, clopper_pearson];
+
+    #[test]
+    fn nothing_seen_is_nothing_known() {
+        for interval in KINDS {
+            assert_eq!(interval(0, 0, Level::PERCENT_95), Interval { low: 0.0, high: 1.0 });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn holds_the_proportion_and_mirrors_its_complement((n, correct) in counts()) {
+            for interval in KINDS {
+                let Interval { low, high } = interval(correct, n, Level::PERCENT_95);
+                let p = correct as f64 / n as f64;
+                prop_assert!(0.0 <= low && low <= p && p <= high && high <= 1.0, "[{low}, {high}] around {p}");
+                let mirrored = interval(n - correct, n, Level::PERCENT_95);
+                prop_assert!((mirrored.low - (1.0 - high)).abs() < 1e-12 && (mirrored.high - (1.0 - low)).abs() < 1e-12);
+            }
+        }
+
+        #[test]
+        fn narrows_with_more_images_and_widens_with_the_level((n, correct) in counts(), times in 2..5_u64) {
+            let width = |i: Interval| i.high - i.low;
+            for interval in KINDS {
+                let few = width(interval(correct, n, Level::PERCENT_95));
+                prop_assert!(width(interval(correct * times, n * times, Level::PERCENT_95)) < few);
+                prop_assert!(width(interval(correct, n, Level::PERCENT_99)) > few);
+            }
+        }
+
+        #[test]
+        fn moves_up_with_the_count((n, correct) in counts()) {
+            prop_assume!(correct < n);
+            for interval in KINDS {
+                let (less, more) = (interval(correct, n, Level::PERCENT_95), interval(correct + 1, n, Level::PERCENT_95));
+                prop_assert!(less.low < more.low && less.high < more.high);
+            }
+        }
+    }
+
+    fn counts() -> impl Strategy<Value = (u64, u64)> {
+        (1..400_u64).prop_flat_map(|n| (Just(n), 0..=n))
+    }
+}

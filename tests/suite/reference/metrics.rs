@@ -1,0 +1,100 @@
+//! Metrics, intervals and tests against scikit-learn 1.9.1, SciPy 1.17.1 and statsmodels 0.15.0.
+
+use featbench::stats::classification::{ClassScores, Confusion};
+use featbench::stats::intervals::{Interval, Level, clopper_pearson, wilson};
+use featbench::stats::paired::{holm, mcnemar};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Reference {
+    classification: Vec<Classification>,
+    /// Correct, n, alpha, Wilson low and high, Clopper-Pearson low and high.
+    intervals: Vec<(u64, u64, f64, f64, f64, f64, f64)>,
+    /// Only first right, only second right, exact p, mid-p.
+    mcnemar: Vec<(u64, u64, f64, f64)>,
+    /// p values, adjusted.
+    holm: Vec<(Vec<f64>, Vec<f64>)>,
+}
+
+#[derive(Deserialize)]
+struct Classification {
+    name: String,
+    classes: usize,
+    labels: Vec<usize>,
+    predictions: Vec<usize>,
+    confusion: Vec<Vec<u64>>,
+    accuracy: f64,
+    mean_class_accuracy: f64,
+    precision: Vec<Option<f64>>,
+    recall: Vec<Option<f64>>,
+    f1: Vec<Option<f64>>,
+    support: Vec<u64>,
+    macro_f1: f64,
+}
+
+fn reference() -> Reference {
+    serde_json::from_str(include_str!("../../fixtures/metrics.json")).unwrap()
+}
+
+fn assert_close(got: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!((got - expected).abs() <= tolerance, "{what}: {got}, expected {expected} within {tolerance}");
+}
+
+fn assert_same(got: Option<f64>, expected: Option<f64>, what: &str) {
+    assert_eq!(got.is_some(), expected.is_some(), "{what}: {got:?}, expected {expected:?}");
+    assert_close(got.unwrap_or(0.0), expected.unwrap_or(0.0), 1e-10, what);
+}
+
+#[test]
+fn classification() {
+    for case in reference().classification {
+        let confusion = Confusion::new(case.classes, case.labels.into_iter().zip(case.predictions));
+        for (truth, row) in case.confusion.iter().enumerate() {
+            let counted: Vec<u64> = (0..case.classes).map(|predicted| confusion.at(truth, predicted)).collect();
+            assert_eq!(&counted, row, "{}", case.name);
+        }
+        assert_same(confusion.accuracy(), Some(case.accuracy), &case.name);
+        assert_same(confusion.mean_class_accuracy(), Some(case.mean_class_accuracy), &case.name);
+        assert_same(confusion.macro_f1(), Some(case.macro_f1), &case.name);
+        for (class, ClassScores { support, precision, recall, f1 }) in confusion.per_class().enumerate() {
+            let what = format!("{}, class {class}", case.name);
+            assert_eq!(support, case.support[class], "{what}");
+            assert_same(precision, case.precision[class], &what);
+            assert_same(recall, case.recall[class], &what);
+            assert_same(f1, case.f1[class], &what);
+        }
+    }
+}
+
+#[test]
+fn proportion_intervals() {
+    let assert_bounds = |got: Interval, low, high, tolerance, what: &str| {
+        assert_close(got.low, low, tolerance, what);
+        assert_close(got.high, high, tolerance, what);
+    };
+    for (correct, n, alpha, wilson_low, wilson_high, exact_low, exact_high) in reference().intervals {
+        let level = if alpha == 0.05 { Level::PERCENT_95 } else { Level::PERCENT_99 };
+        let what = format!("{correct} of {n}, alpha {alpha}");
+        assert_bounds(wilson(correct, n, level), wilson_low, wilson_high, 1e-10, &what);
+        assert_bounds(clopper_pearson(correct, n, level), exact_low, exact_high, 1e-9, &what);
+    }
+}
+
+#[test]
+fn mcnemar_exact_and_mid_p() {
+    for (only_first, only_second, exact_p, mid_p) in reference().mcnemar {
+        let test = mcnemar(only_first, only_second);
+        let what = format!("{only_first} against {only_second}");
+        assert_close(test.exact_p, exact_p, 1e-10, &what);
+        assert_close(test.mid_p, mid_p, 1e-10, &what);
+    }
+}
+
+#[test]
+fn holm_correction() {
+    for (p, expected) in reference().holm {
+        for (got, expected) in holm(&p).into_iter().zip(expected) {
+            assert_close(got, expected, 1e-10, &format!("{p:?}"));
+        }
+    }
+}
