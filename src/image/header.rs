@@ -131,17 +131,21 @@ fn bmp_size(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// An uncompressed BMP must hold all its rows (each padded to four bytes); a compressed one is left to the decoder.
 fn bmp_is_whole(bytes: &[u8], header: &Header) -> Result<(), DecodeError> {
-    let old = le32(bytes, 14) == Some(12);
-    let bits = if old { le16(bytes, 24) } else { le16(bytes, 28) }.unwrap_or(0);
-    let compressed = !old && !matches!(le32(bytes, 30), Some(0 | 3));
-    let row = (u64::from(header.width) * u64::from(bits)).div_ceil(32) * 4;
-    let end = u64::from(le32(bytes, 10).unwrap_or(0)) + row * u64::from(header.height);
-    if !compressed && end > bytes.len() as u64 {
-        return Err(damaged(format!("the BMP needs {end} bytes and has {}", bytes.len())));
+    match bmp_end(bytes, header) {
+        Some(end) if end <= bytes.len() as u64 => Ok(()),
+        Some(end) => Err(damaged(format!("the BMP needs {end} bytes and has {}", bytes.len()))),
+        None => Err(damaged("the BMP ends within its header".into())),
     }
-    Ok(())
+}
+
+/// Where the rows of an uncompressed BMP end (each is padded to four bytes); a compressed one is left to the decoder.
+fn bmp_end(bytes: &[u8], header: &Header) -> Option<u64> {
+    let old = le32(bytes, 14)? == 12;
+    let bits = if old { le16(bytes, 24)? } else { le16(bytes, 28)? };
+    let uncompressed = old || matches!(le32(bytes, 30)?, 0 | 3);
+    let rows = (u64::from(header.width) * u64::from(bits)).div_ceil(32) * 4 * u64::from(header.height);
+    Some(u64::from(le32(bytes, 10)?) + if uncompressed { rows } else { 0 })
 }
 
 /// WebP's three forms: lossy (a VP8 key frame), lossless and extended.

@@ -99,3 +99,65 @@ fn with_border(picture: &Rgb, left: u32, top: u32, side: u32) -> Rgb {
     }
     Rgb { width: side, height: side, data }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::image::drawn::pattern;
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        assert_eq!([0, 1, 2, 3, 4, 5, 32].map(half_to_even), [0, 0, 1, 2, 2, 2, 16]);
+    }
+
+    #[test]
+    fn the_same_size_changes_nothing() {
+        let picture = pattern(31, 17);
+        assert_eq!(resize(&picture, 31, 17), picture);
+    }
+
+    #[test]
+    fn a_smaller_picture_is_centred_on_black() {
+        let white = Rgb { width: 3, height: 2, data: vec![255; 18] };
+        let padded = resize_and_crop(&white, 2, 5);
+        let rows: Vec<Vec<u8>> = padded.data.chunks_exact(15).map(|r| r.iter().step_by(3).copied().collect()).collect();
+        let (black, shown) = (vec![0; 5], vec![0, 255, 255, 255, 0]);
+        assert_eq!(rows, [black.clone(), shown.clone(), shown, black.clone(), black]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn cropping_equals_resizing_everything_first(w in 1..70_u32, h in 1..70_u32, size in 1..60_u32, crop in 1..60_u32) {
+            let picture = pattern(w, h);
+            let cropped = resize_and_crop(&picture, size, crop);
+            prop_assert_eq!((cropped.width, cropped.height), (crop, crop));
+            let whole = resize(&picture, size * w / w.min(h), size * h / w.min(h));
+            let pixel = |x: u32, y: u32, c: u32| whole.data[((y * whole.width + x) * 3 + c) as usize];
+            // where torchvision puts pixel (x, y) of the crop; None is its border
+            let source = |at: u32, side: u32| match side.checked_sub(crop) {
+                Some(room) => Some(at + half_to_even(room.into()) as u32),
+                None => at.checked_sub((crop - side) / 2).filter(|&at| at < side),
+            };
+            for (i, &value) in cropped.data.iter().enumerate() {
+                let (x, y, c) = (i as u32 / 3 % crop, i as u32 / 3 / crop, i as u32 % 3);
+                let expected = match (source(x, whole.width), source(y, whole.height)) {
+                    (Some(x), Some(y)) => pixel(x, y, c),
+                    _ => 0,
+                };
+                prop_assert!(value.abs_diff(expected) <= 1, "{} at {} {}, not {}", value, x, y, expected);
+            }
+        }
+
+        #[test]
+        fn a_constant_picture_stays_constant(w in 1..90_u32, h in 1..90_u32, to_w in 1..90_u32, to_h in 1..90_u32, v: u8) {
+            let data = vec![v; (w * h * 3) as usize];
+            let resized = resize(&Rgb { width: w, height: h, data }, to_w, to_h);
+            prop_assert_eq!((resized.width, resized.height), (to_w, to_h));
+            prop_assert_eq!(resized.data, vec![v; (to_w * to_h * 3) as usize]);
+        }
+    }
+}

@@ -34,3 +34,27 @@ pub fn write_tensor(picture: &Rgb, normalisation: &Normalisation, out: &mut [f32
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::drawn::pattern;
+
+    #[test]
+    fn channels_come_first_and_are_normalised() {
+        let picture = pattern(5, 3);
+        let mut tensor = vec![0.0; 45];
+        write_tensor(&picture, &IMAGENET, &mut tensor);
+        for (i, &value) in picture.data.iter().enumerate() {
+            let (pixel, channel) = (i / 3, i % 3);
+            let scaled = (f32::from(value) / 255.0 - IMAGENET.mean[channel]) / IMAGENET.deviation[channel];
+            assert_eq!(tensor[channel * 15 + pixel], scaled);
+        }
+    }
+
+    #[test]
+    #[should_panic = "a tensor of 5 x 3 pixels"]
+    fn another_length_is_a_bug() {
+        write_tensor(&pattern(5, 3), &IMAGENET, &mut [0.0; 44]);
+    }
+}

@@ -3,3 +3,4 @@
 mod generated;
 mod metrics;
 mod networks;
+mod preprocessing;
