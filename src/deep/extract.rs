@@ -98,6 +98,7 @@ impl Extractor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deep::onnx::{Dimension, Graph};
 
     /// Eleven different images of 32 x 32 pixels.
     fn images() -> Vec<f32> {
@@ -123,6 +124,22 @@ mod tests {
             assert_eq!(row, other, "the same bits at another place of the batch");
         }
         assert_eq!(extractor(1).features(&images).unwrap(), whole, "the same bits one by one");
+    }
+
+    #[test]
+    fn a_graph_of_the_users_keeps_its_fixed_batch() {
+        let mut graph = Graph::new("average");
+        let sides = |shape: &[i64]| shape.iter().map(|&side| Dimension::Size(side)).collect::<Vec<_>>();
+        graph.input("pixels", &sides(&[2, 3, 4, 4]));
+        graph.node_to("GlobalAveragePool", &["pixels"], &[], &["pooled"]);
+        graph.output("pooled", &sides(&[2, 3, 1, 1]));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("average.onnx"), graph.model().write()).unwrap();
+        let backbone = Backbone::open("average", &[folder.path().to_owned()]).unwrap();
+        let mut extractor = Extractor::new(&backbone, Device::Cpu, 4, BATCH).unwrap();
+        let images: Vec<f32> = (0..3 * 3 * 16).map(|i| (i / 16) as f32).collect();
+        assert_eq!(extractor.features(&images).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert!(matches!(Extractor::new(&backbone, Device::Cpu, 8, 1), Err(BackboneError::Side { side: 8, .. })));
     }
 
     #[test]
