@@ -78,8 +78,11 @@ pub(super) fn files_below(folder: &Path) -> Result<(Vec<String>, Vec<Finding>), 
             findings.push(finding("unsupported", &inside, "a link to a folder that is read already, ignored"));
             continue;
         }
-        for entry in fs::read_dir(&next).map_err(no_folder)? {
-            let path = entry.map_err(|error| DatasetError::io(&next, error))?.path();
+        let entries = fs::read_dir(&next).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let mut paths: Vec<_> = entries.map_err(no_folder)?.iter().map(|entry| entry.path()).collect();
+        // The last opened is read next: in falling order, so that of two links the first by name counts.
+        paths.sort_unstable_by(|a, b| b.cmp(a));
+        for path in paths {
             let inside = path.strip_prefix(folder).unwrap_or(&path);
             let Some(name) = inside.to_str() else {
                 let detail = "its name is not UTF-8: rename it";

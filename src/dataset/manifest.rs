@@ -97,7 +97,7 @@ impl Manifest {
         };
         let mut reader = csv::Reader::from_reader(text);
         let header = reader.headers().map_err(csv_error)?;
-        if header != &COLUMNS[..] {
+        if header != COLUMNS[..] {
             let found = header.iter().collect::<Vec<_>>().join(",");
             let detail = format!("the columns are `{found}`, expected `{}`", COLUMNS.join(","));
             return Err(ManifestError::Csv { file: file.into(), line: 1, detail });
