@@ -2,6 +2,7 @@
 //! A session computes with one thread and its results do not depend on how many sessions run beside it, so work is
 //! spread by giving each worker a session of its own.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -92,7 +93,7 @@ impl Runtime {
 
     fn load(path: &Path) -> Result<Runtime, SessionError> {
         let failed = |reason: String| SessionError::Load { path: path.to_owned(), reason };
-        let builder = ort::init_from(path).map_err(|e| failed(e.to_string()))?;
+        let builder = ort::init_from(path).map_err(|e| failed(cause(&e)))?;
         let builder = builder.with_name("featbench").with_telemetry(false);
         let environment = builder.build().map_err(|e| failed(e.to_string()))?;
         // every failure comes back as an error as well: printed by the library it would stand there twice
@@ -184,6 +185,14 @@ impl Session {
             Ok(Tensor::new(&shape, data.to_vec()))
         };
         outputs.iter().map(tensor).collect()
+    }
+}
+
+/// Why loading failed, in the words of the system's loader where it was that.
+fn cause(error: &ort::LoadDynamicError) -> String {
+    match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => error.source().map_or(error.to_string(), ToString::to_string),
+        other => other.to_string(),
     }
 }
 
