@@ -3,4 +3,6 @@
 mod fences;
 mod records;
 mod reference;
+mod snapshots;
 mod support;
+mod synthetic;
