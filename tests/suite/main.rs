@@ -4,4 +4,6 @@ mod fences;
 mod records;
 mod docs;
 mod reference;
+mod snapshots;
 mod support;
+mod synthetic;
