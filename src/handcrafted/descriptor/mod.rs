@@ -83,8 +83,8 @@ impl Descriptors {
 /// RootSIFT: `sqrt(x / (L1 + 1e-12))`, whose Euclidean distance is the Hellinger distance of the original
 /// (Arandjelovic and Zisserman 2012). A descriptor of zeros stays one.
 pub fn root_sift(descriptor: impl Iterator<Item = f32> + Clone) -> impl Iterator<Item = f32> {
-    let scale = 1.0 / (descriptor.clone().sum::<f32>() + 1e-12);
-    descriptor.map(move |x| (x * scale).sqrt())
+    let length = descriptor.clone().sum::<f32>() + 1e-12;
+    descriptor.map(move |x| (x / length).sqrt())
 }
 
 #[cfg(test)]

@@ -16,7 +16,10 @@ const ORB_BORDER: u32 = 31;
 pub struct Sift(Ptr<SIFT>);
 
 /// Oriented FAST and rotated BRIEF (Rublee and others 2011).
-pub struct Orb(Ptr<ORB>);
+pub struct Orb {
+    detector: Ptr<ORB>,
+    border: u32,
+}
 
 impl Sift {
     pub fn new(max_keypoints: u32) -> Result<Sift, DescribeError> {
@@ -29,20 +32,22 @@ impl Orb {
     /// On a canvas (`side` pixels) the border is narrowed by [`orb_border`].
     pub fn new(max_keypoints: u32, side: Option<u32>) -> Result<Orb, DescribeError> {
         tame_opencv();
-        let border = side.map_or(ORB_BORDER, orb_border) as i32;
+        let border = side.map_or(ORB_BORDER, orb_border);
         let score = ORB_ScoreType::HARRIS_SCORE;
-        Ok(Orb(ORB::create(max_keypoints as i32, 1.2, 8, border, 0, 2, score, ORB_PATCH, 20)?))
+        let detector = ORB::create(max_keypoints as i32, 1.2, 8, border as i32, 0, 2, score, ORB_PATCH, 20)?;
+        Ok(Orb { detector, border })
     }
 }
 
-/// Width of ORB's border on a canvas of `side` pixels: a tenth of it, at most OpenCV's 31 pixels. Those would leave a
-/// ninth of a canvas of 96 pixels; patches that reach over the edge see its reflection.
+/// Width of ORB's border on a canvas of `side` pixels: a tenth of it, from the 3 that FAST needs to
+/// OpenCV's 31 pixels. Those would leave an eighth of a canvas of 96 pixels; patches that reach over the edge see its
+/// reflection.
 ///
 /// Measured on the validation images of mini-natural-images (R = 64, N = 96; 300 words of k-means, linear SVM), patch
 /// and border: 31 and 31 reach 37.8 % (20 keypoints an image), 31 and 9 51.8 % (211), 31 and 4 50.4 %, 21 and 9
 /// 50.1 %, 13 and 13 47.2 %, 13 and 9 44.9 %, 9 and 9 45.5 %. So the patch is not scaled with the canvas.
 pub fn orb_border(side: u32) -> u32 {
-    (side / 10).min(ORB_BORDER)
+    (side / 10).clamp(3, ORB_BORDER)
 }
 
 fn detect(detector: &mut impl Feature2DTrait, picture: &Grey) -> opencv::Result<Mat> {
@@ -64,7 +69,11 @@ impl Describe for Sift {
 
 impl Describe for Orb {
     fn describe(&mut self, picture: &Grey) -> Result<Descriptors, DescribeError> {
-        let found = detect(&mut self.0, picture)?;
+        // nothing but border: no keypoint can be there, and OpenCV fails to shrink a picture to less than a pixel
+        if picture.width.min(picture.height) <= 2 * self.border {
+            return Ok(Descriptors::Orb(Vec::new()));
+        }
+        let found = detect(&mut self.detector, picture)?;
         if found.empty() {
             return Ok(Descriptors::Orb(Vec::new()));
         }
@@ -79,10 +88,12 @@ mod tests {
 
     #[test]
     fn a_picture_without_keypoints_has_no_descriptors() {
-        for (width, height) in [(1, 1), (1, 300), (40, 40), (200, 200)] {
+        for (width, height) in [(1, 1), (1, 300), (2, 7), (40, 40), (200, 200)] {
             let flat = Grey { width, height, data: vec![127; (width * height) as usize] };
             assert!(Sift::new(500).unwrap().describe(&flat).unwrap().is_empty());
-            assert!(Orb::new(500, None).unwrap().describe(&flat).unwrap().is_empty());
+            for side in [None, Some(1), Some(96)] {
+                assert!(Orb::new(500, side).unwrap().describe(&flat).unwrap().is_empty());
+            }
         }
     }
 
@@ -118,7 +129,16 @@ mod tests {
     }
 
     #[test]
+    fn tiny_pictures_are_described() {
+        for (width, height) in (1..12).flat_map(|width| [1, 2, 5, 40].map(|height| (width, height))) {
+            let picture = canvas::grey(&drawn::pattern(width, height));
+            assert!(Sift::new(500).unwrap().describe(&picture).is_ok(), "{width} x {height}");
+            assert!(Orb::new(500, Some(1)).unwrap().describe(&picture).is_ok(), "{width} x {height}");
+        }
+    }
+
+    #[test]
     fn the_border_follows_the_canvas() {
-        assert_eq!([32, 64, 96, 224, 500].map(orb_border), [3, 6, 9, 22, 31]);
+        assert_eq!([1, 32, 64, 96, 224, 500].map(orb_border), [3, 3, 6, 9, 22, 31]);
     }
 }
