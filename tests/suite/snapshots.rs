@@ -3,7 +3,7 @@
 use featbench::record::{Records, RunRecord, Status, Store};
 use featbench::report;
 
-use super::synthetic::{SIFT, broken, empty, measure, run, small};
+use super::synthetic::{Arm, SIFT, broken, empty, measure, run, small};
 
 #[test]
 fn summary_csv() {
@@ -29,6 +29,18 @@ fn page() {
         let found = page.replace("http://www.w3.org/2000/svg", "").contains(outside);
         assert!(!found, "the page needs nothing else, but holds {outside}");
     }
+}
+
+#[test]
+fn the_page_of_a_large_record_is_small() {
+    let mut records =
+        empty(&["airplane", "car", "cat", "dog", "flower", "fruit", "motorbike", "person"].map(|c| (c, 239)));
+    for name in ["sift", "orb", "akaze", "kaze", "brisk", "hog"] {
+        measure(&mut records, &Arm { name, ..SIFT }, 1);
+    }
+    assert_eq!(records.predictions.len(), 1912 * 12);
+    let bytes = file(&records, "report.html").len();
+    assert!(bytes < 1_000_000, "{bytes} bytes; a page that goes by mail stays far below 3 MB");
 }
 
 #[test]
