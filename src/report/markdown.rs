@@ -55,9 +55,3 @@ fn without_tags(text: &str) -> String {
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |done, part| done + if part.starts_with([' ', '=']) { "<" } else { "&lt;" } + part)
 }
-
-/// Backticks as HTML, for the few places where Markdown wants HTML.
-pub fn html_code(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    parts.map(|(i, part)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect()
-}

@@ -1,10 +1,12 @@
 //! Reports: pages, tables and pictures made from records and nothing else. [`summary`] turns records into numbers
-//! once, `view` puts them in the order of reading, and each format (`csv`, `markdown`, `terminal`, pictures) is a
+//! once, `view` puts them in the order of reading, and each format (`csv`, `markdown`, `html`, `terminal`, pictures) is a
 //! small peer that writes the same view: the same records give the same bytes.
 
 mod csv;
+mod errors;
 mod findings;
 mod format;
+mod html;
 mod markdown;
 mod plot;
 pub mod summary;
@@ -42,6 +44,7 @@ pub fn files(records: &Records) -> Result<Vec<File>> {
     let mut files = vec![
         File { path: "summary.csv".to_owned(), bytes: csv::csv(&summary)? },
         File { path: "report.md".to_owned(), bytes: markdown::markdown(&view)?.into_bytes() },
+        File { path: "report.html".to_owned(), bytes: html::html(&summary, &view)?.into_bytes() },
     ];
     for figure in &view.figures {
         files.push(File { path: format!("plots/{}.svg", figure.name), bytes: templates::svg(figure)?.into_bytes() });

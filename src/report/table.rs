@@ -91,8 +91,9 @@ impl Cell {
         Cell { code: true, ..Cell::text(text) }
     }
 
+    /// The number keeps 6 significant digits: the last bits of a logarithm differ between machines, a page may not.
     pub fn number(value: f64, text: impl Into<String>) -> Cell {
-        Cell { text: text.into(), number: Some(value), code: false }
+        Cell { text: text.into(), number: format!("{value:.5e}").parse().ok(), code: false }
     }
 
     /// A number that may be undefined.

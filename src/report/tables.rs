@@ -16,24 +16,27 @@ const LISTED: usize = 12;
 /// The arms of one column with their accuracies.
 pub fn accuracy(summary: &Summary, column: &Column) -> Table {
     let mut table = Table::new(&[
-        "family",
         "arm",
-        "network",
+        "family",
         "#accuracy, %",
         "#95 % interval",
-        "#seeds",
-        "#min to max, %",
+        "against floor",
         "#mean class accuracy, %",
         "#macro F1, %",
         "#val accuracy, %",
+        "#seeds",
+        "#min to max, %",
         "#images",
-        "against floor",
+        "network",
     ])
-    .dispensable(&[8, 0, 9, 0, 1, 4, 5, 2, 3, 6, 7, 1]);
+    .dispensable(&[0, 8, 0, 1, 1, 2, 3, 6, 4, 5, 7, 9]);
     for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
-        let head = [Cell::text(&*entry.row.family), Cell::code(&*entry.label), Cell::text(entry.network())];
         let scores = entry.scores.as_ref().map_or_else(|| vec![Cell::none(); 8], accuracy_cells);
-        table.push(&entry.row.family, head.into_iter().chain(scores).chain([floor_cell(entry)]).collect());
+        let mut cells = vec![Cell::code(&*entry.label), Cell::text(&*entry.row.family)];
+        cells.extend(scores);
+        cells.insert(4, floor_cell(entry));
+        cells.push(Cell::text(entry.network()));
+        table.push(&entry.row.family, cells);
     }
     table
 }
@@ -48,11 +51,11 @@ fn accuracy_cells(scores: &Scores) -> Vec<Cell> {
     vec![
         fraction(scores.accuracy.mean),
         Cell::number(low, format!("{} to {}", percent(low), percent(high))),
-        Cell::number(scores.seeds as f64, count(scores.seeds)),
-        spread,
         fraction(scores.mean_class_accuracy),
         fraction(scores.macro_f1),
         Cell::optional(scores.val_accuracy, percent),
+        Cell::number(scores.seeds as f64, count(scores.seeds)),
+        spread,
         Cell::number(scores.n as f64, count(scores.n)),
     ]
 }

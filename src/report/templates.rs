@@ -11,7 +11,7 @@ use super::markdown;
 use super::plot::Figure;
 use super::table::Table;
 
-const FIGURE_STYLE: &str = include_str!("templates/figure.css");
+pub const FIGURE_STYLE: &str = include_str!("templates/figure.css");
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -23,10 +23,15 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         _ => AutoEscape::None,
     });
     environment.add_filter("markdown_table", |Serde(table): Serde<Table>| markdown::table(&table));
-    environment.add_filter("html_code", |text: &str| markdown::html_code(text));
-    for (name, source) in
-        [("figure.svg", include_str!("templates/figure.svg")), ("report.md", include_str!("templates/report.md"))]
-    {
+    environment.add_filter("html_code", |text: &str| Value::from_safe_string(html_code(text)));
+    environment.add_filter("without_empty_columns", |Serde(table): Serde<Table>| {
+        Value::from(Serde(&table.without_empty_columns()))
+    });
+    for (name, source) in [
+        ("figure.svg", include_str!("templates/figure.svg")),
+        ("report.md", include_str!("templates/report.md")),
+        ("report.html", include_str!("templates/report.html")),
+    ] {
         environment.add_template(name, source).expect("the embedded templates are valid");
     }
     environment
@@ -41,4 +46,15 @@ pub fn render(template: &str, values: Value) -> Result<String> {
 /// A picture as a file of its own.
 pub fn svg(figure: &Figure) -> Result<String> {
     render("figure.svg", context! { figure => Serde(figure), style => FIGURE_STYLE })
+}
+
+/// Text as HTML, with what stands in backticks as code.
+fn html_code(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // A unit stays with its number.
+    let text = [" %", " px", " ms", " points"]
+        .iter()
+        .fold(text, |text, unit| text.replace(unit, &unit.replace(' ', "\u{a0}")));
+    let parts = text.split('`').enumerate();
+    parts.map(|(i, part)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect()
 }

@@ -9,7 +9,7 @@ use crate::record::RunRow;
 
 use super::findings::{column_name, column_resolution, findings};
 use super::format::counted;
-use super::plot::{Figure, figures};
+use super::plot::{Figure, figures, slopes};
 use super::summary::{Entry, Summary};
 use super::table::Table;
 use super::tables;
@@ -41,6 +41,8 @@ pub struct View {
     pub manifest_sha256: String,
     pub command: String,
     pub figures: Vec<Figure>,
+    /// Native against canvas once more, for the page.
+    pub slopes: Option<Figure>,
 }
 
 /// The arms on native images or on one canvas.
@@ -108,6 +110,7 @@ impl View {
             manifest_sha256: dataset.manifest_sha256.clone(),
             command: command(summary),
             figures: figures(summary),
+            slopes: slopes(summary),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
 
+mod browser;
 mod fences;
 mod records;
 mod docs;

@@ -3,38 +3,66 @@
 use featbench::record::{Records, RunRecord, Status, Store};
 use featbench::report;
 
-use super::synthetic::{Arm, broken, empty, finding, measure, run};
+use super::synthetic::{Arm, SIFT, broken, empty, measure, run, small};
 
 #[test]
 fn summary_csv() {
-    insta::assert_snapshot!(file(&records(), "summary.csv"));
+    insta::assert_snapshot!(file(&small(), "summary.csv"));
 }
 
 #[test]
 fn markdown() {
-    insta::assert_snapshot!(file(&records(), "report.md"));
+    insta::assert_snapshot!(file(&small(), "report.md"));
+}
+
+/// Its markup; style, script and pictures are looked at by themselves.
+#[test]
+fn page() {
+    let page = file(&small(), "report.html");
+    let body = page.split("<header>").nth(1).unwrap().split("<script").next().unwrap();
+    let mut parts = body.split("<svg");
+    let before = parts.next().unwrap().to_owned();
+    let markup = parts.fold(before, |done, part| done + "<svg/>" + part.split_once("</svg>").unwrap().1);
+    insta::assert_snapshot!(markup);
+    assert_eq!(body.matches("<svg").count(), 3, "accuracy, slopes, latency");
+    for outside in ["http://", "https://", "src=", "url(", "@import"] {
+        let found = page.replace("http://www.w3.org/2000/svg", "").contains(outside);
+        assert!(!found, "the page needs nothing else, but holds {outside}");
+    }
+}
+
+#[test]
+fn the_page_of_a_large_record_is_small() {
+    let mut records =
+        empty(&["airplane", "car", "cat", "dog", "flower", "fruit", "motorbike", "person"].map(|c| (c, 239)));
+    for name in ["sift", "orb", "akaze", "kaze", "brisk", "hog"] {
+        measure(&mut records, &Arm { name, ..SIFT }, 1);
+    }
+    assert_eq!(records.predictions.len(), 1912 * 12);
+    let bytes = file(&records, "report.html").len();
+    assert!(bytes < 1_000_000, "{bytes} bytes; a page that goes by mail stays far below 3 MB");
 }
 
 #[test]
 fn terminal() {
-    insta::assert_snapshot!("terminal_80", report::terminal(&records(), 80, false).unwrap());
-    insta::assert_snapshot!("terminal_120", report::terminal(&records(), 120, false).unwrap());
-    let lines = report::terminal(&records(), 120, true).unwrap();
+    insta::assert_snapshot!("terminal_80", report::terminal(&small(), 80, false).unwrap());
+    insta::assert_snapshot!("terminal_120", report::terminal(&small(), 120, false).unwrap());
+    let lines = report::terminal(&small(), 120, true).unwrap();
     assert!(lines.contains("\u{1b}[36mresnet-frozen-svm"), "families have colours where they are wanted");
 }
 
 #[test]
 fn pictures() {
     for picture in ["accuracy", "canvas", "latency", "confusion-sift-bovw-svm-native"] {
-        insta::assert_snapshot!(picture, file(&records(), &format!("plots/{picture}.svg")));
+        insta::assert_snapshot!(picture, file(&small(), &format!("plots/{picture}.svg")));
     }
 }
 
 #[test]
 fn equal_records_give_equal_bytes_and_a_second_report_leaves_nothing_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(report::files(&records()).unwrap(), report::files(&records()).unwrap());
-    let many = report::write(&records(), folder.path()).unwrap();
+    assert_eq!(report::files(&small()).unwrap(), report::files(&small()).unwrap());
+    let many = report::write(&small(), folder.path()).unwrap();
     let few = report::write(&empty(&[("circle", 3), ("square", 3)]), folder.path()).unwrap();
     assert!(many.len() > few.len());
     assert_eq!(std::fs::read_dir(folder.path().join("plots")).unwrap().count(), 0);
@@ -47,7 +75,7 @@ fn equal_records_give_equal_bytes_and_a_second_report_leaves_nothing_of_the_firs
 fn a_recorded_folder_is_rendered_into_itself() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("shapes");
-    let records = records();
+    let records = small();
     let mut store = Store::open(&folder, records.dataset.clone(), records.arms.clone()).unwrap();
     for run in &records.runs {
         let of_run = |id: &String| run.status == Status::Ok && *id == run.run_id;
@@ -94,58 +122,19 @@ fn few_or_no_results_are_said_without_numbers_that_do_not_exist() {
 #[test]
 fn the_head_of_an_empty_summary_is_that_of_a_full_one() {
     let head = |records: &Records| file(records, "summary.csv").lines().next().map(str::to_owned);
-    assert_eq!(head(&empty(&[])), head(&records()));
+    assert_eq!(head(&empty(&[])), head(&small()));
 }
 
 #[test]
 fn records_that_contradict_each_other_are_refused_by_name() {
-    let mut lost = records();
+    let mut lost = small();
     lost.predictions.truncate(30);
     let error = report::files(&lost).unwrap_err().to_string();
     assert!(error.contains("predictions.csv holds 30") && error.contains("--fresh"), "{error}");
-    let mut renamed = records();
+    let mut renamed = small();
     renamed.predictions[0].predicted = "hexagon".into();
     let error = report::files(&renamed).unwrap_err().to_string();
     assert!(error.contains("\"hexagon\"") && error.contains("dataset.json"), "{error}");
-}
-
-const SIFT: Arm =
-    Arm { name: "sift-bovw-svm", family: "handcrafted", backbone: "", native: 0.79, canvas: Some(0.58), ms: 13.0 };
-
-/// Three classes, five arms on native images and a canvas, two seeds; one arm failed and one backbone is missing.
-fn records() -> Records {
-    let mut records = empty(&[("circle", 20), ("square", 16), ("triangle", 14)]);
-    let orb = Arm { name: "orb-bovw-svm", native: 0.70, canvas: Some(0.38), ms: 6.4, ..SIFT };
-    let majority = Arm { name: "majority", family: "floor", backbone: "", native: 0.40, canvas: Some(0.40), ms: 0.02 };
-    let metadata = Arm { name: "metadata-1nn", native: 0.79, canvas: None, ms: 0.31, ..majority };
-    let resnet = Arm {
-        name: "resnet-frozen-svm",
-        family: "deep",
-        backbone: "resnet18-cntk",
-        native: 0.99,
-        canvas: Some(0.98),
-        ms: 38.0,
-    };
-    for arm in [&majority, &metadata, &SIFT, &orb, &resnet] {
-        measure(&mut records, arm, 2);
-    }
-    let last = records.runs.iter().position(|run| run.arm == "orb-bovw-svm" && run.canvas == "96").unwrap();
-    for run in &mut records.runs[last..last + 2] {
-        *run = broken(run.clone(), Status::Failed, "no image has a keypoint on this canvas");
-    }
-    let absent = Arm { backbone: "resnet50", ..resnet };
-    let row = run(&absent, "absent".into(), "native", 0, 0, String::new(), 0.0);
-    records.runs.push(broken(
-        row,
-        Status::Missing,
-        "no weights for resnet50: put resnet50.safetensors into --model-dir",
-    ));
-    records.runs[1].skipped = 1;
-    records.dataset.findings = vec![
-        finding("small", "test/circle/circle_0003.jpg", "61 × 90 px"),
-        finding("unsupported", "train/square/placeholder.gif", "GIF"),
-    ];
-    records
 }
 
 fn file(records: &Records, path: &str) -> String {

@@ -19,6 +19,46 @@ pub struct Arm {
     pub ms: f64,
 }
 
+/// Stands for the handcrafted arms.
+pub const SIFT: Arm =
+    Arm { name: "sift-bovw-svm", family: "handcrafted", backbone: "", native: 0.79, canvas: Some(0.58), ms: 13.0 };
+
+/// Three classes, five arms on native images and a canvas, two seeds; one arm failed and one backbone is missing.
+pub fn small() -> Records {
+    let mut records = empty(&[("circle", 20), ("square", 16), ("triangle", 14)]);
+    let orb = Arm { name: "orb-bovw-svm", native: 0.70, canvas: Some(0.38), ms: 6.4, ..SIFT };
+    let majority = Arm { name: "majority", family: "floor", backbone: "", native: 0.40, canvas: Some(0.40), ms: 0.02 };
+    let metadata = Arm { name: "metadata-1nn", native: 0.79, canvas: None, ms: 0.31, ..majority };
+    let resnet = Arm {
+        name: "resnet-frozen-svm",
+        family: "deep",
+        backbone: "resnet18-cntk",
+        native: 0.99,
+        canvas: Some(0.98),
+        ms: 38.0,
+    };
+    for arm in [&majority, &metadata, &SIFT, &orb, &resnet] {
+        measure(&mut records, arm, 2);
+    }
+    let last = records.runs.iter().position(|run| run.arm == "orb-bovw-svm" && run.canvas == "96").unwrap();
+    for run in &mut records.runs[last..last + 2] {
+        *run = broken(run.clone(), Status::Failed, "no image has a keypoint on this canvas");
+    }
+    let absent = Arm { backbone: "resnet50", ..resnet };
+    let row = run(&absent, "absent".into(), "native", 0, 0, String::new(), 0.0);
+    records.runs.push(broken(
+        row,
+        Status::Missing,
+        "no weights for resnet50: put resnet50.safetensors into --model-dir",
+    ));
+    records.runs[1].skipped = 1;
+    records.dataset.findings = vec![
+        finding("small", "test/circle/circle_0003.jpg", "61 × 90 px"),
+        finding("unsupported", "train/square/placeholder.gif", "GIF"),
+    ];
+    records
+}
+
 /// Where a run ended that did not end well.
 pub fn broken(mut run: RunRow, status: Status, reason: &str) -> RunRow {
     run.status = status;

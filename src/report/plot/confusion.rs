@@ -22,7 +22,9 @@ pub fn figure(summary: &Summary, entry: &Entry) -> Option<Figure> {
     let names: Vec<String> = classes.iter().zip(&scores).map(name).collect();
     let (left, grid) = (MARGIN + 8.0 + widest(names.iter().map(String::as_str), 12.0), cell * classes.len() as f64);
     let title = format!("{} on {}", entry.label, column_name(&entry.row.canvas));
-    let width = (left + grid + 70.0 + MARGIN).max(2.0 * MARGIN + text_width(&title, 16.0)).max(420.0);
+    let width = (left + grid + (0.71 * widest(classes.iter().copied(), 12.0)).max(70.0) + MARGIN)
+        .max(2.0 * MARGIN + text_width(&title, 16.0))
+        .max(420.0);
     let description = format!(
         "Confusion matrix, seed {}: {} of {} images right ({} %). Rows: true class (images); columns: predicted class; \
          shade: share of the row.",
@@ -47,8 +49,8 @@ pub fn figure(summary: &Summary, entry: &Entry) -> Option<Figure> {
         let recall = scores[truth].recall.map_or(String::new(), |recall| format!("{} %", percent(recall)));
         figure.text(left + grid + 8.0, y + cell / 2.0 + 4.0, &recall, "small muted");
     }
-    figure.text(left + grid + 8.0, top - 8.0, "recall", "small muted");
-    figure.height = top + grid + MARGIN;
+    figure.text(left + grid + 8.0, top + grid + 14.0, "recall", "small muted");
+    figure.height = top + grid + 14.0 + MARGIN;
     Some(figure)
 }
 

@@ -42,7 +42,10 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
     let mut taken: Vec<Area> =
         points.iter().map(|p| Area::around(time.at(p.ms.log10()), accuracy.at(p.accuracy))).collect();
     for point in &points {
-        point.draw(&mut figure, &time, &accuracy, &mut taken);
+        point.label(&mut figure, &time, &accuracy, &mut taken);
+    }
+    for point in &points {
+        point.draw(&mut figure, &time, &accuracy);
     }
     figure.text(MARGIN, top - 10.0, "accuracy, %", "muted small");
     figure.text((left + right) / 2.0, bottom + 36.0, "ms an image", "muted small middle");
@@ -88,20 +91,31 @@ impl<'s, 'a> Point<'s, 'a> {
         Some(Point { entry, ms, accuracy: scores.accuracy.mean, interval: scores.interval })
     }
 
-    fn draw(&self, figure: &mut Figure, time: &Scale, accuracy: &Scale, taken: &mut Vec<Area>) {
+    fn draw(&self, figure: &mut Figure, time: &Scale, accuracy: &Scale) {
         let (x, y) = (time.at(self.ms.log10()), accuracy.at(self.accuracy));
         let (low, high) = (accuracy.at(self.interval.low), accuracy.at(self.interval.high));
         let family = &self.entry.row.family;
         figure.line((x, low), (x, high), &format!("interval {family}"));
         let title = format!("{}: {} %, {} ms", self.entry.label, percent(self.accuracy), significant(self.ms, 2));
         figure.marker(x, y, family, false, title);
+    }
+
+    /// The name beside the marker or, where that is taken, as near as there is room, with a line to it.
+    fn label(&self, figure: &mut Figure, time: &Scale, accuracy: &Scale, taken: &mut Vec<Area>) {
+        let (x, y) = (time.at(self.ms.log10()), accuracy.at(self.accuracy));
         let width = text_width(&self.entry.label, 13.0);
-        let within = |area: &Area| area.left >= time.pixels.0 && area.right <= time.pixels.1;
-        let places = [(11.0, 4.5), (-11.0 - width, 4.5), (-width / 2.0, -14.0), (-width / 2.0, 22.0)];
-        let further = [(11.0, -10.0), (11.0, 18.0), (-11.0 - width, -10.0), (-11.0 - width, 18.0), (11.0, 32.0)];
-        let areas = places.iter().chain(&further).map(|(dx, dy)| Area::text(x + dx, y + dy, width));
-        let free = areas.clone().filter(within).find(|area| !taken.iter().any(|other| area.meets(other)));
-        let area = free.or_else(|| areas.clone().find(within)).unwrap_or_else(|| Area::text(x + 11.0, y + 4.5, width));
+        let (left, right, top, bottom) = (time.pixels.0, time.pixels.1, accuracy.pixels.1, accuracy.pixels.0);
+        let within = |a: &Area| a.left >= left && a.right <= right && a.top >= top - 12.0 && a.bottom <= bottom;
+        // Beside the marker first, then lines further down and up, at the right and at the left.
+        let lines = (0..20).flat_map(|line| [f64::from(line), -f64::from(line)]);
+        let places = lines.flat_map(|line| [(11.0, line * 16.0 + 4.5), (-11.0 - width, line * 16.0 + 4.5)]);
+        let mut areas = places.map(|(dx, dy)| Area::text(x + dx, y + dy, width)).filter(within);
+        let free = areas.find(|area| !taken.iter().any(|other| area.meets(other)));
+        let area = free.unwrap_or_else(|| Area::text(x + 11.0, y + 4.5, width));
+        if (area.bottom - 8.5 - y).abs() > 1.0 {
+            let end = if area.left > x { area.left - 2.0 } else { area.right + 2.0 };
+            figure.line((x, y), (end, area.bottom - 8.5), "leader");
+        }
         figure.text(area.left, area.bottom - 4.0, &self.entry.label, "halo");
         taken.push(area);
     }

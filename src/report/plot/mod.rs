@@ -6,10 +6,12 @@ mod confusion;
 mod figure;
 mod latency;
 mod scale;
+mod slopes;
 
 use super::summary::{Entry, Summary};
 
 pub use figure::Figure;
+pub use slopes::figure as slopes;
 
 /// The pictures of a report, in the order of reading; a picture that would show nothing is left out.
 pub fn figures(summary: &Summary) -> Vec<Figure> {

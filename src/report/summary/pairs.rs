@@ -32,11 +32,11 @@ impl Pair {
     /// The test of two entries, each by its first judged seed (a common one where there is one); `None` where they share no image.
     pub fn of(a: usize, b: usize, entries: &[Entry], runs: &[Run]) -> Option<Pair> {
         let (run_a, run_b) = common_seed(&entries[a], &entries[b], runs)?;
-        let right_a: HashMap<&str, bool> = run_a.judged.iter().map(|j| (j.image, j.truth == j.predicted)).collect();
+        let right_a: HashMap<&str, bool> = run_a.judged.iter().map(|j| (j.image, j.right())).collect();
         let (mut n, mut only_a, mut only_b) = (0, 0, 0);
         for judged in &run_b.judged {
             let Some(&a) = right_a.get(judged.image) else { continue };
-            let b = judged.truth == judged.predicted;
+            let b = judged.right();
             n += 1;
             only_a += usize::from(a && !b);
             only_b += usize::from(b && !a);

@@ -100,6 +100,10 @@ impl<'a> Run<'a> {
 }
 
 impl Judged<'_> {
+    pub fn right(&self) -> bool {
+        self.truth == self.predicted
+    }
+
     /// Score of the predicted class minus that of the true one: how wrong an error is. `None` without scores.
     pub fn margin(&self) -> Option<f64> {
         let score = |class: usize| self.scores.split(' ').nth(class)?.parse::<f64>().ok();
