@@ -20,7 +20,7 @@ use super::{ClassifyError, Labelled, count_correct};
 /// Solver tolerance, as in libsvm; linfa's default of 1e-7 costs time and changes no decision here.
 const TOLERANCE: f32 = 1e-3;
 /// How exactly kernels are turned into vectors; what it costs and changes is measured in `benches/svm.rs`.
-const PRECISION: Precision = Precision { rank: 512, residual: 1e-3 };
+const PRECISION: Precision = Precision { rank: 1024, residual: 1e-3 };
 
 /// The grid of an arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -48,7 +48,7 @@ fn render(folder: &Path) -> Result<()> {
     let records = Records::read(folder)?;
     report::write(&records, folder)?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print!("{}", report::terminal(&records, terminal_width(), colour));
+    print!("{}", report::terminal(&records, terminal_width(), colour)?);
     println!("\n{}", folder.join("report.md").display());
     Ok(())
 }
