@@ -166,7 +166,8 @@ impl Dataset {
         self.manifest.write(&path).map_err(|error| DatasetError::io(&path, error))
     }
 
-    /// R of a canvas with this side: pinned by the registry, or by the rule of [`reduction`].
+    /// R of a canvas with this side: pinned by the registry, or else the side itself or the 0.5th percentile of the
+    /// images' shorter sides (down to a multiple of 8, at least 32), whichever is less.
     pub fn reduce(&self, side: u32) -> u32 {
         self.pinned.get(&side.to_string()).copied().unwrap_or_else(|| reduction(side, self.shorter_sides()))
     }
@@ -205,8 +206,8 @@ impl Dataset {
     }
 }
 
-/// R of a canvas of `side`: the side itself, or the 0.5th percentile of the images' shorter sides, down to a multiple
-/// of 8 and at least 32, where that is less. Larger images then lose detail rather than smaller ones be blurred.
+/// The rule of [`Dataset::reduce`]: where images are small, the larger ones lose detail rather than the smaller ones
+/// being blurred.
 fn reduction(side: u32, mut shorter_sides: Vec<u32>) -> u32 {
     shorter_sides.sort_unstable();
     let at = shorter_sides.len().saturating_sub(1) / 200;

@@ -1,7 +1,8 @@
 //! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
 
+mod dataset;
+mod docs;
 mod fences;
 mod records;
-mod docs;
 mod reference;
 mod support;
