@@ -30,7 +30,7 @@ macro_rules! embedded {
 }
 
 /// Name, description and manifest of every registered data set. To add one: its two files and its name here.
-const FILES: [(&str, &str, &str); 2] = embedded!["hymenoptera", "mini-natural-images"];
+const FILES: [(&str, &str, &str); 2] = embedded!["mini-natural-images", "hymenoptera"];
 
 static REGISTERED: LazyLock<Vec<Registered>> = LazyLock::new(|| {
     let read = |(name, description, manifest)| Registered::parse(name, description, manifest);

@@ -5,4 +5,6 @@ mod docs;
 mod fences;
 mod records;
 mod reference;
+mod snapshots;
 mod support;
+mod synthetic;

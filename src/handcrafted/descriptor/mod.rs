@@ -4,12 +4,12 @@ mod opencv_features;
 
 use serde::{Deserialize, Serialize};
 
-pub use opencv_features::{Orb, Sift, orb_patch};
+pub use opencv_features::{Orb, Sift, orb_border};
 
 use crate::image::Grey;
 
 /// Raised whenever the descriptors of the same picture may come out differently.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Length of a SIFT descriptor.
 pub const SIFT_LENGTH: usize = 128;
@@ -52,7 +52,10 @@ impl Descriptors {
     /// Appends descriptor `i` as floats: RootSIFT, or the bits as 0 and 1.
     pub fn extend_floats(&self, i: usize, out: &mut Vec<f32>) {
         match self {
-            Descriptors::Sift(bytes) => extend_root(&bytes[i * SIFT_LENGTH..][..SIFT_LENGTH], out),
+            Descriptors::Sift(bytes) => {
+                let descriptor = bytes[i * SIFT_LENGTH..][..SIFT_LENGTH].iter();
+                out.extend(root_sift(descriptor.map(|&x| f32::from(x))));
+            }
             Descriptors::Orb(bytes) => {
                 let bits = |byte: &u8| (0..8).map(|bit| f32::from(byte >> bit & 1)).collect::<Vec<_>>();
                 out.extend(bytes[i * ORB_BYTES..][..ORB_BYTES].iter().flat_map(bits));
@@ -78,11 +81,10 @@ impl Descriptors {
 }
 
 /// RootSIFT: `sqrt(x / (L1 + 1e-12))`, whose Euclidean distance is the Hellinger distance of the original
-/// (Arandjelovic and Zisserman 2012).
-fn extend_root(descriptor: &[u8], out: &mut Vec<f32>) {
-    let sum: u32 = descriptor.iter().map(|&x| u32::from(x)).sum();
-    let scale = 1.0 / (sum as f32 + 1e-12);
-    out.extend(descriptor.iter().map(|&x| (f32::from(x) * scale).sqrt()));
+/// (Arandjelovic and Zisserman 2012). A descriptor of zeros stays one.
+pub fn root_sift(descriptor: impl Iterator<Item = f32> + Clone) -> impl Iterator<Item = f32> {
+    let scale = 1.0 / (descriptor.clone().sum::<f32>() + 1e-12);
+    descriptor.map(move |x| (x * scale).sqrt())
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The code against numbers of well-known Python libraries.
 
+mod encodings;
 mod generated;
+mod hex;
 mod metrics;
 mod networks;
+mod opencv_features;
 mod preprocessing;

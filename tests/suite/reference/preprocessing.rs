@@ -9,6 +9,7 @@ use featbench::image::{DecodeError, Rgb, decode_rgb, header};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::hex;
 use crate::support::folder_of;
 
 #[derive(Deserialize)]
@@ -66,7 +67,7 @@ fn npy(path: &Path) -> Vec<u8> {
     bytes[10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]))..].to_vec()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -188,12 +189,9 @@ fn drawn(width: u32, height: u32) -> Rgb {
 fn drawn_pictures_are_cropped_as_by_torchvision() {
     let cases: Vec<Drawn> = serde_json::from_str(include_str!("../../fixtures/preprocessing_drawn.json")).unwrap();
     for case in cases {
-        let (bytes, _) = case.rgb_hex.as_bytes().as_chunks::<2>();
-        let digits = bytes.iter().map(|pair| std::str::from_utf8(pair).unwrap());
-        let expected: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
         let ours = resize_and_crop(&drawn(case.width, case.height), case.size, case.crop);
         assert_eq!((ours.width, ours.height), (case.crop, case.crop));
-        let (largest, mean) = differences(&ours.data, &expected);
+        let (largest, mean) = differences(&ours.data, &hex::bytes(&case.rgb_hex));
         println!("{} x {} to {}: largest difference {largest}, mean {mean:.4}", case.width, case.height, case.crop);
         assert!(largest <= 1 && mean < 0.1, "{} x {}: {largest}, mean {mean}", case.width, case.height);
     }

@@ -1,0 +1,229 @@
+//! The findings: what the numbers say, in sentences that are computed from them. Names stand in backticks, which
+//! each renderer turns into its own way of writing code.
+
+use crate::record::Status;
+use crate::stats::latency::median;
+use crate::stats::paired::smallest_significant_difference;
+
+use super::format::{NONE, count, counted, list, p_value, percent, points, significant};
+use super::summary::{Column, Entry, Pair, SIGNIFICANT, Summary, Verdict};
+
+/// All findings, the most important first.
+pub fn findings(summary: &Summary) -> Vec<String> {
+    let mut findings = Vec::new();
+    findings.extend(best_arms(summary));
+    findings.extend(floors(summary));
+    findings.extend(summary.columns.iter().skip(1).filter_map(|column| canvas(summary, column)));
+    findings.extend(times(summary));
+    findings.extend(seeds(summary));
+    findings.extend(resolution(summary));
+    findings.extend(incomplete(summary));
+    findings
+}
+
+/// `native images`, or `a canvas of 96 × 96 px`.
+pub fn column_name(canvas: &str) -> String {
+    if canvas == "native" { "native images".to_owned() } else { format!("a canvas of {canvas} × {canvas} px") }
+}
+
+/// An arm's name as code, with the network behind it.
+fn name(entry: &Entry) -> String {
+    match entry.network() {
+        network if network.is_empty() || entry.label.contains(&entry.row.backbone) => format!("`{}`", entry.label),
+        network => format!("`{}` ({network})", entry.label),
+    }
+}
+
+fn best<'s, 'a>(summary: &'s Summary<'a>, column: &Column, family: &str) -> Option<(usize, &'s Entry<'a>)> {
+    let of_family = column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| e.row.family == family);
+    // The order of display is that of the first column, so the best of another one is looked for.
+    of_family.filter(|(_, e)| e.scores.is_some()).reduce(|a, b| if b.1.accuracy() > a.1.accuracy() { b } else { a })
+}
+
+fn best_arms(summary: &Summary) -> Vec<String> {
+    let Some(column) = summary.first_column() else { return Vec::new() };
+    let sentence = |(_, entry): (usize, &Entry)| {
+        let scores = entry.scores.as_ref()?;
+        let seeds = if scores.seeds > 1 { format!(", mean of {} seeds", scores.seeds) } else { String::new() };
+        Some(format!(
+            "Best {} arm on {}: {} with {} % of {} {} images (95 % interval {} to {} %{seeds}).",
+            entry.row.family,
+            column_name(&column.canvas),
+            name(entry),
+            percent(scores.accuracy.mean),
+            count(scores.n),
+            entry.row.split,
+            percent(scores.interval.low),
+            percent(scores.interval.high),
+        ))
+    };
+    let (deep, handcrafted) = (best(summary, column, "deep"), best(summary, column, "handcrafted"));
+    let mut sentences: Vec<String> = [deep, handcrafted].into_iter().flatten().filter_map(sentence).collect();
+    if let (Some(deep), Some(handcrafted)) = (deep, handcrafted) {
+        sentences.extend(difference(summary, deep, handcrafted));
+    }
+    sentences
+}
+
+fn difference(summary: &Summary, deep: (usize, &Entry), handcrafted: (usize, &Entry)) -> Option<String> {
+    let pair = Pair::of(deep.0, handcrafted.0, &summary.entries, &summary.runs)?;
+    let difference = deep.1.accuracy()? - handcrafted.1.accuracy()?;
+    let telling = if pair.verdict() == Verdict::Level { ", which this test set can't tell from chance" } else { "" };
+    Some(format!(
+        "The best deep arm is {} points {} the best handcrafted one{telling}: {} only it gets right, {} only the \
+         handcrafted one (first seed, exact McNemar p {}).",
+        percent(difference.abs()),
+        if difference < 0.0 { "below" } else { "above" },
+        counted(pair.only_a, "image"),
+        count(pair.only_b),
+        relation(pair.p),
+    ))
+}
+
+/// `= 0.32`, or `< 0.001`.
+fn relation(p: f64) -> String {
+    let p = p_value(p);
+    if p.starts_with('<') { p } else { format!("= {p}") }
+}
+
+fn floors(summary: &Summary) -> Vec<String> {
+    let mut findings: Vec<String> = summary.columns.iter().filter_map(|column| floor(summary, column)).collect();
+    if let Some(first) = findings.first_mut() {
+        first.push_str(" An arm that does not beat the floors has shown nothing about the content of the images.");
+    }
+    findings
+}
+
+fn floor(summary: &Summary, column: &Column) -> Option<String> {
+    let floor = &summary.entries[column.floor?];
+    let title = summary.arm(floor).map_or(String::new(), |arm| format!(" ({})", arm.title));
+    let mut judged: Vec<String> = Vec::new();
+    for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
+        let (Some(against), Some(accuracy)) = (&entry.against_floor, entry.accuracy()) else { continue };
+        let accuracy = percent(accuracy);
+        match against.verdict {
+            Verdict::Above => {}
+            Verdict::Level => judged.push(format!(
+                "`{}` ({accuracy} %) can't be told from it (p {})",
+                entry.label,
+                relation(against.p)
+            )),
+            Verdict::Below => judged.push(format!("`{}` ({accuracy} %) lies below it", entry.label)),
+        }
+    }
+    let compared = column.entries.iter().any(|&i| summary.entries[i].against_floor.is_some());
+    let verdict = match judged.as_slice() {
+        [] if compared => " Every measured arm beats it.".to_owned(),
+        [] => String::new(),
+        judged => format!(" {}.", judged.join("; ")),
+    };
+    Some(format!(
+        "The highest floor on {} is `{}`{title} with {} %.{verdict}",
+        column_name(&column.canvas),
+        floor.label,
+        percent(floor.accuracy()?),
+    ))
+}
+
+/// What is left of native accuracies on a canvas, the greatest loss first.
+fn canvas(summary: &Summary, column: &Column) -> Option<String> {
+    let native = summary.first_column().filter(|first| first.canvas == "native")?;
+    let mut moves: Vec<(f64, f64, &str)> = Vec::new();
+    for entry in column.entries.iter().map(|&i| &summary.entries[i]).filter(|e| !e.is_floor()) {
+        let before = summary.same_arm(entry, native).and_then(|i| summary.entries[i].accuracy());
+        if let (Some(before), Some(after)) = (before, entry.accuracy()) {
+            moves.push((before, after, &entry.label));
+        }
+    }
+    moves.sort_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
+    let lost_most = moves.first().filter(|(before, after, _)| before - after >= 0.05).is_some();
+    let describe = |(i, (before, after, label)): (usize, &(f64, f64, &str))| {
+        let (goes, unit) = if i == 0 { (" goes", " points") } else { ("", "") };
+        let difference = points(after - before);
+        format!("`{label}`{goes} from {} to {} % ({difference}{unit})", percent(*before), percent(*after))
+    };
+    let moves: Vec<String> = moves.iter().enumerate().map(describe).collect();
+    let meaning = if lost_most {
+        " What an arm loses there it owed to the size of the images, their aspect ratio or detail finer than the canvas."
+    } else {
+        ""
+    };
+    (!moves.is_empty()).then(|| {
+        format!(
+            "On {}, where every image has the same size, shape and resolution, {}.{meaning}",
+            column_name(&column.canvas),
+            list(&moves)
+        )
+    })
+}
+
+fn times(summary: &Summary) -> Option<String> {
+    let column = summary.first_column()?;
+    let timed = column.entries.iter().map(|&i| &summary.entries[i]).filter(|e| !e.is_floor());
+    let mut times: Vec<(f64, &str)> =
+        timed.filter_map(|e| Some((median(&e.times.single)?, e.label.as_str()))).collect();
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let times: Vec<String> = times.iter().map(|(ms, label)| format!("`{label}` {} ms", significant(*ms, 2))).collect();
+    (!times.is_empty())
+        .then(|| format!("From encoded bytes to class, one image at a time on one thread (median): {}.", list(&times)))
+}
+
+fn seeds(summary: &Summary) -> Option<String> {
+    let spread = |e: &Entry| e.scores.as_ref().map_or(0.0, |s| s.accuracy.max - s.accuracy.min);
+    let several = summary.entries.iter().filter(|e| e.scores.as_ref().is_some_and(|s| s.seeds > 1));
+    let widest = several.reduce(|a, b| if spread(b) > spread(a) { b } else { a })?;
+    let scores = widest.scores.as_ref()?;
+    Some(format!(
+        "From seed to seed accuracy moves by at most {} points (`{}` on {}: {} to {} %).",
+        percent(spread(widest)),
+        widest.label,
+        column_name(&widest.row.canvas),
+        percent(scores.accuracy.min),
+        percent(scores.accuracy.max),
+    ))
+}
+
+fn resolution(summary: &Summary) -> Option<String> {
+    let n = summary.entries.iter().filter_map(|e| e.scores.as_ref()).map(|s| s.n).max()?;
+    Some(format!(
+        "Resolution: two arms need to differ by at least {} before an exact McNemar test can tell them apart.",
+        least(n, 1)?
+    ))
+}
+
+/// The smallest difference that could be told apart among the pairs of a column.
+pub fn column_resolution(column: &Column) -> Option<String> {
+    let n = column.pairs.iter().map(|pair| pair.n).max()?;
+    let pairs = column.pairs.len();
+    Some(format!(
+        "The smallest difference that this test set could have shown: {} for one pair alone, {} among {}.",
+        least(n, 1)?,
+        least(n, pairs)?,
+        counted(pairs, "pair"),
+    ))
+}
+
+/// `6 of 1,909 images (0.31 points)`
+fn least(n: usize, comparisons: usize) -> Option<String> {
+    let images = smallest_significant_difference(n as u64, comparisons, SIGNIFICANT)? as usize;
+    let points = significant(images as f64 / n as f64 * 100.0, 2);
+    Some(format!("{} of {} ({points} points)", count(images), counted(n, "image")))
+}
+
+fn incomplete(summary: &Summary) -> Option<String> {
+    let mut missing: Vec<String> = Vec::new();
+    for entry in summary.entries.iter().filter(|e| e.row.status != Status::Ok) {
+        let state = status_name(entry.row.status);
+        missing.push(format!("`{}` on {} ({state})", entry.label, column_name(&entry.row.canvas)));
+    }
+    (!missing.is_empty()).then(|| format!("Not measured: {}; the reasons stand below.", list(&missing)))
+}
+
+/// How a run ended, as it is printed.
+pub fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Ok => NONE,
+        Status::Missing => "missing",
+        Status::Failed => "failed",
+    }
+}

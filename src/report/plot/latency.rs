@@ -1,0 +1,132 @@
+//! Accuracy against the time of a single image, with the arms that no other beats in both.
+
+use crate::report::findings::column_name;
+use crate::report::format::{percent, significant};
+use crate::report::summary::{Entry, Summary};
+
+use crate::stats::intervals::Interval;
+use crate::stats::latency::median;
+
+use super::figure::{Figure, MARGIN, text_width};
+use super::scale::{Scale, log_ticks};
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 360.0;
+
+struct Point<'s, 'a> {
+    entry: &'s Entry<'a>,
+    ms: f64,
+    accuracy: f64,
+    interval: Interval,
+}
+
+pub fn figure(summary: &Summary) -> Option<Figure> {
+    let column = summary.first_column()?;
+    let mut points: Vec<Point> = column.entries.iter().filter_map(|&i| Point::of(&summary.entries[i])).collect();
+    points.sort_by(|a, b| a.ms.total_cmp(&b.ms));
+    let (fastest, slowest) = (points.first()?.ms, points.last()?.ms);
+    let title = format!("{}: accuracy against time", summary.records.dataset.title);
+    let description = format!(
+        "Accuracy on {}, %, against milliseconds an image from encoded bytes to class, one at a time on one thread \
+         (median, logarithmic). Line: the arms that no other beats in both (Pareto front).",
+        column_name(&column.canvas)
+    );
+    let (mut figure, top) = Figure::new("latency", WIDTH, &title, &description);
+    let (top, left, right) = (top + 26.0, MARGIN + 34.0, WIDTH - MARGIN);
+    let bottom = top + HEIGHT;
+    let lowest = points.iter().map(|p| p.interval.low).fold(1.0, f64::min);
+    let accuracy = Scale::of_accuracies(lowest, (bottom, top));
+    let time = Scale { values: ((fastest / 1.6).log10(), (slowest * 1.6).log10()), pixels: (left, right) };
+    axes(&mut figure, &time, &accuracy);
+    front(&mut figure, &points, &time, &accuracy);
+    let mut taken: Vec<Area> =
+        points.iter().map(|p| Area::around(time.at(p.ms.log10()), accuracy.at(p.accuracy))).collect();
+    for point in &points {
+        point.draw(&mut figure, &time, &accuracy, &mut taken);
+    }
+    figure.text(MARGIN, top - 10.0, "accuracy, %", "muted small");
+    figure.text((left + right) / 2.0, bottom + 36.0, "ms an image", "muted small middle");
+    figure.height = bottom + 40.0 + MARGIN;
+    Some(figure)
+}
+
+fn axes(figure: &mut Figure, time: &Scale, accuracy: &Scale) {
+    let (bottom, top) = accuracy.pixels;
+    let (left, right) = time.pixels;
+    for tick in accuracy.accuracy_ticks() {
+        let y = accuracy.at(tick);
+        figure.line((left, y), (right, y), "grid");
+        figure.text(left - 8.0, y + 4.0, percent(tick).trim_end_matches(".0"), "muted small end");
+    }
+    for tick in log_ticks(10f64.powf(time.values.0), 10f64.powf(time.values.1)) {
+        let x = time.at(tick.log10());
+        figure.line((x, top), (x, bottom), "grid");
+        figure.text(x, bottom + 17.0, &significant(tick, 1), "muted small middle");
+    }
+}
+
+/// Steps through the points, from the fastest, that are more accurate than every faster one.
+fn front(figure: &mut Figure, points: &[Point], time: &Scale, accuracy: &Scale) {
+    let mut steps: Vec<(f64, f64)> = Vec::new();
+    let mut best = f64::NEG_INFINITY;
+    for point in points.iter().filter(|p| p.accuracy >= 0.0) {
+        if point.accuracy > best {
+            best = point.accuracy;
+            let (x, y) = (time.at(point.ms.log10()), accuracy.at(point.accuracy));
+            steps.extend(steps.last().map(|&(_, before)| (x, before)));
+            steps.push((x, y));
+        }
+    }
+    steps.extend(steps.last().map(|&(_, y)| (time.pixels.1, y)));
+    figure.path(&steps, "front");
+}
+
+impl<'s, 'a> Point<'s, 'a> {
+    fn of(entry: &'s Entry<'a>) -> Option<Self> {
+        let scores = entry.scores.as_ref()?;
+        let ms = median(&entry.times.single).filter(|ms| *ms > 0.0)?;
+        Some(Point { entry, ms, accuracy: scores.accuracy.mean, interval: scores.interval })
+    }
+
+    fn draw(&self, figure: &mut Figure, time: &Scale, accuracy: &Scale, taken: &mut Vec<Area>) {
+        let (x, y) = (time.at(self.ms.log10()), accuracy.at(self.accuracy));
+        let (low, high) = (accuracy.at(self.interval.low), accuracy.at(self.interval.high));
+        let family = &self.entry.row.family;
+        figure.line((x, low), (x, high), &format!("interval {family}"));
+        let title = format!("{}: {} %, {} ms", self.entry.label, percent(self.accuracy), significant(self.ms, 2));
+        figure.marker(x, y, family, false, title);
+        let width = text_width(&self.entry.label, 13.0);
+        let within = |area: &Area| area.left >= time.pixels.0 && area.right <= time.pixels.1;
+        let places = [(11.0, 4.5), (-11.0 - width, 4.5), (-width / 2.0, -14.0), (-width / 2.0, 22.0)];
+        let further = [(11.0, -10.0), (11.0, 18.0), (-11.0 - width, -10.0), (-11.0 - width, 18.0), (11.0, 32.0)];
+        let areas = places.iter().chain(&further).map(|(dx, dy)| Area::text(x + dx, y + dy, width));
+        let free = areas.clone().filter(within).find(|area| !taken.iter().any(|other| area.meets(other)));
+        let area = free.or_else(|| areas.clone().find(within)).unwrap_or_else(|| Area::text(x + 11.0, y + 4.5, width));
+        figure.text(area.left, area.bottom - 4.0, &self.entry.label, "halo");
+        taken.push(area);
+    }
+}
+
+/// A part of the picture that is taken, in pixels.
+#[derive(Debug, Clone, Copy)]
+struct Area {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
+impl Area {
+    fn around(x: f64, y: f64) -> Area {
+        Area { left: x - 7.0, top: y - 7.0, right: x + 7.0, bottom: y + 7.0 }
+    }
+
+    /// A line of text by the left end of its baseline.
+    fn text(x: f64, baseline: f64, width: f64) -> Area {
+        Area { left: x, top: baseline - 11.0, right: x + width, bottom: baseline + 4.0 }
+    }
+
+    fn meets(&self, other: &Area) -> bool {
+        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+}

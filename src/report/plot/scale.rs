@@ -1,0 +1,55 @@
+//! Axes: values to pixels, and the ticks that stand at round values.
+
+use crate::report::format::percent;
+
+use super::figure::Figure;
+
+/// A linear map from values to pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    pub values: (f64, f64),
+    pub pixels: (f64, f64),
+}
+
+impl Scale {
+    /// For accuracies, as fractions: from the multiple of 10 % below the lowest to 100 %.
+    pub fn of_accuracies(lowest: f64, pixels: (f64, f64)) -> Scale {
+        let low = (lowest * 10.0).floor().clamp(0.0, 9.0) / 10.0;
+        Scale { values: (low, 1.0), pixels }
+    }
+
+    pub fn at(&self, value: f64) -> f64 {
+        let (from, to) = self.pixels;
+        from + (value - self.values.0) / (self.values.1 - self.values.0) * (to - from)
+    }
+
+    /// Round fractions for an axis of accuracies.
+    pub fn accuracy_ticks(&self) -> Vec<f64> {
+        let span = self.values.1 - self.values.0;
+        let hundredths = if span > 0.55 {
+            20
+        } else if span > 0.25 {
+            10
+        } else {
+            5
+        };
+        let ticks = (0..=100).step_by(hundredths).map(|tick| tick as f64 / 100.0);
+        ticks.filter(|tick| *tick >= self.values.0 - 1e-9).collect()
+    }
+
+    /// Vertical grid lines with their percentages below.
+    pub fn accuracy_axis(&self, figure: &mut Figure, (top, bottom): (f64, f64)) {
+        for tick in self.accuracy_ticks() {
+            let x = self.at(tick);
+            figure.line((x, top), (x, bottom), "grid");
+            figure.text(x, bottom + 17.0, percent(tick).trim_end_matches(".0"), "muted small middle");
+        }
+    }
+}
+
+/// 1, 2 and 5 times the powers of ten from `low` to `high`, for a logarithmic axis.
+pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+    let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let ticks = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)));
+    ticks.filter(|tick| *tick >= low * 0.999 && *tick <= high * 1.001).collect()
+}

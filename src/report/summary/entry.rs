@@ -1,0 +1,157 @@
+//! One arm over its seeds: what a line of the tables and a row of the pictures show.
+
+use crate::record::{RunRow, Status};
+use crate::stats::classification;
+use crate::stats::intervals::{Interval, Level, wilson};
+
+use super::run::{Run, Times};
+
+/// Of every interval of the report.
+pub const LEVEL: Level = Level::PERCENT_95;
+
+/// One arm with one backbone on native images or on one canvas, over its seeds.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The arm's name, with what tells it from the other variants of the same arm.
+    pub label: String,
+    /// The run that stands for the others: the first that is `ok`, or the first.
+    pub row: &'a RunRow,
+    /// Indices of its runs, by seed.
+    pub runs: Vec<usize>,
+    /// `None` where no seed has a prediction.
+    pub scores: Option<Scores>,
+    pub times: Times,
+    /// Where it stands against the highest floor of its column; `None` for floors and where there is none.
+    pub against_floor: Option<AgainstFloor>,
+}
+
+/// Figures over the seeds of an entry.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    /// Seeds with predictions.
+    pub seeds: usize,
+    /// Judged images of one run (the first seed's).
+    pub n: usize,
+    pub accuracy: Spread,
+    /// Wilson 95 % interval at the mean accuracy with `n` images (correct images rounded to a whole one): how
+    /// far the choice of images carries. The seeds are not pooled, they share their images.
+    pub interval: Interval,
+    pub mean_class_accuracy: f64,
+    pub macro_f1: f64,
+    pub val_accuracy: Option<f64>,
+    pub fit_s: f64,
+    pub select_s: f64,
+    pub peak_mib: Option<f64>,
+    /// One a class, in label order.
+    pub classes: Vec<ClassScores>,
+}
+
+/// Mean over seeds, with the extremes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    pub mean: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+/// Means over seeds of one class; `None` where undefined in every seed (nothing there, nothing predicted).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassScores {
+    pub n: usize,
+    pub precision: Option<f64>,
+    pub recall: Option<f64>,
+    pub f1: Option<f64>,
+}
+
+/// The comparison with the highest floor of the same column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgainstFloor {
+    pub floor: String,
+    pub verdict: Verdict,
+    /// Exact McNemar test on the images of the first common seed.
+    pub p: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Higher, and the test tells them apart (p < 0.05).
+    Above,
+    /// Can't be told from it.
+    Level,
+    /// Lower, and the test tells them apart.
+    Below,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(label: String, indices: Vec<usize>, runs: &[Run<'a>], classes: usize) -> Entry<'a> {
+        let ok: Vec<&Run> = indices.iter().map(|&i| &runs[i]).filter(|r| r.confusion.is_some()).collect();
+        let first = indices.iter().find(|&&i| runs[i].row.status == Status::Ok).unwrap_or(&indices[0]);
+        let mut times = Times::default();
+        ok.iter().for_each(|run| times.add(&run.times));
+        let row = runs[*first].row;
+        Entry { label, row, runs: indices, scores: Scores::over(&ok, classes), times, against_floor: None }
+    }
+
+    /// Mean accuracy, where there is one.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.scores.as_ref().map(|s| s.accuracy.mean)
+    }
+
+    pub fn is_floor(&self) -> bool {
+        self.row.family == "floor"
+    }
+
+    /// Backbone and input of a network, or nothing.
+    pub fn network(&self) -> String {
+        match (self.row.backbone.as_str(), self.row.input_px) {
+            ("", _) => String::new(),
+            (backbone, None) => backbone.to_owned(),
+            (backbone, Some(px)) => format!("{backbone}, {px} px"),
+        }
+    }
+}
+
+impl Scores {
+    fn over(runs: &[&Run], classes: usize) -> Option<Scores> {
+        let confusions: Vec<_> = runs.iter().filter_map(|r| r.confusion.as_ref()).collect();
+        let n = runs.first()?.judged.len();
+        let accuracy = Spread::of(confusions.iter().filter_map(|c| c.accuracy()))?;
+        let correct = (accuracy.mean * n as f64).round() as u64;
+        let of_seeds: Vec<Vec<classification::ClassScores>> =
+            confusions.iter().map(|c| c.per_class().collect()).collect();
+        let class = |class: usize| ClassScores {
+            n: of_seeds[0][class].support as usize,
+            precision: mean(of_seeds.iter().filter_map(|scores| scores[class].precision)),
+            recall: mean(of_seeds.iter().filter_map(|scores| scores[class].recall)),
+            f1: mean(of_seeds.iter().filter_map(|scores| scores[class].f1)),
+        };
+        Some(Scores {
+            seeds: runs.len(),
+            n,
+            accuracy,
+            interval: wilson(correct, n as u64, LEVEL),
+            mean_class_accuracy: mean(confusions.iter().filter_map(|c| c.mean_class_accuracy()))?,
+            macro_f1: mean(confusions.iter().filter_map(|c| c.macro_f1()))?,
+            val_accuracy: mean(runs.iter().filter_map(|r| r.row.val_accuracy)),
+            fit_s: mean(runs.iter().map(|r| r.row.fit_s))?,
+            select_s: mean(runs.iter().map(|r| r.row.select_s))?,
+            peak_mib: runs.iter().filter_map(|r| r.row.peak_mib).reduce(f64::max),
+            classes: (0..classes).map(class).collect(),
+        })
+    }
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Option<Spread> {
+        Some(Spread {
+            mean: mean(values.clone())?,
+            min: values.clone().reduce(f64::min)?,
+            max: values.reduce(f64::max)?,
+        })
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}

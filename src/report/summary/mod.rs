@@ -1,0 +1,181 @@
+//! Records to numbers, once: what every renderer of the report shows. A [`Summary`] holds the recorded runs, the
+//! same grouped over seeds into [`Entry`]s in the order of display, and the comparisons between them.
+
+mod entry;
+mod pairs;
+mod run;
+
+use std::collections::{BTreeSet, HashMap};
+
+use anyhow::Result;
+
+use crate::record::{ArmRecord, Records, RunRow, Status};
+
+pub use entry::{AgainstFloor, ClassScores, Entry, LEVEL, Scores, Spread, Verdict};
+pub use pairs::{Pair, SIGNIFICANT};
+pub use run::{Judged, Run, Times};
+
+/// Families in the order of display.
+const FAMILIES: [&str; 3] = ["floor", "handcrafted", "deep"];
+
+/// Everything that a report shows of one data set, in numbers.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    pub records: &'a Records,
+    /// Class names in label order.
+    pub classes: Vec<&'a str>,
+    /// In the order of `runs.csv`.
+    pub runs: Vec<Run<'a>>,
+    /// By column, family and falling accuracy.
+    pub entries: Vec<Entry<'a>>,
+    /// `native`, then canvases by size.
+    pub columns: Vec<Column>,
+}
+
+/// Images as they are, or on one canvas: what is compared is compared within a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// `native` or the canvas's side.
+    pub canvas: String,
+    /// Indices of its entries, in the order of display.
+    pub entries: Vec<usize>,
+    /// Every two of them that share images.
+    pub pairs: Vec<Pair>,
+    /// The entry of the highest floor.
+    pub floor: Option<usize>,
+}
+
+impl<'a> Summary<'a> {
+    /// # Errors
+    /// Records that contradict each other; the message names the file and the run.
+    pub fn of(records: &'a Records) -> Result<Summary<'a>> {
+        let classes: Vec<&str> = records.dataset.counts.iter().map(|c| c.class.as_str()).collect();
+        let runs = Run::all(records, &classes)?;
+        let mut entries = group(&runs, classes.len());
+        sort_for_display(&mut entries);
+        let columns = columns(&entries, &runs);
+        let mut summary = Summary { records, classes, runs, entries, columns };
+        summary.judge_by_floors();
+        Ok(summary)
+    }
+
+    /// The column that the findings and pictures speak of: native where there is one.
+    pub fn first_column(&self) -> Option<&Column> {
+        self.columns.first()
+    }
+
+    /// The arm's own words and settings.
+    pub fn arm(&self, entry: &Entry) -> Option<&'a ArmRecord> {
+        self.records.arms.get(&entry.row.arm)
+    }
+
+    /// The same arm in another column.
+    pub fn same_arm(&self, entry: &Entry, column: &Column) -> Option<usize> {
+        column.entries.iter().copied().find(|&i| self.entries[i].label == entry.label)
+    }
+
+    /// Runs that have no result, with the status.
+    pub fn not_ok(&self) -> impl Iterator<Item = &'a RunRow> {
+        self.runs.iter().map(|run| run.row).filter(|row| row.status != Status::Ok)
+    }
+
+    /// Images of the reported split, by the data set's own counts.
+    pub fn reported_images(&self) -> usize {
+        self.records.dataset.counts.iter().map(|c| c.test).sum()
+    }
+
+    /// The first judged run of an entry: pictures and lists of images show one seed.
+    pub fn shown_run(&self, entry: &Entry) -> Option<&Run<'a>> {
+        entry.runs.iter().map(|&i| &self.runs[i]).find(|run| run.confusion.is_some())
+    }
+
+    fn judge_by_floors(&mut self) {
+        for column in &self.columns {
+            let Some(floor) = column.floor else { continue };
+            for &i in &column.entries {
+                if self.entries[i].is_floor() || self.entries[i].scores.is_none() {
+                    continue;
+                }
+                let Some(pair) = Pair::of(i, floor, &self.entries, &self.runs) else { continue };
+                let floor = self.entries[floor].label.clone();
+                self.entries[i].against_floor = Some(AgainstFloor { floor, verdict: pair.verdict(), p: pair.p });
+            }
+        }
+    }
+}
+
+/// One entry for every arm, backbone, input, canvas, form and protocol, in the order of the records.
+fn group<'a>(runs: &[Run<'a>], classes: usize) -> Vec<Entry<'a>> {
+    let mut groups: Vec<(&RunRow, Vec<usize>)> = Vec::new();
+    for (i, run) in runs.iter().enumerate() {
+        match groups.iter_mut().find(|(row, _)| key(row) == key(run.row)) {
+            Some((_, indices)) => indices.push(i),
+            None => groups.push((run.row, vec![i])),
+        }
+    }
+    let entry = |(row, mut indices): (&RunRow, Vec<usize>)| {
+        indices.sort_by_key(|&i| runs[i].row.seed);
+        Entry::new(label(row, runs), indices, runs, classes)
+    };
+    groups.into_iter().map(entry).collect()
+}
+
+fn key(row: &RunRow) -> (&str, &str, Option<u32>, &str, &str, &str) {
+    (&row.arm, &row.backbone, row.input_px, &row.canvas, &row.form, &row.protocol)
+}
+
+/// The arm's name, and of backbone, input, form and protocol what differs between the records of this arm.
+fn label(row: &RunRow, runs: &[Run]) -> String {
+    let parts: [fn(&RunRow) -> String; 4] = [
+        |row| row.backbone.clone(),
+        |row| row.input_px.map_or_else(String::new, |px| format!("{px} px")),
+        |row| row.form.clone(),
+        |row| row.protocol.clone(),
+    ];
+    let mut label = row.arm.clone();
+    for part in parts {
+        let values: BTreeSet<String> = runs.iter().filter(|r| r.row.arm == row.arm).map(|r| part(r.row)).collect();
+        if values.len() > 1 && !part(row).is_empty() {
+            label.push_str(" · ");
+            label.push_str(&part(row));
+        }
+    }
+    label
+}
+
+/// By column and family; within a family by the accuracy in the first column that has the arm, so that every column
+/// lists the arms in the same order.
+fn sort_for_display(entries: &mut [Entry]) {
+    entries.sort_by_key(|entry| canvas_rank(&entry.row.canvas));
+    let mut ranks: HashMap<String, f64> = HashMap::new();
+    for entry in entries.iter() {
+        ranks.entry(entry.label.clone()).or_insert(entry.accuracy().unwrap_or(-1.0));
+    }
+    entries.sort_by(|a, b| {
+        let key = |e: &Entry| (canvas_rank(&e.row.canvas), family_rank(&e.row.family));
+        let by_accuracy = ranks[&b.label].total_cmp(&ranks[&a.label]);
+        key(a).cmp(&key(b)).then(by_accuracy).then_with(|| a.label.cmp(&b.label))
+    });
+}
+
+fn columns(entries: &[Entry], runs: &[Run]) -> Vec<Column> {
+    let canvases: BTreeSet<(u32, &str)> =
+        entries.iter().map(|e| (canvas_rank(&e.row.canvas), e.row.canvas.as_str())).collect();
+    let column = |(_, canvas): (u32, &str)| {
+        let indices: Vec<usize> = (0..entries.len()).filter(|&i| entries[i].row.canvas == canvas).collect();
+        let floors = indices.iter().copied().filter(|&i| entries[i].is_floor() && entries[i].scores.is_some());
+        let floor = floors
+            .max_by(|&a, &b| entries[a].accuracy().unwrap_or(0.0).total_cmp(&entries[b].accuracy().unwrap_or(0.0)));
+        Column { canvas: canvas.to_owned(), pairs: Pair::all(&indices, entries, runs), entries: indices, floor }
+    };
+    canvases.into_iter().map(column).collect()
+}
+
+/// `native` first, then by size.
+fn canvas_rank(canvas: &str) -> u32 {
+    if canvas == "native" { 0 } else { canvas.parse().unwrap_or(u32::MAX) }
+}
+
+fn family_rank(family: &str) -> usize {
+    FAMILIES.iter().position(|f| *f == family).unwrap_or(FAMILIES.len())
+}

@@ -1,0 +1,141 @@
+//! One recorded run in numbers: its predictions counted, its times summarised.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::record::{PredictionRow, Records, RunRow, Status, TimingRow};
+use crate::stats::classification::Confusion;
+
+/// One run with everything that was recorded for it.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub row: &'a RunRow,
+    /// Every judged image, in the order of the records; empty unless the run is `ok`.
+    pub judged: Vec<Judged<'a>>,
+    /// `None` where no image was judged.
+    pub confusion: Option<Confusion>,
+    pub times: Times,
+}
+
+/// What a run said of one image.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    pub image: &'a str,
+    /// Class indices, in label order.
+    pub truth: usize,
+    pub predicted: usize,
+    /// Scores as recorded: one a class, separated by spaces, or empty.
+    pub scores: &'a str,
+}
+
+/// Samples of one run (or of several, see [`Times::add`]), in milliseconds an image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Times {
+    /// Encoded bytes to vector, one image at a time.
+    pub extract: Vec<f64>,
+    /// Vector to class, one image at a time.
+    pub classify: Vec<f64>,
+    /// Encoded bytes to class, one image at a time.
+    pub single: Vec<f64>,
+    /// Images and milliseconds of the offline scenario, bytes to class.
+    pub offline: (usize, f64),
+}
+
+impl<'a> Run<'a> {
+    pub fn all(records: &'a Records, classes: &[&str]) -> Result<Vec<Run<'a>>> {
+        let mut predictions: HashMap<&str, Vec<&PredictionRow>> = HashMap::new();
+        for row in &records.predictions {
+            predictions.entry(&row.run_id).or_default().push(row);
+        }
+        let mut timings: HashMap<&str, Vec<&TimingRow>> = HashMap::new();
+        for row in &records.timings {
+            timings.entry(&row.run_id).or_default().push(row);
+        }
+        let of = |row: &'a RunRow| {
+            let predictions = predictions.get(row.run_id.as_str()).map_or(&[][..], |rows| rows);
+            let timings = timings.get(row.run_id.as_str()).map_or(&[][..], |rows| rows);
+            Run::new(row, predictions, timings, classes)
+        };
+        records.runs.iter().map(of).collect()
+    }
+
+    fn new(
+        row: &'a RunRow,
+        predictions: &[&'a PredictionRow],
+        timings: &[&TimingRow],
+        classes: &[&str],
+    ) -> Result<Run<'a>> {
+        if row.status != Status::Ok {
+            return Ok(Run { row, judged: Vec::new(), confusion: None, times: Times::default() });
+        }
+        ensure!(
+            predictions.len() == row.n,
+            "runs.csv says that run {} ({}, {}, seed {}) has {} predictions, predictions.csv holds {}: \
+             measure it again with --fresh",
+            row.run_id,
+            row.arm,
+            row.canvas,
+            row.seed,
+            row.n,
+            predictions.len()
+        );
+        let index = |name: &str| {
+            classes.iter().position(|class| *class == name).with_context(|| {
+                format!(
+                    "predictions.csv, run {}: class {name:?} is not one of dataset.json ({})",
+                    row.run_id,
+                    classes.join(", ")
+                )
+            })
+        };
+        let judged = predictions.iter().map(|p| {
+            Ok(Judged { image: &p.image, truth: index(&p.truth)?, predicted: index(&p.predicted)?, scores: &p.scores })
+        });
+        let judged: Vec<Judged> = judged.collect::<Result<_>>()?;
+        let confusion =
+            (!judged.is_empty()).then(|| Confusion::new(classes.len(), judged.iter().map(|j| (j.truth, j.predicted))));
+        Ok(Run { row, judged, confusion, times: Times::of(timings) })
+    }
+}
+
+impl Judged<'_> {
+    /// Score of the predicted class minus that of the true one: how wrong an error is. `None` without scores.
+    pub fn margin(&self) -> Option<f64> {
+        let score = |class: usize| self.scores.split(' ').nth(class)?.parse::<f64>().ok();
+        Some(score(self.predicted)? - score(self.truth)?)
+    }
+}
+
+impl Times {
+    fn of(rows: &[&TimingRow]) -> Times {
+        let samples = |stage: &str| -> BTreeMap<usize, f64> {
+            let of_stage = rows.iter().filter(|r| r.scenario == "single" && r.stage == stage && r.images > 0);
+            of_stage.map(|r| (r.sample, r.milliseconds / r.images as f64)).collect()
+        };
+        let (extract, classify, total) = (samples("extract"), samples("classify"), samples("total"));
+        // Where the total was not timed, it is the sum of the two stages of the same sample.
+        let single = if total.is_empty() {
+            extract.iter().filter_map(|(sample, ms)| Some(ms + classify.get(sample)?)).collect()
+        } else {
+            total.into_values().collect()
+        };
+        let offline = rows.iter().filter(|r| r.scenario == "offline" && r.stage == "total");
+        let offline = offline.fold((0, 0.0), |(n, ms), r| (n + r.images, ms + r.milliseconds));
+        Times { extract: extract.into_values().collect(), classify: classify.into_values().collect(), single, offline }
+    }
+
+    /// Pools the samples of another run of the same arm.
+    pub fn add(&mut self, other: &Times) {
+        self.extract.extend(&other.extract);
+        self.classify.extend(&other.classify);
+        self.single.extend(&other.single);
+        self.offline = (self.offline.0 + other.offline.0, self.offline.1 + other.offline.1);
+    }
+
+    /// Images a second, bytes to class, all threads.
+    pub fn images_per_s(&self) -> Option<f64> {
+        let (images, ms) = self.offline;
+        (images > 0 && ms > 0.0).then(|| images as f64 * 1000.0 / ms)
+    }
+}

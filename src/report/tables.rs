@@ -1,0 +1,345 @@
+//! The tables of a report, one function each, from the numbers of the summary.
+
+use std::collections::BTreeMap;
+
+use crate::record::{Environment, Status};
+use crate::stats::latency::{median, quantile};
+
+use super::findings::status_name;
+use super::format::{NONE, count, list, p_value, percent, points, significant};
+use super::summary::{Column, Entry, Pair, Scores, Summary, Verdict};
+use super::table::{Cell, Table};
+
+/// Names of one kind of finding that are listed in full.
+const LISTED: usize = 12;
+
+/// The arms of one column with their accuracies.
+pub fn accuracy(summary: &Summary, column: &Column) -> Table {
+    let mut table = Table::new(&[
+        "family",
+        "arm",
+        "network",
+        "#accuracy, %",
+        "#95 % interval",
+        "#seeds",
+        "#min to max, %",
+        "#mean class accuracy, %",
+        "#macro F1, %",
+        "#val accuracy, %",
+        "#images",
+        "against floor",
+    ])
+    .dispensable(&[8, 0, 9, 0, 1, 4, 5, 2, 3, 6, 7, 1]);
+    for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
+        let head = [Cell::text(&*entry.row.family), Cell::code(&*entry.label), Cell::text(entry.network())];
+        let scores = entry.scores.as_ref().map_or_else(|| vec![Cell::none(); 8], accuracy_cells);
+        table.push(&entry.row.family, head.into_iter().chain(scores).chain([floor_cell(entry)]).collect());
+    }
+    table
+}
+
+fn accuracy_cells(scores: &Scores) -> Vec<Cell> {
+    let (low, high) = (scores.interval.low, scores.interval.high);
+    let fraction = |value: f64| Cell::number(value, percent(value));
+    let spread = match scores.accuracy {
+        _ if scores.seeds < 2 => Cell::none(),
+        spread => Cell::number(spread.min, format!("{} to {}", percent(spread.min), percent(spread.max))),
+    };
+    vec![
+        fraction(scores.accuracy.mean),
+        Cell::number(low, format!("{} to {}", percent(low), percent(high))),
+        Cell::number(scores.seeds as f64, count(scores.seeds)),
+        spread,
+        fraction(scores.mean_class_accuracy),
+        fraction(scores.macro_f1),
+        Cell::optional(scores.val_accuracy, percent),
+        Cell::number(scores.n as f64, count(scores.n)),
+    ]
+}
+
+fn floor_cell(entry: &Entry) -> Cell {
+    match &entry.against_floor {
+        None if entry.row.status != Status::Ok => Cell::text(status_name(entry.row.status)),
+        None if entry.scores.is_none() => Cell::text("no image judged"),
+        None => Cell::none(),
+        Some(against) => match against.verdict {
+            Verdict::Above => Cell::number(1.0, "above"),
+            Verdict::Level => Cell::number(0.0, format!("level (p {})", p_value(against.p))),
+            Verdict::Below => Cell::number(-1.0, "below"),
+        },
+    }
+}
+
+/// Every arm that was measured on native images and on a canvas, side by side.
+pub fn canvas(summary: &Summary) -> Table {
+    let native = summary.columns.iter().find(|c| c.canvas == "native");
+    let canvases: Vec<&Column> = summary.columns.iter().filter(|c| c.canvas != "native").collect();
+    let mut titles = vec!["arm".to_owned(), "#native, %".to_owned()];
+    for column in &canvases {
+        titles.push(format!("#canvas {}, %", column.canvas));
+        titles.push("#difference, points".to_owned());
+        titles.push("#p".to_owned());
+    }
+    let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
+    for &i in native.map_or(&[][..], |native| &native.entries) {
+        let entry = &summary.entries[i];
+        let others: Vec<Option<usize>> = canvases.iter().map(|column| summary.same_arm(entry, column)).collect();
+        let Some(before) = entry.accuracy().filter(|_| others.iter().any(Option::is_some)) else { continue };
+        let mut cells = vec![Cell::code(&*entry.label), Cell::number(before, percent(before))];
+        for other in others {
+            cells.extend(canvas_cells(summary, i, before, other));
+        }
+        table.push(&entry.row.family, cells);
+    }
+    table
+}
+
+fn canvas_cells(summary: &Summary, native: usize, before: f64, canvas: Option<usize>) -> [Cell; 3] {
+    let measured = canvas.and_then(|i| Some((i, summary.entries[i].accuracy()?)));
+    let Some((i, after)) = measured else { return [Cell::none(), Cell::none(), Cell::none()] };
+    let p = Pair::of(native, i, &summary.entries, &summary.runs).map(|pair| pair.p);
+    [
+        Cell::number(after, percent(after)),
+        Cell::number(after - before, points(after - before)),
+        Cell::optional(p, p_value),
+    ]
+}
+
+/// What every arm costs.
+pub fn cost(summary: &Summary) -> Table {
+    let mut table = Table::new(&[
+        "arm",
+        "canvas",
+        "#ms an image, median",
+        "#ms an image, p90",
+        "#images/s, offline",
+        "#threads, offline",
+        "#fit, s",
+        "#selection, s",
+        "#peak memory, MiB",
+        "#dimension",
+        "device",
+        "environment",
+    ]);
+    let several = summary.records.environments.len() > 1;
+    for entry in &summary.entries {
+        let Some(scores) = &entry.scores else { continue };
+        let milliseconds = |ms: f64| significant(ms, 2);
+        let rounded = |value: f64| format!("{value:.0}");
+        table.push(
+            &entry.row.family,
+            vec![
+                Cell::code(&*entry.label),
+                Cell::text(&*entry.row.canvas),
+                Cell::optional(median(&entry.times.single), milliseconds),
+                Cell::optional(quantile(&entry.times.single, 0.9), milliseconds),
+                Cell::optional(entry.times.images_per_s(), |rate| significant(rate, 3)),
+                Cell::number(entry.row.threads as f64, count(entry.row.threads)),
+                Cell::number(scores.fit_s, significant(scores.fit_s, 2)),
+                Cell::number(scores.select_s, significant(scores.select_s, 2)),
+                Cell::optional(scores.peak_mib, rounded),
+                Cell::number(entry.row.dimension as f64, count(entry.row.dimension)),
+                Cell::text(&*entry.row.device),
+                if several { Cell::text(&*entry.row.environment_id) } else { Cell::none() },
+            ],
+        );
+    }
+    table
+}
+
+/// How each arm was chosen on the selection images.
+pub fn selection(summary: &Summary) -> Table {
+    let mut table = Table::new(&[
+        "arm",
+        "canvas",
+        "chosen",
+        "#val accuracy, %",
+        "#candidates",
+        "#their accuracies, %",
+        "refitted on",
+    ]);
+    for entry in summary.entries.iter().filter(|e| e.scores.is_some()) {
+        let chosen = by_seed(summary, entry, |i| summary.runs[i].row.chosen.clone());
+        if chosen.is_empty() {
+            continue;
+        }
+        let val = entry.scores.as_ref().and_then(|s| s.val_accuracy);
+        let [candidates, range] = candidate_cells(summary, entry);
+        let refit = Cell::text(&*entry.row.refit);
+        let head = [Cell::code(&*entry.label), Cell::text(&*entry.row.canvas), Cell::text(chosen)];
+        table.push(
+            &entry.row.family,
+            head.into_iter().chain([Cell::optional(val, percent), candidates, range, refit]).collect(),
+        );
+    }
+    table
+}
+
+/// Number of candidates in one run, and the range of their accuracies over all seeds.
+fn candidate_cells(summary: &Summary, entry: &Entry) -> [Cell; 2] {
+    let ids: Vec<&str> = entry.runs.iter().map(|&i| summary.runs[i].row.run_id.as_str()).collect();
+    let rows: Vec<_> =
+        summary.records.selection.iter().filter(|s| s.n > 0 && ids.contains(&s.run_id.as_str())).collect();
+    let accuracies = rows.iter().map(|s| s.correct as f64 / s.n as f64);
+    let (Some(low), Some(high)) = (accuracies.clone().reduce(f64::min), accuracies.reduce(f64::max)) else {
+        return [Cell::none(), Cell::none()];
+    };
+    let of_one = rows.iter().filter(|s| s.run_id == rows[0].run_id).count();
+    [Cell::number(of_one as f64, count(of_one)), Cell::number(low, format!("{} to {}", percent(low), percent(high)))]
+}
+
+/// A text that may differ between seeds: once where it does not, else with its seeds.
+fn by_seed(summary: &Summary, entry: &Entry, text: impl Fn(usize) -> String) -> String {
+    let mut seeds: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for &i in &entry.runs {
+        seeds.entry(text(i)).or_default().push(summary.runs[i].row.seed.to_string());
+    }
+    seeds.remove("");
+    if seeds.len() < 2 {
+        return seeds.into_keys().next().unwrap_or_default();
+    }
+    let with_seeds = seeds
+        .iter()
+        .map(|(text, seeds)| format!("{text} (seed{} {})", if seeds.len() == 1 { "" } else { "s" }, list(seeds)));
+    with_seeds.collect::<Vec<_>>().join("; ")
+}
+
+/// Precision, recall and F1 of every class.
+pub fn classes(summary: &Summary, scores: &Scores) -> Table {
+    let mut table = Table::new(&["class", "#images", "#precision, %", "#recall, %", "#F1, %"]);
+    for (name, class) in summary.classes.iter().zip(&scores.classes) {
+        table.push(
+            "",
+            vec![
+                Cell::text(*name),
+                Cell::number(class.n as f64, count(class.n)),
+                Cell::optional(class.precision, percent),
+                Cell::optional(class.recall, percent),
+                Cell::optional(class.f1, percent),
+            ],
+        );
+    }
+    table
+}
+
+/// What has no result, and the remedy.
+pub fn missing(summary: &Summary) -> Table {
+    let mut table = Table::new(&["arm", "network", "canvas", "seeds", "status", "reason"]);
+    for entry in &summary.entries {
+        let mut reasons: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        for row in entry.runs.iter().map(|&i| summary.runs[i].row) {
+            let status = status_name(row.status);
+            if status != NONE {
+                reasons.entry((status, &row.reason)).or_default().push(row.seed.to_string());
+            }
+        }
+        for ((status, reason), seeds) in reasons {
+            table.push(
+                &entry.row.family,
+                vec![
+                    Cell::code(&*entry.label),
+                    Cell::text(entry.network()),
+                    Cell::text(&*entry.row.canvas),
+                    Cell::text(list(&seeds)),
+                    Cell::text(status),
+                    Cell::text(reason),
+                ],
+            );
+        }
+    }
+    table
+}
+
+/// Images by class and role.
+pub fn counts(summary: &Summary) -> Table {
+    let dataset = &summary.records.dataset;
+    let selection = format!("#selection ({})", dataset.selection_split);
+    let reported = format!("#reported ({})", dataset.reported_split);
+    let mut table = Table::new(&["class", "#train", &selection, &reported]);
+    let number = |n: usize| Cell::number(n as f64, count(n));
+    for class in &dataset.counts {
+        table.push("", vec![Cell::text(&*class.class), number(class.train), number(class.val), number(class.test)]);
+    }
+    let sum = |of: fn(&crate::record::ClassCount) -> usize| number(dataset.counts.iter().map(of).sum());
+    table.push("", vec![Cell::text("all"), sum(|c| c.train), sum(|c| c.val), sum(|c| c.test)]);
+    table
+}
+
+/// What is to be known of single files, by kind.
+pub fn files(summary: &Summary) -> Table {
+    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for finding in &summary.records.dataset.findings {
+        let detail = if finding.detail.is_empty() { String::new() } else { format!(" ({})", finding.detail) };
+        kinds.entry(&finding.kind).or_default().push(format!("{}{detail}", finding.what));
+    }
+    let mut table = Table::new(&["kind", "#files", "which"]);
+    for (kind, which) in kinds {
+        let mut listed = which[..which.len().min(LISTED)].join(", ");
+        if which.len() > LISTED {
+            listed.push_str(&format!(", and {} more (all in dataset.json)", count(which.len() - LISTED)));
+        }
+        table
+            .push("", vec![Cell::text(kind), Cell::number(which.len() as f64, count(which.len())), Cell::text(listed)]);
+    }
+    table
+}
+
+/// The machines and builds behind the runs, one a column.
+pub fn environments(summary: &Summary) -> Table {
+    let environments = &summary.records.environments;
+    let titles: Vec<&str> = ["environment"].into_iter().chain(environments.keys().map(String::as_str)).collect();
+    let mut table = Table::new(&titles);
+    type Line = (&'static str, fn(&Environment) -> String);
+    let lines: [Line; 11] = [
+        ("commit", |e| format!("{}{}", e.commit, if e.dirty { ", with changes that are not committed" } else { "" })),
+        ("featbench", |e| e.featbench.clone()),
+        ("Rust", |e| format!("{}, {}", e.rustc, e.profile)),
+        ("OpenCV", |e| e.opencv.clone()),
+        ("ONNX Runtime", |e| e.onnxruntime.clone()),
+        ("execution providers", |e| e.providers.join("; ")),
+        ("system", |e| e.os.clone()),
+        ("CPU", |e| e.cpu.clone()),
+        ("cores", |e| e.cores.to_string()),
+        ("memory", |e| format!("{} MiB", count(e.memory_mib as usize))),
+        ("GPU", |e| e.gpu.clone()),
+    ];
+    for (name, value) in lines {
+        let values =
+            environments.values().map(|e| Cell::text(Some(value(e)).filter(|v| !v.is_empty()).unwrap_or(NONE.into())));
+        table.push("", [Cell::text(name)].into_iter().chain(values).collect());
+    }
+    table
+}
+
+/// Every two arms of one column, by the exact McNemar test on the images that both judged.
+pub fn pairs(summary: &Summary, column: &Column) -> Table {
+    let mut table = Table::new(&[
+        "arm",
+        "other arm",
+        "#images",
+        "#only the first right",
+        "#only the other right",
+        "#difference, points",
+        "#p",
+        "#p, Holm",
+    ]);
+    for pair in &column.pairs {
+        let (a, b) = (&summary.entries[pair.a], &summary.entries[pair.b]);
+        let difference = (pair.only_a as f64 - pair.only_b as f64) / pair.n as f64;
+        let number = |n: usize| Cell::number(n as f64, count(n));
+        table.push(
+            &a.row.family,
+            vec![
+                Cell::code(&*a.label),
+                Cell::code(&*b.label),
+                number(pair.n),
+                number(pair.only_a),
+                number(pair.only_b),
+                Cell::number(difference, points(difference)),
+                Cell::number(pair.p, p_value(pair.p)),
+                Cell::number(pair.p_holm, p_value(pair.p_holm)),
+            ],
+        );
+    }
+    table
+}

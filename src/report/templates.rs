@@ -1,0 +1,44 @@
+//! The templates: markup lives in `templates/`, everything that is computed comes from Rust.
+
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+
+use super::markdown;
+use super::plot::Figure;
+use super::table::Table;
+
+const FIGURE_STYLE: &str = include_str!("templates/figure.css");
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the usual delimiters are valid"));
+    environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
+        Some("svg" | "html") => AutoEscape::Html,
+        _ => AutoEscape::None,
+    });
+    environment.add_filter("markdown_table", |Serde(table): Serde<Table>| markdown::table(&table));
+    environment.add_filter("html_code", |text: &str| markdown::html_code(text));
+    for (name, source) in
+        [("figure.svg", include_str!("templates/figure.svg")), ("report.md", include_str!("templates/report.md"))]
+    {
+        environment.add_template(name, source).expect("the embedded templates are valid");
+    }
+    environment
+});
+
+/// A template with its values filled in.
+pub fn render(template: &str, values: Value) -> Result<String> {
+    let template = TEMPLATES.get_template(template)?;
+    template.render(values).with_context(|| format!("rendering {}", template.name()))
+}
+
+/// A picture as a file of its own.
+pub fn svg(figure: &Figure) -> Result<String> {
+    render("figure.svg", context! { figure => Serde(figure), style => FIGURE_STYLE })
+}

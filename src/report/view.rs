@@ -1,0 +1,213 @@
+//! The report before it has a format: title, findings and tables, in the order of reading. Markdown, page and
+//! terminal show the same view.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::record::RunRow;
+
+use super::findings::{column_name, column_resolution, findings};
+use super::format::counted;
+use super::plot::{Figure, figures};
+use super::summary::{Entry, Summary};
+use super::table::Table;
+use super::tables;
+
+#[derive(Debug, Serialize)]
+pub struct View {
+    /// Name and title of the data set, where it comes from, what a reader must know.
+    pub name: String,
+    pub title: String,
+    pub source: String,
+    pub remarks: Vec<String>,
+    /// One line: images, classes, reported split.
+    pub size: String,
+    pub findings: Vec<String>,
+    pub columns: Vec<ColumnView>,
+    /// Native beside canvas; without rows where only one of them was measured.
+    pub canvas: Table,
+    pub cost: Table,
+    pub selection: Table,
+    pub classes: Vec<ClassesView>,
+    /// Runs without a result and the remedy.
+    pub missing: Table,
+    pub counts: Table,
+    pub files: Table,
+    /// Images that could not be judged or had nothing to describe.
+    pub unusual: Vec<String>,
+    pub arms: Vec<ArmView>,
+    pub environments: Table,
+    pub manifest_sha256: String,
+    pub command: String,
+    pub figures: Vec<Figure>,
+}
+
+/// The arms on native images or on one canvas.
+#[derive(Debug, Serialize)]
+pub struct ColumnView {
+    pub title: String,
+    pub accuracy: Table,
+    /// Every two of them, and how far apart two must be to be told apart.
+    pub pairs: Table,
+    pub resolution: String,
+}
+
+/// One arm, class by class.
+#[derive(Debug, Serialize)]
+pub struct ClassesView {
+    pub title: String,
+    /// Unique within the report, fit for a file name.
+    pub slug: String,
+    pub table: Table,
+    /// There is a picture of the confusion matrix: one column is enough in files.
+    pub picture: bool,
+}
+
+/// What an arm is, in its own words.
+#[derive(Debug, Serialize)]
+pub struct ArmView {
+    pub name: String,
+    pub title: String,
+    pub family: String,
+    pub expectation: String,
+    pub analysis: String,
+    pub settings: String,
+}
+
+impl View {
+    pub fn of(summary: &Summary) -> View {
+        let dataset = &summary.records.dataset;
+        View {
+            name: dataset.name.clone(),
+            title: dataset.title.clone(),
+            source: dataset.source.clone(),
+            remarks: dataset.remarks.clone(),
+            size: size(summary),
+            findings: findings(summary),
+            columns: summary
+                .columns
+                .iter()
+                .map(|column| ColumnView {
+                    title: column_title(&column.canvas),
+                    accuracy: tables::accuracy(summary, column),
+                    pairs: tables::pairs(summary, column),
+                    resolution: column_resolution(column).unwrap_or_default(),
+                })
+                .collect(),
+            canvas: tables::canvas(summary),
+            cost: tables::cost(summary),
+            selection: tables::selection(summary),
+            classes: summary.entries.iter().filter_map(classes_of(summary)).collect(),
+            missing: tables::missing(summary),
+            counts: tables::counts(summary),
+            files: tables::files(summary),
+            unusual: unusual(summary),
+            arms: arms(summary),
+            environments: tables::environments(summary),
+            manifest_sha256: dataset.manifest_sha256.clone(),
+            command: command(summary),
+            figures: figures(summary),
+        }
+    }
+}
+
+/// An entry's name in files and links: `sift-bovw-svm-native`.
+pub fn slug(entry: &Entry) -> String {
+    let text = format!("{} {}", entry.label, entry.row.canvas);
+    let letters: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
+    letters.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
+/// `Native images`, or `On a canvas of 96 × 96 px`.
+fn column_title(canvas: &str) -> String {
+    if canvas == "native" { "Native images".to_owned() } else { format!("On {}", column_name(canvas)) }
+}
+
+pub fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn size(summary: &Summary) -> String {
+    let dataset = &summary.records.dataset;
+    let of = |count: fn(&crate::record::ClassCount) -> usize| dataset.counts.iter().map(count).sum::<usize>();
+    format!(
+        "{} classes; {} to train on, {} to choose settings ({}), {} to report on ({})",
+        dataset.counts.len(),
+        counted(of(|c| c.train), "image"),
+        counted(of(|c| c.val), "image"),
+        dataset.selection_split,
+        counted(of(|c| c.test), "image"),
+        dataset.reported_split,
+    )
+}
+
+fn classes_of<'s>(summary: &'s Summary) -> impl Fn(&Entry) -> Option<ClassesView> + 's {
+    |entry| {
+        let table = tables::classes(summary, entry.scores.as_ref()?);
+        let title = format!("`{}` on {}", entry.label, column_name(&entry.row.canvas));
+        let picture = summary.first_column().is_some_and(|column| column.canvas == entry.row.canvas);
+        Some(ClassesView { title, slug: slug(entry), table, picture })
+    }
+}
+
+fn unusual(summary: &Summary) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in &summary.entries {
+        let place = format!("`{}` on {}", entry.label, column_name(&entry.row.canvas));
+        if entry.row.skipped > 0 {
+            lines.push(format!(
+                "{place}: {} could not be read and have no prediction.",
+                counted(entry.row.skipped, "image")
+            ));
+        }
+        if let Some(n) = entry.row.without_keypoints.filter(|n| *n > 0) {
+            lines.push(format!("{place}: {} without a single keypoint (the vector is zero).", counted(n, "image")));
+        }
+    }
+    lines
+}
+
+/// The arms that have a run, in the order of display.
+fn arms(summary: &Summary) -> Vec<ArmView> {
+    let mut seen = BTreeSet::new();
+    let first = summary.entries.iter().filter(|e| seen.insert(&e.row.arm));
+    let view = |entry: &Entry| {
+        let arm = summary.arm(entry)?;
+        Some(ArmView {
+            name: entry.row.arm.clone(),
+            title: arm.title.clone(),
+            family: arm.family.clone(),
+            expectation: arm.expectation.trim().to_owned(),
+            analysis: arm.analysis.trim().to_owned(),
+            settings: arm.settings.trim().to_owned(),
+        })
+    };
+    first.filter_map(view).collect()
+}
+
+/// The command that measures all of this again.
+fn command(summary: &Summary) -> String {
+    let rows: Vec<&RunRow> = summary.runs.iter().map(|run| run.row).collect();
+    let values = |of: fn(&RunRow) -> String| -> Vec<String> {
+        let mut seen = BTreeMap::new();
+        rows.iter().map(|row| of(row)).filter(|v| !v.is_empty()).for_each(|v| *seen.entry(v).or_insert(0) += 1);
+        seen.into_keys().collect()
+    };
+    let mut command = format!("featbench report --dataset {}", summary.records.dataset.name);
+    let mut option = |name: &str, values: Vec<String>| {
+        if !values.is_empty() {
+            command.push_str(&format!(" {name} {}", values.join(",")));
+        }
+    };
+    option("--arms", values(|row| row.arm.clone()));
+    option("--backbone", values(|row| row.backbone.clone()));
+    option("--input", values(|row| row.input_px.map_or_else(String::new, |px| px.to_string())));
+    option("--seeds", {
+        let seeds: BTreeSet<u64> = rows.iter().map(|row| row.seed).collect();
+        seeds.iter().map(u64::to_string).collect()
+    });
+    summary.columns.iter().for_each(|column| option("--canvas", vec![column.canvas.clone()]));
+    command
+}

@@ -1,0 +1,218 @@
+//! Records that nobody measured: what a report is made from, drawn from a small generator so that every run of the
+//! tests sees the same.
+
+use std::collections::BTreeMap;
+
+use featbench::record::{
+    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, PredictionRow, Records, RunRow, SelectionRow, Status,
+    TimingRow,
+};
+
+/// An arm with the accuracies that its runs are to have.
+pub struct Arm {
+    pub name: &'static str,
+    pub family: &'static str,
+    pub backbone: &'static str,
+    pub native: f64,
+    /// `None` where it can't run on a canvas.
+    pub canvas: Option<f64>,
+    pub ms: f64,
+}
+
+/// Where a run ended that did not end well.
+pub fn broken(mut run: RunRow, status: Status, reason: &str) -> RunRow {
+    run.status = status;
+    run.reason = reason.to_owned();
+    (run.n, run.dimension, run.val_accuracy, run.peak_mib) = (0, 0, None, None);
+    run.chosen.clear();
+    run
+}
+
+/// A data set of these classes and numbers of reported images, without any run.
+pub fn empty(classes: &[(&str, usize)]) -> Records {
+    let count = |(class, test): &(&str, usize)| ClassCount {
+        class: (*class).to_owned(),
+        train: test / 2 + 3,
+        val: test / 3 + 2,
+        test: *test,
+    };
+    Records {
+        dataset: DatasetRecord {
+            name: "shapes".into(),
+            title: "Shapes".into(),
+            source: "drawn by the tests".into(),
+            remarks: vec!["Image size alone nearly gives the class.".into()],
+            manifest_sha256: "5ha256".into(),
+            reported_split: "test".into(),
+            selection_split: "val".into(),
+            canvas_reduce: Some(64),
+            counts: classes.iter().map(count).collect(),
+            findings: Vec::new(),
+        },
+        arms: BTreeMap::new(),
+        environments: BTreeMap::from([("e1".into(), environment())]),
+        runs: Vec::new(),
+        predictions: Vec::new(),
+        timings: Vec::new(),
+        selection: Vec::new(),
+    }
+}
+
+/// Adds what a measurement of `arm` would have recorded: native images and a canvas of 96 px, each seed.
+pub fn measure(records: &mut Records, arm: &Arm, seeds: u64) {
+    let record = ArmRecord {
+        family: arm.family.into(),
+        title: format!("The {} of the tests", arm.name),
+        expectation: "Better than the floors, since it sees the image.".into(),
+        analysis: "As expected: `words` matter less than the canvas.".into(),
+        settings: format!("family = \"{}\"\n\n[features]\nwords = 500\n", arm.family),
+    };
+    records.arms.insert(arm.name.into(), record);
+    for (canvas, accuracy) in [("native", Some(arm.native)), ("96", arm.canvas)] {
+        for seed in 0..if arm.family == "floor" { 1 } else { seeds } {
+            if let Some(accuracy) = accuracy {
+                measure_one(records, arm, canvas, accuracy, seed);
+            }
+        }
+    }
+}
+
+fn measure_one(records: &mut Records, arm: &Arm, canvas: &str, accuracy: f64, seed: u64) {
+    let run_id = format!("{}-{}-{canvas}-{seed}", arm.name, arm.backbone);
+    let mut noise = Noise::new(&run_id);
+    // Hard images are hard for all arms: what they share is what makes paired tests worth having.
+    let mut difficulty = Noise::new("difficulty");
+    let classes = records.dataset.counts.clone();
+    let mut n = 0;
+    for (truth, class) in classes.iter().enumerate() {
+        for image in 0..class.test {
+            let hard = 0.7 * difficulty.next() + 0.3 * noise.next();
+            let wrong =
+                (truth + 1 + (noise.next() * noise.next() * (classes.len() - 1) as f64) as usize) % classes.len();
+            let predicted = if hard < quantile_of_difficulty(accuracy) { truth } else { wrong };
+            let scores =
+                (0..classes.len()).map(|c| if c == predicted { 0.5 + noise.next() } else { 0.4 * noise.next() });
+            records.predictions.push(PredictionRow {
+                run_id: run_id.clone(),
+                image: format!("test/{}/{}_{image:04}.jpg", class.class, class.class),
+                truth: class.class.clone(),
+                predicted: classes[predicted].class.clone(),
+                scores: if arm.family == "floor" {
+                    String::new()
+                } else {
+                    scores.map(|s| format!("{s:.5}")).collect::<Vec<_>>().join(" ")
+                },
+            });
+            n += 1;
+        }
+    }
+    for sample in 0..40 {
+        for (stage, share) in [("extract", 0.98), ("classify", 0.02)] {
+            let milliseconds = arm.ms * share * (0.9 + 0.3 * noise.next().powi(3));
+            let (scenario, stage, run_id) = ("single".into(), stage.into(), run_id.clone());
+            records.timings.push(TimingRow { run_id, scenario, stage, sample, images: 1, milliseconds });
+        }
+    }
+    let milliseconds = arm.ms * n as f64 / 1.8;
+    let (scenario, stage) = ("offline".into(), "total".into());
+    records.timings.push(TimingRow { run_id: run_id.clone(), scenario, stage, sample: 0, images: n, milliseconds });
+    let chosen = if arm.family == "floor" { String::new() } else { candidates(records, &run_id, accuracy, &mut noise) };
+    records.runs.push(run(arm, run_id, canvas, seed, n, chosen, accuracy));
+}
+
+/// Of the mix of two uniform numbers that says how hard an image is, the share `accuracy` lies below this.
+fn quantile_of_difficulty(accuracy: f64) -> f64 {
+    // Mass of 0.7 U + 0.3 V: trapezium with corners 0, 0.3, 0.7, 1.
+    let corner = 0.3 / 1.4;
+    match accuracy {
+        a if a < corner => (0.42 * a).sqrt(),
+        a if a > 1.0 - corner => 1.0 - (0.42 * (1.0 - a)).sqrt(),
+        a => 0.3 + (a - corner) * 0.7,
+    }
+}
+
+fn candidates(records: &mut Records, run_id: &str, accuracy: f64, noise: &mut Noise) -> String {
+    let n = 200;
+    let tried: Vec<usize> = (0..6).map(|_| ((accuracy - 0.08 * noise.next()) * n as f64) as usize).collect();
+    let best = (0..tried.len()).rev().max_by_key(|&i| tried[i]).unwrap();
+    let settings = |i: usize| format!("words={} c={}", [250, 500][i % 2], ["0.1", "1", "10"][i / 2]);
+    for (candidate, &correct) in tried.iter().enumerate() {
+        let (run_id, settings, chosen) = (run_id.to_owned(), settings(candidate), candidate == best);
+        records.selection.push(SelectionRow { run_id, candidate, settings, correct, n, chosen });
+    }
+    settings(best)
+}
+
+pub fn run(arm: &Arm, run_id: String, canvas: &str, seed: u64, n: usize, chosen: String, accuracy: f64) -> RunRow {
+    RunRow {
+        run_id,
+        dataset: "shapes".into(),
+        arm: arm.name.into(),
+        family: arm.family.into(),
+        backbone: arm.backbone.into(),
+        input_px: (!arm.backbone.is_empty()).then_some(224),
+        canvas: canvas.into(),
+        seed,
+        form: String::new(),
+        epochs: None,
+        protocol: "last".into(),
+        refit: "train".into(),
+        settings_hash: "5e771465".into(),
+        environment_id: "e1".into(),
+        split: "test".into(),
+        status: Status::Ok,
+        reason: String::new(),
+        n,
+        skipped: 0,
+        without_keypoints: (arm.family == "handcrafted").then_some(seed as usize),
+        dimension: if arm.family == "floor" { 3 } else { 500 },
+        val_accuracy: (!chosen.is_empty()).then_some(accuracy - 0.01),
+        chosen,
+        select_s: 4.2,
+        fit_s: 0.84,
+        peak_mib: Some(812.5),
+        threads: 2,
+        device: "cpu".into(),
+    }
+}
+
+pub fn finding(kind: &str, what: &str, detail: &str) -> Finding {
+    Finding { kind: kind.into(), what: what.into(), detail: detail.into() }
+}
+
+fn environment() -> Environment {
+    Environment {
+        commit: "0123456789ab".into(),
+        dirty: true,
+        featbench: "0.1.0".into(),
+        rustc: "1.95.0".into(),
+        profile: "release".into(),
+        opencv: "4.6.0".into(),
+        onnxruntime: "1.32.0".into(),
+        providers: vec!["CPUExecutionProvider (intra-op threads 1)".into()],
+        os: "Linux".into(),
+        cpu: "A processor of the tests".into(),
+        cores: 2,
+        memory_mib: 7936,
+        gpu: String::new(),
+    }
+}
+
+/// A stream of numbers in [0, 1) that depends on nothing but its name (splitmix64).
+struct Noise(u64);
+
+impl Noise {
+    fn new(name: &str) -> Noise {
+        Noise(
+            name.bytes()
+                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
+        )
+    }
+
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
