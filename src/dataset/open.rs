@@ -174,9 +174,9 @@ impl Dataset {
 
     /// What the data set was when it was measured; `canvas` is the side of the canvas, if one is used.
     pub fn record(&self, canvas: Option<u32>) -> DatasetRecord {
-        let mut findings = self.findings.clone();
-        findings.extend(canvas.and_then(|side| self.small(side)));
-        findings.sort();
+        let mut found = self.findings.clone();
+        found.extend(canvas.and_then(|side| self.small(side)));
+        found.sort();
         DatasetRecord {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -186,8 +186,8 @@ impl Dataset {
             reported_split: self.reported_split().into(),
             selection_split: self.selection_split().into(),
             canvas_reduce: canvas.map(|side| self.reduce(side)),
-            counts: self.splits.counts(),
-            findings,
+            counts: findings::class_counts(&self.manifest),
+            findings: found,
         }
     }
 
