@@ -1,11 +1,11 @@
 //! What a reader must know of a data set's files: unusable ones, copies across splits, absent classes.
 //! Findings of single files are made where the file is read; those of the whole set come from its manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifest::{Manifest, Part, Row};
 use crate::image::{DecodeError, Header};
-use crate::record::Finding;
+use crate::record::{ClassCount, Finding};
 
 pub(super) fn finding(kind: &str, what: &str, detail: &str) -> Finding {
     Finding { kind: kind.into(), what: what.into(), detail: detail.into() }
@@ -36,10 +36,22 @@ pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
     }
     // A class may have no usable image at all; then no split has it.
     let unused = manifest.rows.iter().map(|row| &row.label).filter(|label| !manifest.classes().contains(label));
-    for class in unused.collect::<std::collections::BTreeSet<_>>() {
+    for class in unused.collect::<BTreeSet<_>>() {
         findings.push(finding("absent", class, "no readable image, the class is left out"));
     }
     findings
+}
+
+/// How many images each class has in each part: all that is told of the reported labels before the final evaluation.
+pub(super) fn class_counts(manifest: &Manifest) -> Vec<ClassCount> {
+    let count = |class: &str, role| manifest.with_role(role).filter(|row| row.label == class).count();
+    let counts = manifest.classes().into_iter().map(|class| ClassCount {
+        train: count(&class, Part::Train),
+        val: count(&class, Part::Val),
+        test: count(&class, Part::Test),
+        class,
+    });
+    counts.collect()
 }
 
 fn duplicates(manifest: &Manifest) -> Vec<Finding> {

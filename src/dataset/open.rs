@@ -166,16 +166,17 @@ impl Dataset {
         self.manifest.write(&path).map_err(|error| DatasetError::io(&path, error))
     }
 
-    /// R of a canvas with this side: pinned by the registry, or by the rule of [`reduction`].
+    /// R of a canvas with this side: pinned by the registry, or else the side itself or the 0.5th percentile of the
+    /// images' shorter sides (down to a multiple of 8, at least 32), whichever is less.
     pub fn reduce(&self, side: u32) -> u32 {
         self.pinned.get(&side.to_string()).copied().unwrap_or_else(|| reduction(side, self.shorter_sides()))
     }
 
     /// What the data set was when it was measured; `canvas` is the side of the canvas, if one is used.
     pub fn record(&self, canvas: Option<u32>) -> DatasetRecord {
-        let mut findings = self.findings.clone();
-        findings.extend(canvas.and_then(|side| self.small(side)));
-        findings.sort();
+        let mut found = self.findings.clone();
+        found.extend(canvas.and_then(|side| self.small(side)));
+        found.sort();
         DatasetRecord {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -185,8 +186,8 @@ impl Dataset {
             reported_split: self.reported_split().into(),
             selection_split: self.selection_split().into(),
             canvas_reduce: canvas.map(|side| self.reduce(side)),
-            counts: self.splits.counts(),
-            findings,
+            counts: findings::class_counts(&self.manifest),
+            findings: found,
         }
     }
 
@@ -205,8 +206,8 @@ impl Dataset {
     }
 }
 
-/// R of a canvas of `side`: the side itself, or the 0.5th percentile of the images' shorter sides, down to a multiple
-/// of 8 and at least 32, where that is less. Larger images then lose detail rather than smaller ones be blurred.
+/// The rule of [`Dataset::reduce`]: where images are small, the larger ones lose detail rather than the smaller ones
+/// being blurred.
 fn reduction(side: u32, mut shorter_sides: Vec<u32>) -> u32 {
     shorter_sides.sort_unstable();
     let at = shorter_sides.len().saturating_sub(1) / 200;

@@ -69,7 +69,7 @@ pub(super) struct Checked {
     pub additional: usize,
 }
 
-/// Every registered data set, sorted by name.
+/// Every registered data set, in the order of choice: the first that is here is measured unless one is named.
 pub fn registered() -> &'static [Registered] {
     &REGISTERED
 }

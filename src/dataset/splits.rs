@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::error::DatasetError;
 use super::manifest::{Manifest, Part, Row};
-use crate::record::ClassCount;
 
 /// Images that arms are fitted on.
 #[derive(Debug, Clone, Copy)]
@@ -161,18 +160,6 @@ impl Splits {
             test: split_of(folder, manifest, Part::Test, &classes)?,
             classes,
         })
-    }
-
-    /// How many images each class has: all that is told of the reported labels before the final evaluation.
-    pub(super) fn counts(&self) -> Vec<ClassCount> {
-        let count = |labels: &[usize], class| labels.iter().filter(|&&label| label == class).count();
-        let counts = self.classes.iter().enumerate().map(|(index, class)| ClassCount {
-            class: class.clone(),
-            train: count(&self.train.labels, index),
-            val: count(&self.val.labels, index),
-            test: count(&self.test.labels, index),
-        });
-        counts.collect()
     }
 }
 

@@ -1,3 +1,5 @@
+//! Names and folders as the user gives them, and what becomes of a folder.
+
 use super::*;
 
 fn message(name_or_folder: &str) -> String {
@@ -13,7 +15,7 @@ fn unknown_names_come_with_the_nearest() {
         assert!(error.contains(&format!("no data set `{typed}`, did you mean `{expected}`?")), "{error}");
     }
     let error = message("cifar");
-    assert!(error.contains("no data set `cifar`; known are hymenoptera, mini-natural-images"), "{error}");
+    assert!(error.contains("no data set `cifar`; known are mini-natural-images, hymenoptera"), "{error}");
     assert!(message("./cifar").starts_with("there is no folder ./cifar"));
 }
 
