@@ -128,8 +128,8 @@ impl Options {
     /// The first registered data set that is here.
     fn default_dataset(&self) -> Result<Dataset> {
         let mut absent = None;
-        for listed in dataset::list(self.data_dir.as_deref()) {
-            match listed.state {
+        for registered in dataset::registry::registered() {
+            match Dataset::open(registered.name, self.data_dir.as_deref(), SPLIT_SEED) {
                 Ok(dataset) => return Ok(dataset),
                 Err(error @ dataset::DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
                 Err(error) => return Err(error.into()),
