@@ -61,6 +61,7 @@ enum Outcome {
 
 /// Runs the command that was typed; errors become one message on standard error and exit code 2.
 pub fn main() -> ExitCode {
+    end_at_a_broken_pipe();
     let result = match Cli::parse().command {
         Command::List(args) => list::run(&args),
         Command::Measure(args) => measure::run(&args),
@@ -75,5 +76,14 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Lets `featbench list | head -1` end quietly: Rust ignores SIGPIPE, so that the next line would be a panic.
+fn end_at_a_broken_pipe() {
+    // SAFETY: the default action runs no code of ours, and no other thread has been started.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }

@@ -25,13 +25,13 @@ pub(super) struct Args {
     #[command(flatten)]
     options: Options,
     /// Measure nothing: render every data set recorded in or below this folder, in place
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "fresh", "dry_run", "arms"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "Options")]
     from: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if let Some(from) = &args.from {
-        let folders = Records::find(from)?;
+        let folders = if from.is_dir() { Records::find(from)? } else { Vec::new() };
         if folders.is_empty() {
             bail!("no records (runs.csv) in or below {}: name the --out folder of an earlier run", from.display());
         }
