@@ -34,7 +34,7 @@ Examples:
   featbench report --from reports                    only render what is recorded
   featbench doctor                                   what is installed, and what to do about the rest
 
-Exit codes: 0 all that was asked for is there; 1 some arm could not be measured; 2 nothing could be done.";
+Exit codes: 0 all that was asked for is there; 1 some arm could not be measured, or --check found a difference; 2 nothing could be done.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -55,7 +55,7 @@ enum Command {
 enum Outcome {
     /// All that was asked for is there.
     Complete,
-    /// It ran, but some arm could not be measured.
+    /// It ran, but some arm could not be measured, or a report is not what its records give.
     Partial,
 }
 
