@@ -2,6 +2,7 @@
 
 mod cache;
 mod doctor;
+mod fetch;
 mod list;
 mod measure;
 mod options;
@@ -28,6 +29,7 @@ the same splits of the same images, with floors, intervals and timings beside ev
 const EXAMPLES: &str = "\
 Examples:
   featbench list                                     what there is, and what is ready
+  featbench fetch hymenoptera                        get a data set that is known by name
   featbench report                                   measure what is missing, then write the report
   featbench report --dataset photos --seeds 0,1,2    your own folder: photos/CLASS/FILE or photos/SPLIT/CLASS/FILE
   featbench report --canvas native --canvas 96       also on a square canvas, where size can't tell the class
@@ -40,6 +42,8 @@ Exit codes: 0 all that was asked for is there; 1 some arm could not be measured,
 enum Command {
     /// Data sets, arms and backbones, and whether each is ready
     List(list::Args),
+    /// Get a registered data set from its public repository
+    Fetch(fetch::Args),
     /// Run what is not recorded yet
     Measure(measure::Args),
     /// Measure what is not recorded yet, then write tables and pictures
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
     end_at_a_broken_pipe();
     let result = match Cli::parse().command {
         Command::List(args) => list::run(&args),
+        Command::Fetch(args) => fetch::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Doctor => doctor::run(),

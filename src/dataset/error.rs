@@ -52,21 +52,20 @@ pub struct NotFound {
     pub name: String,
     /// Name of its folder.
     pub folder: String,
-    /// `https://github.com/OWNER/NAME`.
-    pub repository: String,
-    pub commit: String,
+    /// Where its archive is.
+    pub archive: String,
     pub looked_in: Vec<PathBuf>,
 }
 
 impl Display for NotFound {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let NotFound { name, folder, repository, commit, looked_in } = self;
+        let NotFound { name, folder, archive, looked_in } = self;
         let places: Vec<_> = looked_in.iter().map(|place| place.display().to_string()).collect();
         let places = if places.is_empty() { "nowhere, no folder is named".into() } else { places.join(", ") };
         writeln!(f, "{name} is not on this machine (looked for a folder {folder} in: {places})")?;
         write!(
             f,
-            "get {repository}/archive/{commit}.tar.gz, unpack it, and name the folder that holds {folder} with \
+            "get it with `featbench fetch {name}`; or unpack {archive} and name the folder that holds {folder} with \
              --data-dir or in FEATBENCH_DATA"
         )
     }
@@ -91,7 +90,13 @@ impl Display for Differs {
         let missing = first_of("missing", &self.missing);
         let changed = first_of("with other bytes", &self.changed);
         let parts: Vec<_> = [missing, changed].into_iter().flatten().collect();
-        write!(f, "{}; get the published files again ({}), or name another copy", parts.join(", "), self.source)
+        write!(
+            f,
+            "{}; move it away and get the published files again ({}) with `featbench fetch {}`, or name another copy",
+            parts.join(", "),
+            self.source,
+            self.name
+        )
     }
 }
 

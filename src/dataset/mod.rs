@@ -2,6 +2,7 @@
 //! A [`Manifest`] lists the files; [`Splits`] is what the rest of the program sees, with the wall between the
 //! splits in its types. [`Dataset::open`] is the way in.
 
+pub mod download;
 pub mod error;
 mod findings;
 mod folder;

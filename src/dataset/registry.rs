@@ -93,6 +93,13 @@ pub fn data_folder() -> Option<PathBuf> {
     set.or_else(home).map(|data| data.join("featbench/datasets"))
 }
 
+impl Description {
+    /// Where GitHub offers the commit as an archive.
+    pub fn archive(&self) -> String {
+        format!("{}/archive/{}.tar.gz", self.repository, self.commit)
+    }
+}
+
 impl Registered {
     fn parse(name: &'static str, description: &str, manifest: &str) -> anyhow::Result<Registered> {
         let description = toml::from_str(description)?;
@@ -116,8 +123,7 @@ impl Registered {
             DatasetError::NotFound(NotFound {
                 name: self.name.into(),
                 folder: name.clone(),
-                repository: self.description.repository.clone(),
-                commit: self.description.commit.clone(),
+                archive: self.description.archive(),
                 looked_in: folders.to_vec(),
             })
         })

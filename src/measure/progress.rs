@@ -50,11 +50,31 @@ impl Progress {
         bar.enable_steady_tick(Duration::from_millis(200));
         Bar(bar)
     }
+
+    /// A bar over bytes, of which `kept` are there already; without a total, how many and how fast.
+    pub fn bytes(&self, stage: &str, kept: u64, total: Option<u64>) -> Bar {
+        if !self.shown {
+            return Bar(ProgressBar::hidden());
+        }
+        let template = match total {
+            Some(_) => "  {prefix:12} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+            None => "  {prefix:12} {spinner} {bytes}, {bytes_per_sec}",
+        };
+        let style = ProgressStyle::with_template(template);
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_prefix(stage.to_owned());
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        // Before the clock starts: the rate is that of this transfer.
+        bar.set_position(kept);
+        bar.reset_eta();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Bar(bar)
+    }
 }
 
 impl Bar {
-    pub fn inc(&self, images: usize) {
-        self.0.inc(images as u64);
+    /// So many images or bytes more.
+    pub fn inc(&self, steps: usize) {
+        self.0.inc(steps as u64);
     }
 }
 

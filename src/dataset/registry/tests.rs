@@ -64,6 +64,7 @@ fn it_is_found_beside_others_or_as_the_folder_itself() {
     assert!(matches!(error, DatasetError::NotFound(_)));
     let text = error.to_string();
     assert_eq!(text.lines().count(), 2);
+    assert!(text.lines().nth(1).unwrap().starts_with("get it with `featbench fetch toys`; or "), "{text}");
     for part in ["nothing", "toy_data", "https://example.org/toys", "c0ffee", "--data-dir", "FEATBENCH_DATA"] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -82,6 +83,7 @@ fn files_are_checked_and_others_counted() {
     fs::remove_file(set.join("test/a/1.jpg")).unwrap();
     let error = toys().check(&set, header).map(|_| ()).unwrap_err().to_string();
     let expected = "differs from its manifest: 1 file missing (test/a/1.jpg), 1 file with other bytes (val/a/1.jpg); \
-                    get the published files again (https://example.org/toys at commit c0ffee)";
+                    move it away and get the published files again (https://example.org/toys at commit c0ffee) with \
+                    `featbench fetch toys`, or name another copy";
     assert!(error.contains(expected), "{error}");
 }
