@@ -30,13 +30,14 @@ const EXAMPLES: &str = "\
 Examples:
   featbench list                                     what there is, and what is ready
   featbench fetch hymenoptera                        get a data set that is known by name
-  featbench report                                   measure what is missing, then write the report
-  featbench report --dataset photos --seeds 0,1,2    your own folder: photos/CLASS/FILE or photos/SPLIT/CLASS/FILE
-  featbench report --canvas native --canvas 96       also on a square canvas, where size can't tell the class
+  featbench report                                   measure what is missing, write the report
+  featbench report --dataset photos --seeds 0,1,2    your folder: CLASS/FILE or SPLIT/CLASS/FILE
+  featbench report --canvas native --canvas 96       also where size can't tell the class
   featbench report --from reports                    only render what is recorded
-  featbench doctor                                   what is installed, and what to do about the rest
+  featbench doctor                                   what is installed, and what to do
 
-Exit codes: 0 all that was asked for is there; 1 some arm could not be measured, or --check found a difference; 2 nothing could be done.";
+Exit codes: 0 all that was asked for is there; 1 some arm could not be measured, or --check
+found a difference; 2 nothing could be done.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -49,6 +50,7 @@ enum Command {
     /// Measure what is not recorded yet, then write tables and pictures
     Report(report::Args),
     /// What is installed: versions, devices, one line each with the remedy
+    #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
     /// Where the cache of intermediate results is and how large; --clear empties it
     Cache(cache::Args),
