@@ -67,7 +67,7 @@ enum Outcome {
 
 /// Runs the command that was typed; errors become one message on standard error and exit code 2.
 pub fn main() -> ExitCode {
-    end_at_a_broken_pipe();
+    prepare_process();
     let result = match Cli::parse().command {
         Command::List(args) => list::run(&args),
         Command::Fetch(args) => fetch::run(&args),
@@ -86,11 +86,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Lets `featbench list | head -1` end quietly: Rust ignores SIGPIPE, so that the next line would be a panic.
-fn end_at_a_broken_pipe() {
-    // SAFETY: the default action runs no code of ours, and no other thread has been started.
-    #[cfg(unix)]
+/// What has to hold before anything else happens in this process.
+fn prepare_process() {
+    // SAFETY: no other thread has been started that could read the environment, and the default action of a signal
+    // runs no code of ours.
     unsafe {
+        // From 1.29 on ONNX Runtime reports its use to its maker, on Linux too, and keeps an identifier on disk for it.
+        // Its own switch, `with_telemetry`, acts only after the first report.
+        std::env::set_var("ORT_DISABLE_TELEMETRY", "1");
+        // Rust ignores this signal; `featbench list | head -1` would then end in a panic rather than quietly.
+        #[cfg(unix)]
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
