@@ -2,6 +2,7 @@
 
 mod browser;
 mod check;
+mod cli;
 mod dataset;
 mod docs;
 mod fences;
