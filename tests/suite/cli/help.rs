@@ -45,7 +45,7 @@ fn examples(help: &str) -> Vec<String> {
 fn every_command_has_examples_that_parse() {
     let place = Place::empty();
     let commands = commands(&place);
-    for name in ["list", "measure", "report", "doctor", "cache"] {
+    for name in ["list", "fetch", "measure", "report", "doctor", "cache"] {
         assert!(commands.iter().any(|command| command == name), "{name} is not among {commands:?}");
     }
     for command in commands.iter().map(String::as_str).chain([""]) {
@@ -64,11 +64,16 @@ fn every_command_has_examples_that_parse() {
 fn every_option_is_explained() {
     let place = Place::empty();
     let measuring: Vec<&str> = MEASURING.to_vec();
-    let reporting = [&measuring[..], &["--from <FOLDER>"]].concat();
+    let reporting = [&measuring[..], &["--from <FOLDER>", "--check"]].concat();
     let listing = vec!["--data-dir <FOLDER>", "--model-dir <FOLDER>"];
-    for (command, options) in
-        [("measure", measuring), ("report", reporting), ("list", listing), ("cache", vec!["--clear"])]
-    {
+    let fetching = vec!["<DATASET>", "--data-dir <FOLDER>", "--url <URL>"];
+    for (command, options) in [
+        ("measure", measuring),
+        ("report", reporting),
+        ("list", listing),
+        ("fetch", fetching),
+        ("cache", vec!["--clear"]),
+    ] {
         let help = help(&place, command);
         for option in options {
             let rest = help.split(option).nth(1);
@@ -116,6 +121,8 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("measure --seeds one", "invalid value 'one' for '--seeds"),
         ("measure --refit val", "`train` or `train+val`"),
         ("report --from reports --out elsewhere", "'--from <FOLDER>' cannot be used with"),
+        ("report --check", "the following required arguments were not provided: --from <FOLDER>"),
+        ("fetch bees", "possible values: mini-natural-images, hymenoptera"),
         ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),
     ] {
         let ended = place.run(arguments).with(2).saying(&[text]);

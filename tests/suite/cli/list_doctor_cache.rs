@@ -16,7 +16,7 @@ fn list_shows_everything_and_how_to_get_what_is_missing() {
     let ended = bare(&place, "list").with(0).saying(&[
         "mini-natural-images -",
         "hymenoptera -",
-        "unpack it, and name the folder that holds hymenoptera_data with --data-dir or in FEATBENCH_DATA",
+        "get it with `featbench fetch hymenoptera`; or unpack https://",
         "majority* ready",
         "sift-bovw-svm* ready",
         "orb-bovw-svm* ready",

@@ -132,7 +132,7 @@ fn without_any_data_two_lines_say_how_to_get_some() {
         let mut command = place.command(arguments);
         let ended = Ended::of(command.env("XDG_DATA_HOME", place.path("data"))).with(2);
         assert_eq!((ended.stdout.as_str(), ended.stderr.trim_end().lines().count()), ("", 2), "{}", ended.stderr);
-        ended.saying(&["is not on this machine", "https://github.com/", "--data-dir or in FEATBENCH_DATA"]);
+        ended.saying(&["is not on this machine", "get it with `featbench fetch ", "--data-dir or in FEATBENCH_DATA"]);
     }
     assert!(!place.path("featbench-report").exists());
 }
