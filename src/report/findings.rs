@@ -11,9 +11,9 @@ use super::summary::{Column, Entry, Pair, SIGNIFICANT, Summary, Verdict};
 /// All findings, the most important first.
 pub fn findings(summary: &Summary) -> Vec<String> {
     let mut findings = Vec::new();
+    findings.extend(summary.columns.iter().skip(1).filter_map(|column| canvas(summary, column)));
     findings.extend(best_arms(summary));
     findings.extend(floors(summary));
-    findings.extend(summary.columns.iter().skip(1).filter_map(|column| canvas(summary, column)));
     findings.extend(times(summary));
     findings.extend(seeds(summary));
     findings.extend(resolution(summary));
