@@ -4,6 +4,7 @@ mod browser;
 mod dataset;
 mod docs;
 mod fences;
+mod fetch;
 mod records;
 mod reference;
 mod snapshots;
