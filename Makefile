@@ -9,7 +9,7 @@ help:
 	@echo 'make report   set up, build, measure the data sets that are here, write featbench-report/ (ARGS="--seeds 0,1")'
 	@echo 'make test     set up, run all tests'
 	@echo 'make bench    set up, run the benchmarks'
-	@echo 'make lint     formatting, clippy and documentation, warnings denied'
+	@echo 'make lint     formatting, clippy and documentation, warnings denied; committed reports against their records'
 	@echo 'make build    set up, build'
 	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA)'
 
@@ -32,3 +32,4 @@ lint: setup
 	cargo fmt --check
 	cargo clippy $(LOCKED) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --no-deps
+	@if [ -n "$$(find reports -name 'runs.csv*' 2>/dev/null)" ]; then set -x; cargo run $(LOCKED) -- report --check --from reports; fi

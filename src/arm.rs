@@ -1,13 +1,12 @@
 //! Arms: what is compared. An arm is one TOML file with the settings of its features and classifier, and in prose
 //! what was expected of it and why it does what it does.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::classify::ClassifierSettings;
 use crate::handcrafted::vocabulary::Method;
+use crate::names;
 
 /// The arms that the binary carries, in the order of the tables.
 const EMBEDDED: [&str; 6] = [
@@ -99,6 +98,34 @@ pub enum DescriptorKind {
     Orb,
 }
 
+impl FeatureSettings {
+    /// What is wrong with the values, if anything is.
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Thumbnail { side } if !(1..=256).contains(side) => {
+                Err(format!("side = {side} must be from 1 to 256 pixels"))
+            }
+            Self::Bovw(bovw) => bovw.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl BovwSettings {
+    fn check(&self) -> Result<(), String> {
+        if self.max_keypoints == 0 || self.sample == 0 || self.words.contains(&0) {
+            return Err("max_keypoints, sample and words must be at least 1".into());
+        }
+        if self.vocabulary.is_empty() || self.words.is_empty() {
+            return Err("vocabulary and words need at least one candidate each".into());
+        }
+        if self.descriptor != DescriptorKind::Orb && self.vocabulary.contains(&Method::KMajority) {
+            return Err("k-majority needs the binary descriptors of descriptor = \"orb\"".into());
+        }
+        Ok(())
+    }
+}
+
 impl Arm {
     /// Reads an arm from TOML; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Arm> {
@@ -107,6 +134,7 @@ impl Arm {
         if arm.name.is_empty() || !arm.name.chars().all(plain) {
             bail!("{origin}: name = \"{}\" must consist of lower-case letters, digits and hyphens", arm.name);
         }
+        arm.features.check().and_then(|()| arm.classifier.check()).map_err(|wrong| anyhow!("{origin}: {wrong}"))?;
         Ok(arm)
     }
 
@@ -121,20 +149,27 @@ impl Arm {
         if names.is_empty() {
             return Ok(known.into_iter().filter(|arm| arm.default).collect());
         }
-        names.iter().map(|name| Self::find(name, &known)).collect()
+        let arms: Vec<Arm> = names.iter().map(|name| Self::find(name, &known)).collect::<Result<_>>()?;
+        let repeated = |(i, arm): &(usize, &Arm)| arms[..*i].iter().any(|other| other.name == arm.name);
+        if let Some((_, arm)) = arms.iter().enumerate().find(repeated) {
+            bail!("two arms are called {}: records could not tell them apart, rename one in its file", arm.name);
+        }
+        Ok(arms)
     }
 
     fn find(name: &str, known: &[Arm]) -> Result<Arm> {
         if name.ends_with(".toml") {
-            let text =
-                std::fs::read_to_string(Path::new(name)).with_context(|| format!("can't read the arm {name}"))?;
+            let text = std::fs::read_to_string(name).map_err(|error| {
+                anyhow!("can't read the arm {name}: {error}; give the path of a TOML file, or a name that `featbench list` shows")
+            })?;
             return Arm::parse(&text, name);
         }
         if let Some(arm) = known.iter().find(|arm| arm.name == name) {
             return Ok(arm.clone());
         }
-        let names: Vec<&str> = known.iter().map(|arm| arm.name.as_str()).collect();
-        bail!("no arm is called {name}; there are {} (or the path of a .toml file)", names.join(", "))
+        let known: Vec<&str> = known.iter().map(|arm| arm.name.as_str()).collect();
+        let suggestion = names::suggestion(name, known.iter().copied());
+        bail!("no arm is called `{name}`{suggestion}; there are {} (or the path of a .toml file)", known.join(", "))
     }
 
     /// The settings alone, as TOML: what results depend on.

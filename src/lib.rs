@@ -10,6 +10,7 @@ pub mod deep;
 pub mod handcrafted;
 pub mod image;
 pub mod measure;
+pub mod names;
 pub mod record;
 pub mod report;
 pub mod stats;

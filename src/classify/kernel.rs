@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn a_linear_kernel_needs_no_more_columns_than_dimensions() {
         let x = points();
-        assert!(Kernel::Linear.factor(x.view(), Precision { rank: 40, residual: 1e-9 }).rows.ncols() <= 6);
+        // Below f32's own rounding the rest is noise.
+        assert!(Kernel::Linear.factor(x.view(), Precision { rank: 40, residual: 1e-5 }).rows.ncols() <= 6);
     }
 
     #[test]

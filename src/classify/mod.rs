@@ -65,6 +65,20 @@ pub enum ClassifyError {
 }
 
 impl ClassifierSettings {
+    /// What is wrong with the values, if anything is.
+    ///
+    /// # Errors
+    /// An empty grid, or a number that no SVM can be fitted with.
+    pub fn check(&self) -> Result<(), String> {
+        let Self::Svm(svm) = self else { return Ok(()) };
+        let numbers = [&svm.linear_c, &svm.rbf_c, &svm.rbf_gamma];
+        match numbers.into_iter().flatten().find(|number| !(number.is_finite() && **number > 0.0)) {
+            Some(number) => Err(format!("{number} in linear_c, rbf_c or rbf_gamma must be a number above 0")),
+            None if svm.points().is_empty() => Err("the grid is empty: give linear_c, or rbf_c with rbf_gamma".into()),
+            None => Ok(()),
+        }
+    }
+
     /// Every point of the grid, in the order in which they are preferred at equal accuracy.
     pub fn candidates(&self) -> Vec<Candidate> {
         match self {

@@ -16,7 +16,7 @@ use crate::measure::features::Resources;
 use crate::measure::plan::{FoundBackbone, Planned, Request, plan};
 use crate::measure::progress::Progress;
 use crate::measure::{estimate, run as measuring};
-use crate::record::{ArmRecord, ArmRecords, Environment, Status, Store};
+use crate::record::{ArmRecord, ArmRecords, Environment, Finding, Status, Store};
 
 use super::Outcome;
 use super::options::{Job, Options};
@@ -112,6 +112,7 @@ impl Session<'_> {
             plan.len(),
             plan.len() - rest.len()
         ));
+        warnings(&store.records().dataset.findings).iter().for_each(|line| self.progress.say(line));
         let mut outcome = Outcome::Complete;
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
@@ -152,6 +153,16 @@ impl Session<'_> {
         let cost = estimate::of(&rest, dataset, self.request);
         println!("  about {} with an empty cache, and {} MiB there", cost.time(), cost.mib());
     }
+}
+
+/// One line a kind of finding (they are sorted by kind): the first, and how many more the report lists.
+fn warnings(findings: &[Finding]) -> Vec<String> {
+    let line = |found: &[Finding]| {
+        let Finding { kind, what, detail } = &found[0];
+        let more = if found.len() > 1 { format!("; {} more in the report", found.len() - 1) } else { String::new() };
+        format!("  {kind}: {what} ({detail}){more}")
+    };
+    findings.chunk_by(|a, b| a.kind == b.kind).map(line).collect()
 }
 
 fn arm_records(arms: &[Arm]) -> Result<ArmRecords> {

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, and [`options`] that turn flags as typed into settings as meant.
+//! The command line: one file a subcommand, and `options` that turn flags as typed into settings as meant.
 
 mod cache;
 mod doctor;
@@ -30,13 +30,14 @@ const EXAMPLES: &str = "\
 Examples:
   featbench list                                     what there is, and what is ready
   featbench fetch hymenoptera                        get a data set that is known by name
-  featbench report                                   measure what is missing, then write the report
-  featbench report --dataset photos --seeds 0,1,2    your own folder: photos/CLASS/FILE or photos/SPLIT/CLASS/FILE
-  featbench report --canvas native --canvas 96       also on a square canvas, where size can't tell the class
+  featbench report                                   measure what is missing, write the report
+  featbench report --dataset photos --seeds 0,1,2    your folder: CLASS/FILE or SPLIT/CLASS/FILE
+  featbench report --canvas native --canvas 96       also where size can't tell the class
   featbench report --from reports                    only render what is recorded
-  featbench doctor                                   what is installed, and what to do about the rest
+  featbench doctor                                   what is installed, and what to do
 
-Exit codes: 0 all that was asked for is there; 1 some arm could not be measured; 2 nothing could be done.";
+Exit codes: 0 all that was asked for is there; 1 some arm could not be measured, or --check
+found a difference; 2 nothing could be done.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -49,6 +50,7 @@ enum Command {
     /// Measure what is not recorded yet, then write tables and pictures
     Report(report::Args),
     /// What is installed: versions, devices, one line each with the remedy
+    #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
     /// Where the cache of intermediate results is and how large; --clear empties it
     Cache(cache::Args),
@@ -59,12 +61,13 @@ enum Command {
 enum Outcome {
     /// All that was asked for is there.
     Complete,
-    /// It ran, but some arm could not be measured.
+    /// It ran, but some arm could not be measured, or a report is not what its records give.
     Partial,
 }
 
 /// Runs the command that was typed; errors become one message on standard error and exit code 2.
 pub fn main() -> ExitCode {
+    prepare_process();
     let result = match Cli::parse().command {
         Command::List(args) => list::run(&args),
         Command::Fetch(args) => fetch::run(&args),
@@ -80,5 +83,19 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// What has to hold before anything else happens in this process.
+fn prepare_process() {
+    // SAFETY: no other thread has been started that could read the environment, and the default action of a signal
+    // runs no code of ours.
+    unsafe {
+        // From 1.29 on ONNX Runtime reports its use to its maker, on Linux too, and keeps an identifier on disk for it.
+        // Its own switch, `with_telemetry`, acts only after the first report.
+        std::env::set_var("ORT_DISABLE_TELEMETRY", "1");
+        // Rust ignores this signal; `featbench list | head -1` would then end in a panic rather than quietly.
+        #[cfg(unix)]
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }

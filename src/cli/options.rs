@@ -1,7 +1,7 @@
 //! Options that `measure` and `report` share: [`Options`] as typed, [`Job`] as meant.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
@@ -109,12 +109,19 @@ impl Options {
     }
 
     fn datasets(&self) -> Result<Vec<Dataset>> {
-        if self.dataset.is_empty() {
-            return Ok(vec![self.default_dataset()?]);
-        }
         let open = |name: &String| Ok(Dataset::open(name, self.data_dir.as_deref(), SPLIT_SEED)?);
-        let datasets: Vec<Dataset> = self.dataset.iter().map(open).collect::<Result<_>>()?;
+        let datasets: Vec<Dataset> = match &self.dataset[..] {
+            [] => vec![self.default_dataset()?],
+            names => names.iter().map(open).collect::<Result<_>>()?,
+        };
         for (i, dataset) in datasets.iter().enumerate() {
+            if lies_in(&self.out, &dataset.folder) {
+                bail!(
+                    "--out {} lies in the folder of {}, where reports would be taken for images: choose another --out",
+                    self.out.display(),
+                    dataset.name
+                );
+            }
             if datasets[..i].iter().any(|other| other.name == dataset.name) {
                 bail!(
                     "two data sets are called {}: rename one folder, or measure them with different --out",
@@ -128,8 +135,8 @@ impl Options {
     /// The first registered data set that is here.
     fn default_dataset(&self) -> Result<Dataset> {
         let mut absent = None;
-        for listed in dataset::list(self.data_dir.as_deref()) {
-            match listed.state {
+        for registered in dataset::registry::registered() {
+            match Dataset::open(registered.name, self.data_dir.as_deref(), SPLIT_SEED) {
                 Ok(dataset) => return Ok(dataset),
                 Err(error @ dataset::DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
                 Err(error) => return Err(error.into()),
@@ -137,6 +144,13 @@ impl Options {
         }
         Err(absent.context("no data sets are registered")?.into())
     }
+}
+
+/// Is `out` in or below `folder`? It need not exist yet.
+fn lies_in(out: &Path, folder: &Path) -> bool {
+    let out = std::path::absolute(out).unwrap_or_default();
+    let place = out.ancestors().find_map(|place| place.canonicalize().ok());
+    folder.canonicalize().is_ok_and(|folder| place.is_some_and(|place| place.starts_with(folder)))
 }
 
 fn without_repeats<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {

@@ -1,4 +1,5 @@
-//! `featbench report`: measures what is not recorded yet, then renders; `--from` only renders.
+//! `featbench report`: measures what is not recorded yet, then renders; `--from` only renders, and with `--check` only
+//! compares.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ Examples:
   featbench report                                   the default data set, native images
   featbench report --seeds 0,1,2 --canvas native --canvas 96
   featbench report --dataset photos --arms metadata-1nn,sift-bovw-svm,resnet-frozen-svm
-  featbench report --from reports                    render again what is recorded below reports/";
+  featbench report --from reports                    render again what is recorded below reports/
+  featbench report --check --from reports            are the reports there what their records give?";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
@@ -25,15 +27,21 @@ pub(super) struct Args {
     #[command(flatten)]
     options: Options,
     /// Measure nothing: render every data set recorded in or below this folder, in place
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "fresh", "dry_run", "arms"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "Options")]
     from: Option<PathBuf>,
+    /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
+    #[arg(long, requires = "from")]
+    check: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if let Some(from) = &args.from {
-        let folders = Records::find(from)?;
+        let folders = if from.is_dir() { Records::find(from)? } else { Vec::new() };
         if folders.is_empty() {
             bail!("no records (runs.csv) in or below {}: name the --out folder of an earlier run", from.display());
+        }
+        if args.check {
+            return check(&folders);
         }
         folders.iter().try_for_each(|folder| render(folder))?;
         return Ok(Outcome::Complete);
@@ -51,6 +59,22 @@ fn render(folder: &Path) -> Result<()> {
     print!("{}", report::terminal(&records, terminal_width(), colour)?);
     println!("\n{}", folder.join("report.md").display());
     Ok(())
+}
+
+/// Says of each folder of records whether its report is what they give.
+fn check(folders: &[PathBuf]) -> Result<Outcome> {
+    let mut outcome = Outcome::Complete;
+    for folder in folders {
+        let differences = report::check(&Records::read(folder)?, folder)?;
+        differences.iter().for_each(|difference| println!("{difference}"));
+        if differences.is_empty() {
+            println!("{}: the report is what its records give", folder.display());
+        } else {
+            println!("{}: differs; `featbench report --from` renders it again", folder.display());
+            outcome = Outcome::Partial;
+        }
+    }
+    Ok(outcome)
 }
 
 fn terminal_width() -> usize {

@@ -10,8 +10,8 @@ pub enum DatasetError {
     /// A registered set that is nowhere on this machine.
     #[error("{0}")]
     NotFound(NotFound),
-    #[error("no data set `{name}`{}; known are {}, and any folder", nearest_text(.nearest), known.join(", "))]
-    Unknown { name: String, nearest: Option<String>, known: Vec<String> },
+    #[error("no data set `{name}`{suggestion}; known are {}, and any folder", known.join(", "))]
+    Unknown { name: String, suggestion: String, known: Vec<String> },
     #[error("{0}")]
     Differs(Differs),
     #[error("there is no folder {}: give one with images as SPLIT/CLASS/FILE or CLASS/FILE", .0.display())]
@@ -106,8 +106,4 @@ fn first_of(what: &str, paths: &[String]) -> Option<String> {
     let files = if paths.len() == 1 { "file" } else { "files" };
     let first = paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
     (!paths.is_empty()).then(|| format!("{} {files} {what} ({first}{dots})", paths.len()))
-}
-
-fn nearest_text(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
 }

@@ -30,7 +30,7 @@ pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
     for class in manifest.classes() {
         for part in Part::ALL {
             if !manifest.with_role(part).any(|row| row.label == class) {
-                findings.push(finding("absent", &class, &format!("no image in {}", part.name())));
+                findings.push(finding("absent", &class, &format!("no image in {}", known_as(manifest, part))));
             }
         }
     }
@@ -54,12 +54,20 @@ pub(super) fn class_counts(manifest: &Manifest) -> Vec<ClassCount> {
     counts.collect()
 }
 
+/// What a reader calls the images with this role: a published split, or what was drawn from one.
+fn known_as(manifest: &Manifest, role: Part) -> &'static str {
+    match (role, manifest.published(role)) {
+        (Part::Val, Part::Train) => "the fifth of train that selects",
+        (_, split) => split.name(),
+    }
+}
+
 fn duplicates(manifest: &Manifest) -> Vec<Finding> {
     let mut copies = BTreeMap::<&str, Vec<&Row>>::new();
     for row in manifest.used() {
         copies.entry(&row.sha256).or_default().push(row);
     }
-    let name = |row: &Row| row.role.map_or("", Part::name);
+    let name = |row: &Row| row.role.map_or("", |role| known_as(manifest, role));
     copies
         .into_values()
         .flat_map(|mut rows| {

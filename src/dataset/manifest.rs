@@ -165,6 +165,11 @@ impl Manifest {
         self.rows.iter().filter(move |row| row.role == Some(role))
     }
 
+    /// The published split of the images with this role.
+    pub(super) fn published(&self, role: Part) -> Part {
+        self.with_role(role).find_map(|row| row.split).unwrap_or(role)
+    }
+
     /// Labels of the used files, sorted by name.
     pub(super) fn classes(&self) -> Vec<String> {
         self.used().map(|row| row.label.clone()).collect::<BTreeSet<_>>().into_iter().collect()

@@ -13,6 +13,7 @@ use super::manifest::{Manifest, Part};
 use super::registry::{self, Registered};
 use super::splits::Splits;
 use crate::image::{self, DecodeError, Header};
+use crate::names;
 use crate::record::{DatasetRecord, Finding};
 
 /// What the final fit of an arm uses, when settings have been chosen.
@@ -143,7 +144,7 @@ impl Dataset {
 
     /// Published name of the split that accuracy is reported on.
     pub fn reported_split(&self) -> &'static str {
-        published(&self.manifest, Part::Test).name()
+        self.manifest.published(Part::Test).name()
     }
 
     /// Published name of the split that selects, or `a fifth of train`.
@@ -153,7 +154,7 @@ impl Dataset {
 
     /// Files of the reported split that are no readable images.
     pub fn unreadable_reported(&self) -> usize {
-        let reported = published(&self.manifest, Part::Test);
+        let reported = self.manifest.published(Part::Test);
         self.manifest.rows.iter().filter(|row| row.role.is_none() && row.split == Some(reported)).count()
     }
 
@@ -224,13 +225,8 @@ struct Described {
     pinned: BTreeMap<String, u32>,
 }
 
-/// The published split of the images with this role.
-fn published(manifest: &Manifest, role: Part) -> Part {
-    manifest.with_role(role).find_map(|row| row.split).unwrap_or(role)
-}
-
 fn val_is_drawn_from_train(manifest: &Manifest) -> bool {
-    published(manifest, Part::Val) == Part::Train
+    manifest.published(Part::Val) == Part::Train
 }
 
 /// Decodes the whole file, so that a damaged one is found before anything is measured.
@@ -242,10 +238,8 @@ fn inspect(bytes: &[u8]) -> Result<Header, DecodeError> {
 
 fn unknown(name: &str) -> DatasetError {
     let known = registry::registered().iter().map(|set| set.name);
-    let likeness = |known: &str| strsim::jaro_winkler(name, known);
-    let nearest = known.clone().filter(|known| likeness(known) > 0.75);
-    let nearest = nearest.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map(String::from);
-    DatasetError::Unknown { name: name.into(), nearest, known: known.map(String::from).collect() }
+    let suggestion = names::suggestion(name, known.clone());
+    DatasetError::Unknown { name: name.into(), suggestion, known: known.map(String::from).collect() }
 }
 
 #[cfg(test)]

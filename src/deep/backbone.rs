@@ -14,6 +14,7 @@ use super::onnx::{ModelProto, ports::Ports};
 use super::session::SessionError;
 use super::weights::{self, WeightsError, safetensors};
 use crate::image::tensor::{IMAGENET, Normalisation};
+use crate::names;
 
 const EMBEDDED: (&str, &[u8]) = ("resnet18-cntk", include_bytes!("../../models/resnet18-cntk.safetensors"));
 
@@ -50,10 +51,10 @@ pub static REGISTRY: LazyLock<BTreeMap<String, Entry>> = LazyLock::new(|| {
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
     #[error(
-        "no backbone is called `{name}`: featbench knows {known}, and there is no {name}.safetensors or {name}.onnx in \
-         {folders}"
+        "no backbone is called `{name}`{suggestion}: featbench knows {known}, and there is no {name}.safetensors or \
+         {name}.onnx in {folders}; correct --backbone, or put the file there"
     )]
-    Unknown { name: String, known: String, folders: String },
+    Unknown { name: String, suggestion: String, known: String, folders: String },
     #[error(
         "the backbone `{name}` is not on this machine ({folders}): {get} as {name}.safetensors into a folder that \
          --model-dir or FEATBENCH_MODELS names"
@@ -222,7 +223,8 @@ fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
         None => {
             let known = REGISTRY.keys().cloned().collect::<Vec<_>>().join(", ");
             let folders = if listed.is_empty() { "a folder of --model-dir or FEATBENCH_MODELS".into() } else { listed };
-            BackboneError::Unknown { name, known, folders }
+            let suggestion = names::suggestion(&name, REGISTRY.keys().map(String::as_str));
+            BackboneError::Unknown { name, suggestion, known, folders }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! once, `view` puts them in the order of reading, and each format (`csv`, `markdown`, `html`, `terminal`, pictures) is a
 //! small peer that writes the same view: the same records give the same bytes.
 
+mod check;
 mod csv;
 mod errors;
 mod findings;
@@ -23,6 +24,7 @@ use anyhow::{Context, Result};
 
 use crate::record::Records;
 
+pub use check::{Difference, Kind, check};
 use summary::Summary;
 use view::View;
 
@@ -59,19 +61,21 @@ pub fn files(records: &Records) -> Result<Vec<File>> {
 /// As [`files`], and what the file system says, with the path.
 pub fn write(records: &Records, folder: &Path) -> Result<Vec<PathBuf>> {
     let paths: Vec<PathBuf> = files(records)?.iter().map(|file| write_file(file, folder)).collect::<Result<_>>()?;
-    remove_old_plots(&folder.join("plots"), &paths)?;
+    for path in old_plots(folder, &paths) {
+        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+    }
     Ok(paths)
 }
 
-/// The folder of the pictures belongs to the report: one that it no longer has would be taken for current.
-fn remove_old_plots(plots: &Path, current: &[PathBuf]) -> Result<()> {
-    let Ok(entries) = fs::read_dir(plots) else { return Ok(()) };
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        if path.extension().is_some_and(|extension| extension == "svg") && !current.contains(&path) {
-            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-        }
-    }
-    Ok(())
+/// Pictures in `plots/` that are not among the `current` files, sorted. The folder belongs to the report: one that it
+/// no longer has would be taken for current.
+fn old_plots(folder: &Path, current: &[PathBuf]) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder.join("plots")) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_picture = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "svg");
+    let mut old: Vec<PathBuf> = paths.filter(|path| is_picture(path) && !current.contains(path)).collect();
+    old.sort();
+    old
 }
 
 /// Renders the records of each folder into the same folder; gives the paths of the files.

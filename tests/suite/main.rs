@@ -1,6 +1,8 @@
 //! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
 
 mod browser;
+mod check;
+mod cli;
 mod dataset;
 mod docs;
 mod fences;

@@ -1,9 +1,9 @@
 //! Every renderer of the report on records that are always the same, and on records that hardly are any.
 
-use featbench::record::{Records, RunRecord, Status, Store};
+use featbench::record::{Records, Status};
 use featbench::report;
 
-use super::synthetic::{Arm, SIFT, broken, empty, measure, run, small};
+use super::synthetic::{Arm, SIFT, broken, empty, measure, record, run, small};
 
 #[test]
 fn summary_csv() {
@@ -75,18 +75,7 @@ fn equal_records_give_equal_bytes_and_a_second_report_leaves_nothing_of_the_firs
 fn a_recorded_folder_is_rendered_into_itself() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("shapes");
-    let records = small();
-    let mut store = Store::open(&folder, records.dataset.clone(), records.arms.clone()).unwrap();
-    for run in &records.runs {
-        let of_run = |id: &String| run.status == Status::Ok && *id == run.run_id;
-        let record = RunRecord {
-            run: run.clone(),
-            predictions: records.predictions.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            timings: records.timings.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            selection: records.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-        };
-        store.add(record, ("e1", records.environments["e1"].clone())).unwrap();
-    }
+    let store = record(&small(), &folder);
     let paths = report::render(std::slice::from_ref(&folder)).unwrap();
     for file in report::files(store.records()).unwrap() {
         assert!(paths.contains(&folder.join(&file.path)), "{}", file.path);

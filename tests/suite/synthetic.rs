@@ -2,10 +2,11 @@
 //! tests sees the same.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use featbench::record::{
-    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, PredictionRow, Records, RunRow, SelectionRow, Status,
-    TimingRow,
+    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, PredictionRow, Records, RunRecord, RunRow,
+    SelectionRow, Status, Store, TimingRow,
 };
 
 /// An arm with the accuracies that its runs are to have.
@@ -96,6 +97,22 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
         timings: Vec::new(),
         selection: Vec::new(),
     }
+}
+
+/// Writes `records` into `folder`, run by run, as a measurement does.
+pub fn record(records: &Records, folder: &Path) -> Store {
+    let mut store = Store::open(folder, records.dataset.clone(), records.arms.clone()).unwrap();
+    for run in &records.runs {
+        let of_run = |id: &String| run.status == Status::Ok && *id == run.run_id;
+        let record = RunRecord {
+            run: run.clone(),
+            predictions: records.predictions.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            timings: records.timings.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            selection: records.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+        };
+        store.add(record, ("e1", records.environments["e1"].clone())).unwrap();
+    }
+    store
 }
 
 /// Adds what a measurement of `arm` would have recorded: native images and a canvas of 96 px, each seed.

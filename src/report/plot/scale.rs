@@ -47,9 +47,10 @@ impl Scale {
     }
 }
 
-/// 1, 2 and 5 times the powers of ten from `low` to `high`, for a logarithmic axis.
+/// Powers of ten from `low` to `high`, for a logarithmic axis, and 2 and 5 times them where there is room.
 pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
-    let ticks = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)));
+    let digits: &[f64] = if high > 1e4 * low { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let ticks = powers.flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
     ticks.filter(|tick| *tick >= low * 0.999 && *tick <= high * 1.001).collect()
 }
