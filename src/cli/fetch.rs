@@ -41,11 +41,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut shown = Shown { progress: Progress::on_terminal(), bar: None, set };
     let fetched = fetch_registered(set, args.data_dir.as_deref(), args.url.as_deref(), &mut |event| shown.see(event))?;
     drop(shown);
-    let files = set.manifest.len();
-    match fetched {
-        Fetched::Already(folder) => println!("{} is there already, all {files} files: {}", set.name, folder.display()),
-        Fetched::Now(folder) => println!("{} is there, all {files} files checked: {}", set.name, folder.display()),
-    }
+    let (state, folder) = match fetched {
+        Fetched::Already(folder) => ("is there already", folder),
+        Fetched::Now(folder) => ("is there now", folder),
+    };
+    println!("{} {state}, every file as the manifest says: {}", set.name, folder.display());
     Ok(Outcome::Complete)
 }
 

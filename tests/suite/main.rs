@@ -6,6 +6,7 @@ mod cli;
 mod dataset;
 mod docs;
 mod fences;
+mod fetch;
 mod records;
 mod reference;
 mod snapshots;
