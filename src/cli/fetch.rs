@@ -15,7 +15,7 @@ use super::Outcome;
 
 const EXAMPLES: &str = "\
 Examples:
-  featbench fetch hymenoptera                                into the user's data folder, where it is found
+  featbench fetch hymenoptera                            where every command finds it
   featbench fetch mini-natural-images --data-dir ~/images
   featbench fetch hymenoptera --url http://mirror/hymenoptera.tar.gz
 

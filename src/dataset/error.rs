@@ -16,8 +16,8 @@ pub enum DatasetError {
     Differs(Differs),
     #[error("there is no folder {}: give one with images as SPLIT/CLASS/FILE or CLASS/FILE", .0.display())]
     NoFolder(PathBuf),
-    #[error("cannot read {}: {source}; check its permissions and the disk", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {error}; check its permissions and the disk", path.display())]
+    Io { path: PathBuf, error: io::Error },
     #[error("{} holds no files in class folders: lay images out as SPLIT/CLASS/FILE or CLASS/FILE", .0.display())]
     Empty(PathBuf),
     #[error("{} has a split folder but no `train`: add it, or give the folder that holds the classes", .0.display())]
@@ -41,8 +41,8 @@ pub enum DatasetError {
 }
 
 impl DatasetError {
-    pub(super) fn io(path: &Path, source: io::Error) -> DatasetError {
-        DatasetError::Io { path: path.to_path_buf(), source }
+    pub(super) fn io(path: &Path, error: io::Error) -> DatasetError {
+        DatasetError::Io { path: path.to_path_buf(), error }
     }
 }
 

@@ -4,12 +4,13 @@
 mod server;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use assert_cmd::assert::OutputAssertExt;
-use featbench::dataset::download::transfer::{self, Remote, Workplace};
+use featbench::dataset::download::transfer::{self, Remote, TransferError, Workplace};
 use featbench::dataset::download::{Event, FetchError, Source, fetch};
 use featbench::dataset::{Dataset, Manifest};
 use flate2::{Compression, write::GzEncoder};
@@ -286,7 +287,7 @@ fn refused(archive: Vec<u8>) -> String {
     let server = Server::start(vec![Reply { content: archive, ..whole() }]);
     let mut fetching = Fetching::new();
     let error = fetching.error(&server.url());
-    assert_eq!(fetching.here(), Vec::<String>::new());
+    assert_eq!(fs::read_dir(fetching.into.path()).unwrap().count(), 0);
     error
 }
 
@@ -336,7 +337,7 @@ fn one_process_at_a_time_and_only_where_it_may_write() {
     let mut fetching = Fetching::new();
     let workplace = Workplace::open(&fetching.into.path().join("toy_data.partial")).unwrap();
     let error = fetching.error(&server::closed());
-    assert!(error.starts_with("another featbench fetches into"), "{error}");
+    assert!(error.starts_with("another featbench is fetching into"), "{error}");
     drop(workplace);
 
     let file = fetching.into.path().join("file");
@@ -346,6 +347,11 @@ fn one_process_at_a_time_and_only_where_it_may_write() {
     let error = fetch(&source, &file, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("cannot write") && error.contains("file/toy_data.partial"), "{error}");
     assert!(error.ends_with("make the folder writable, or name another one with --data-dir"), "{error}");
+
+    let full = TransferError::Disk { path: "images".into(), error: ErrorKind::StorageFull.into() };
+    let expected = "cannot write images: no storage space; free space there, or name another folder with --data-dir; \
+                    the same command goes on";
+    assert_eq!(format!("{:#}", anyhow::Error::from(full)), expected, "the cause is said once");
 }
 
 #[test]

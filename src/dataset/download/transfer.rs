@@ -57,10 +57,10 @@ pub enum TransferError {
          --url"
     )]
     Hash { url: String, expected: String, found: String },
-    #[error("another featbench fetches into {} at this moment: wait for it to end", .0.display())]
+    #[error("another featbench is fetching into {}: wait for it to end", .0.display())]
     Busy(PathBuf),
-    #[error("cannot write {}: {source}; {}", path.display(), disk_remedy(.source))]
-    Disk { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {error}; {}", path.display(), disk_remedy(.error))]
+    Disk { path: PathBuf, error: io::Error },
 }
 
 /// Code of an answer that brought no file.
@@ -77,7 +77,7 @@ pub struct Received {
 impl TransferError {
     pub(super) fn disk(path: &Path) -> impl FnOnce(io::Error) -> TransferError {
         let path = path.to_path_buf();
-        |source| TransferError::Disk { path, source }
+        |error| TransferError::Disk { path, error }
     }
 }
 
@@ -177,6 +177,14 @@ impl Workplace {
     /// [`TransferError::Disk`].
     pub fn remove(self) -> Result<(), TransferError> {
         fs::remove_dir_all(&self.folder).map_err(TransferError::disk(&self.folder))
+    }
+}
+
+/// An empty folder is no use to the next call.
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        // Fails where something is in it, as it should.
+        let _ = fs::remove_dir(&self.folder);
     }
 }
 
