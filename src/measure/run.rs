@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use crate::classify::{Candidate, Classifier, Labelled, decide};
+use crate::classify::{self, Candidate, Classifier, Labelled, decide};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
-use crate::record::{PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow, format_score};
+use crate::image::decode;
+use crate::record::{PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow, format_scores};
 
 use super::cache::Key;
 use super::features::{self, FeatureCandidate, Features, Missing, Resources};
@@ -172,17 +172,15 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         let fitted = features::fit(&planned.arm.features, &candidate, resources, train.images())?;
         let train_x = fitted.vectors(resources, train.images())?.x;
         let val_x = fitted.vectors(resources, val.images())?.x;
-        let ingredients = (fitted.identity(), image_hashes(train.images()), image_hashes(val.images()), train.labels());
-        let key = Key::new(
-            "select",
-            crate::classify::VERSION,
-            &(ingredients, val.labels(), &planned.arm.classifier, resources.canvas_key(), resources.input),
-        )?;
+        let images = (features::hashes(train.images()), features::hashes(val.images()));
+        let ingredients = (images, train.labels(), val.labels(), &planned.arm.classifier);
+        let key = classifier_key("select", &*fitted, resources, &ingredients)?;
         let (results, spent): (Vec<(Candidate, usize)>, f64) = resources.cache.get_or(&key, || {
             let bar = resources.progress.spinner("choosing settings on val");
             let start = Instant::now();
-            let train = labelled(train_x.view(), train.labels());
-            let results = planned.arm.classifier.try_all(train, labelled(val_x.view(), val.labels()), classes)?;
+            let train = Labelled { x: train_x.view(), y: train.labels() };
+            let val = Labelled { x: val_x.view(), y: val.labels() };
+            let results = planned.arm.classifier.try_all(train, val, classes)?;
             drop(bar);
             Ok((results, start.elapsed().as_secs_f64()))
         })?;
@@ -205,22 +203,26 @@ fn final_fit(
     train: &Split<Train>,
     classes: usize,
 ) -> Result<Fit> {
-    let ingredients = (features.identity(), image_hashes(train.images()), train.labels(), candidate, classes);
-    let key = Key::new("fit", crate::classify::VERSION, &(ingredients, resources.canvas_key(), resources.input))?;
+    let ingredients = (features::hashes(train.images()), train.labels(), candidate, classes);
+    let key = classifier_key("fit", features, resources, &ingredients)?;
     resources.cache.get_or(&key, || {
         let x = features.vectors(resources, train.images())?.x;
         let start = Instant::now();
-        let classifier = candidate.fit(labelled(x.view(), train.labels()), classes)?;
+        let classifier = candidate.fit(Labelled { x: x.view(), y: train.labels() }, classes)?;
         Ok(Fit { classifier, seconds: start.elapsed().as_secs_f64() })
     })
 }
 
-fn labelled<'a>(x: ArrayView2<'a, f32>, y: &'a [usize]) -> Labelled<'a> {
-    Labelled { x, y }
-}
-
-fn image_hashes(images: &[Arc<ImageFile>]) -> Vec<&str> {
-    images.iter().map(|image| image.sha256.as_str()).collect()
+/// Key of what a classifier gave: with everything that its vectors depend on, whatever made them.
+fn classifier_key(
+    stage: &'static str,
+    features: &dyn Features,
+    resources: &Resources,
+    ingredients: &impl Serialize,
+) -> Result<Key> {
+    let vectors =
+        (features.identity(), decode::version(), resources.device.name(), resources.canvas_key(), resources.input);
+    Key::new(stage, classify::VERSION, &(vectors, ingredients))
 }
 
 fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str) -> Vec<PredictionRow> {
@@ -230,7 +232,7 @@ fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str) -> Vec<Pr
         image: judged.image.id.clone(),
         truth: name(judged.truth),
         predicted: name(judged.prediction.class),
-        scores: judged.prediction.scores.iter().map(|&s| format_score(s)).collect::<Vec<_>>().join(" "),
+        scores: format_scores(&judged.prediction.scores),
     };
     judged.iter().map(row).collect()
 }

@@ -18,7 +18,7 @@ use crate::image::{Canvas, Grey, canvas, decode, decode_grey};
 use crate::measure::cache::Key;
 use crate::measure::random;
 
-use super::{Encoded, Features, Resources, Vectors, Worker, chunked, picture, read, stack};
+use super::{Encoded, Features, Resources, Vectors, Worker, chunked, hashes, picture, read, stack};
 
 /// A fitted bag of words.
 pub struct Bovw {
@@ -92,9 +92,8 @@ impl Bovw {
         train: &[Arc<ImageFile>],
     ) -> Result<Bovw> {
         let detector = Detector::new(settings, resources.canvas);
-        let hashes: Vec<&str> = train.iter().map(|image| image.sha256.as_str()).collect();
         let canvas = resources.canvas_key();
-        let below = (&detector, decode::version(), descriptor::VERSION, canvas, hashes);
+        let below = (&detector, decode::version(), descriptor::VERSION, canvas, hashes(train));
         let key =
             Key::new("vocabulary", vocabulary::VERSION, &(below, method, words, settings.sample, resources.seed))?;
         let vocabulary = resources.cache.get_or(&key, || {

@@ -128,6 +128,11 @@ pub fn fit(
     })
 }
 
+/// Content hashes of images, as cache keys hold them.
+pub fn hashes(images: &[Arc<ImageFile>]) -> Vec<&str> {
+    images.iter().map(|image| image.sha256.as_str()).collect()
+}
+
 /// Reads the files of a few images.
 pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
     let read = |image: &'a Arc<ImageFile>| {
@@ -158,8 +163,7 @@ fn chunked<W, T: Serialize + DeserializeOwned + Send>(
     let chunks: Vec<&[Arc<ImageFile>]> = images.chunks(CHUNK).collect();
     let bar = resources.progress.bar(stage, images.len());
     let one = |worker: &mut Option<W>, i: usize| {
-        let hashes: Vec<&str> = chunks[i].iter().map(|image| image.sha256.as_str()).collect();
-        let key = Key::new(stage, version, &(ingredients, resources.canvas_key(), hashes))?;
+        let key = Key::new(stage, version, &(ingredients, resources.canvas_key(), hashes(chunks[i])))?;
         let result = resources.cache.get_or(&key, || {
             if worker.is_none() {
                 *worker = Some(make()?);
