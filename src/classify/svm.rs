@@ -152,8 +152,8 @@ fn check_classes(y: &[usize], classes: usize) -> Result<(), ClassifyError> {
     if shown < 2 { Err(ClassifyError::TooFewClasses(shown)) } else { Ok(()) }
 }
 
-/// Rows of `val` that each point gets right when fitted on `train`. Points with the same kernel share one factor;
-/// points and classes run in parallel.
+/// Rows of `val` that each point gets right when fitted on `train`. Neighbouring points with the same kernel share one
+/// factor; their points and classes run in parallel.
 pub fn count_correct_of(
     points: &[Point],
     train: Labelled,
@@ -161,22 +161,16 @@ pub fn count_correct_of(
     classes: usize,
 ) -> Result<Vec<usize>, ClassifyError> {
     check_classes(train.y, classes)?;
-    let mut correct = vec![0; points.len()];
-    let mut rest: Vec<usize> = (0..points.len()).collect();
-    while let Some(&first) = rest.first() {
-        let kernel = points[first].kernel;
-        let same: Vec<usize> = rest.iter().copied().filter(|&i| points[i].kernel == kernel).collect();
-        rest.retain(|i| !same.contains(i));
+    let mut correct = Vec::with_capacity(points.len());
+    for same in points.chunk_by(|a, b| a.kernel == b.kernel) {
+        let kernel = same[0].kernel;
         let factor = kernel.factor(train.x, PRECISION);
-        let counts = same
-            .par_iter()
-            .map(|&i| {
-                let machines = fit_classes(points[i].c, factor.rows.view(), train.y, classes)?;
-                let fitted = OneVsRest::assemble(kernel, &factor, train.x, &machines);
-                Ok((i, count_correct(&fitted.scores(val.x), val.y)))
-            })
-            .collect::<Result<Vec<_>, ClassifyError>>()?;
-        counts.into_iter().for_each(|(i, count)| correct[i] = count);
+        let count = |point: &Point| {
+            let machines = fit_classes(point.c, factor.rows.view(), train.y, classes)?;
+            let fitted = OneVsRest::assemble(kernel, &factor, train.x, &machines);
+            Ok(count_correct(&fitted.scores(val.x), val.y))
+        };
+        correct.extend(same.par_iter().map(count).collect::<Result<Vec<_>, ClassifyError>>()?);
     }
     Ok(correct)
 }

@@ -113,21 +113,16 @@ impl Session<'_> {
             plan.len() - rest.len()
         ));
         warnings(&store.records().dataset.findings).iter().for_each(|line| self.progress.say(line));
+        let environment_id = environment_id(&self.environment);
         let mut outcome = Outcome::Complete;
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
-            let record = measuring::run(
-                planned,
-                self.request,
-                dataset,
-                &self.resources(planned),
-                &environment_id(&self.environment),
-            );
+            let record = measuring::run(planned, self.request, dataset, &self.resources(planned), &environment_id);
             if record.run.status != Status::Ok {
                 self.progress.say(&format!("  {}", record.run.reason));
                 outcome = Outcome::Partial;
             }
-            store.add(record, (&environment_id(&self.environment), self.environment.clone()))?;
+            store.add(record, (&environment_id, self.environment.clone()))?;
         }
         Ok(outcome)
     }

@@ -3,12 +3,14 @@
 //! exact files behind it.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 use sha2::{Digest, Sha256};
+
+use crate::record::files::replace;
 
 const COLUMNS: [&str; 7] = ["path", "label", "split", "role", "sha256", "width", "height"];
 
@@ -127,20 +129,7 @@ impl Manifest {
 
     /// Writes the manifest beside `path` and renames it into place; missing folders are made.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".partial");
-        let beside = PathBuf::from(beside);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        let written = File::create(&beside)
-            .and_then(|mut file| file.write_all(&self.csv()).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&beside, path));
-        if written.is_err() {
-            // Best effort: the first error is the one to report.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        replace(path, &self.csv())
     }
 
     /// SHA-256 of the CSV that [`Manifest::write`] writes, lower-case hex.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use crate::arm::{Arm, FeatureSettings};
+use crate::arm::Arm;
 use crate::dataset::{Dataset, Refit};
 use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::{Device, Runtime};
@@ -64,7 +64,7 @@ impl Planned {
 /// Everything that a result depends on; equal values have equal results.
 #[derive(Serialize)]
 struct Ingredients<'a> {
-    manifest: String,
+    manifest: &'a str,
     settings: &'a str,
     canvas: Option<(u32, u32)>,
     seed: u64,
@@ -76,6 +76,7 @@ struct Ingredients<'a> {
 
 /// Runs of `request` on a data set, arm by arm. Arms that read no pixels have no canvas runs.
 pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbone>) -> Result<Vec<Planned>> {
+    let (manifest, refit) = (dataset.manifest.sha256(), request.refit.unwrap_or(dataset.refit));
     let mut planned = Vec::new();
     for arm in &request.arms {
         for canvas in &request.canvases {
@@ -84,7 +85,7 @@ pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbon
             }
             let canvas = canvas.map(|side| Canvas { side, reduce: dataset.reduce(side) });
             for &seed in &request.seeds {
-                planned.push(plan_one(request, dataset, backbone, arm, canvas, seed)?);
+                planned.push(plan_one(request, (&manifest, refit), backbone, arm, canvas, seed)?);
             }
         }
     }
@@ -96,21 +97,20 @@ pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbon
 
 fn plan_one(
     request: &Request,
-    dataset: &Dataset,
+    (manifest, refit): (&str, Refit),
     backbone: Option<&FoundBackbone>,
     arm: &Arm,
     canvas: Option<Canvas>,
     seed: u64,
 ) -> Result<Planned> {
     let settings = arm.settings()?;
-    let refit = request.refit.unwrap_or(dataset.refit);
-    let network = (arm.features == FeatureSettings::Network).then(|| {
+    let network = arm.uses_network().then(|| {
         let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.sha256.as_str());
         let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
         (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
     });
     let ingredients = Ingredients {
-        manifest: dataset.manifest.sha256(),
+        manifest,
         settings: &settings,
         canvas: canvas.map(|canvas| (canvas.side, canvas.reduce)),
         seed,

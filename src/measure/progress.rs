@@ -31,44 +31,45 @@ impl Progress {
 
     /// A line that shows that something without countable steps is going on.
     pub fn spinner(&self, what: &str) -> Bar {
-        if !self.shown {
-            return Bar(ProgressBar::hidden());
-        }
-        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Bar(bar)
+        self.show(|| ProgressBar::new_spinner().with_message(what.to_owned()))
     }
 
     /// A bar over `images` images.
     pub fn bar(&self, stage: &str, images: usize) -> Bar {
-        if !self.shown {
-            return Bar(ProgressBar::hidden());
-        }
-        let style = ProgressStyle::with_template("  {prefix:12} {bar:30} {pos}/{len} images, {per_sec}, {eta} left");
-        let bar = ProgressBar::new(images as u64).with_prefix(stage.to_owned());
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Bar(bar)
+        self.show(|| {
+            let bar = ProgressBar::new(images as u64).with_prefix(stage.to_owned());
+            bar.with_style(style("  {prefix:12} {bar:30} {pos}/{len} images, {per_sec}, {eta} left"))
+        })
     }
 
     /// A bar over bytes, of which `kept` are there already; without a total, how many and how fast.
     pub fn bytes(&self, stage: &str, kept: u64, total: Option<u64>) -> Bar {
+        self.show(|| {
+            let template = match total {
+                Some(_) => "  {prefix:12} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+                None => "  {prefix:12} {spinner} {bytes}, {bytes_per_sec}",
+            };
+            let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_prefix(stage.to_owned());
+            let bar = bar.with_style(style(template));
+            // Before the clock starts: the rate is that of this transfer.
+            bar.set_position(kept);
+            bar.reset_eta();
+            bar
+        })
+    }
+
+    fn show(&self, make: impl FnOnce() -> ProgressBar) -> Bar {
         if !self.shown {
             return Bar(ProgressBar::hidden());
         }
-        let template = match total {
-            Some(_) => "  {prefix:12} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
-            None => "  {prefix:12} {spinner} {bytes}, {bytes_per_sec}",
-        };
-        let style = ProgressStyle::with_template(template);
-        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_prefix(stage.to_owned());
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        // Before the clock starts: the rate is that of this transfer.
-        bar.set_position(kept);
-        bar.reset_eta();
+        let bar = make();
         bar.enable_steady_tick(Duration::from_millis(200));
         Bar(bar)
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Bar {

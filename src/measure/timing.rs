@@ -36,9 +36,18 @@ pub fn time(
     images: &[Arc<ImageFile>],
     known: ArrayView2<f32>,
 ) -> Result<Vec<TimingRow>> {
-    let mut rows = single(features, classifier, resources, images, known)?;
-    rows.push(offline(features, classifier, resources, images)?);
+    let subject = Subject { features, classifier, resources, images };
+    let mut rows = subject.single(known)?;
+    rows.push(subject.offline()?);
     Ok(rows)
+}
+
+/// What is timed, and on what.
+struct Subject<'a> {
+    features: &'a dyn Features,
+    classifier: &'a Classifier,
+    resources: &'a Resources<'a>,
+    images: &'a [Arc<ImageFile>],
 }
 
 /// At most `count` of 0..n, evenly spaced.
@@ -52,36 +61,53 @@ fn row(scenario: &str, stage: &str, sample: usize, images: usize, since: Instant
     TimingRow { run_id: String::new(), scenario: scenario.into(), stage: stage.into(), sample, images, milliseconds }
 }
 
-fn single(
-    features: &dyn Features,
-    classifier: &Classifier,
-    resources: &Resources,
-    images: &[Arc<ImageFile>],
-    known: ArrayView2<f32>,
-) -> Result<Vec<TimingRow>> {
-    let chosen = spread(images.len(), SINGLE);
-    let mut worker = features.worker(resources, 1)?;
-    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    let (mut extract, mut classify) = (Vec::new(), Vec::new());
-    one_thread.install(|| {
-        for &i in chosen.iter().take(WARM_UP) {
-            worker.vectors(&read(&images[i..=i])?)?;
+impl Subject<'_> {
+    fn single(&self, known: ArrayView2<f32>) -> Result<Vec<TimingRow>> {
+        let chosen = spread(self.images.len(), SINGLE);
+        let mut worker = self.features.worker(self.resources, 1)?;
+        let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+        let (mut extract, mut classify) = (Vec::new(), Vec::new());
+        one_thread.install(|| {
+            for &i in chosen.iter().take(WARM_UP) {
+                worker.vectors(&read(&self.images[i..=i])?)?;
+            }
+            for (sample, &i) in chosen.iter().enumerate() {
+                let encoded = read(&self.images[i..=i])?;
+                let start = Instant::now();
+                let vector = worker.vectors(&encoded)?;
+                extract.push(row("single", "extract", sample, 1, start));
+                check(&vector, known.row(i), &self.images[i])?;
+                let start = Instant::now();
+                let class = decide(&self.classifier.scores(vector.view()));
+                classify.push(row("single", "classify", sample, 1, start));
+                ensure!(class.len() == 1, "one class an image");
+            }
+            Ok::<(), anyhow::Error>(())
+        })?;
+        extract.append(&mut classify);
+        Ok(extract)
+    }
+
+    fn offline(&self) -> Result<TimingRow> {
+        let chosen: Vec<Arc<ImageFile>> =
+            spread(self.images.len(), OFFLINE).into_iter().map(|i| self.images[i].clone()).collect();
+        let encoded = read(&chosen)?;
+        let batches: Vec<&[Encoded]> = encoded.chunks(self.features.batch()).collect();
+        let threads = self.resources.threads.min(batches.len());
+        let mut workers = Vec::new();
+        for _ in 0..threads {
+            let mut worker = self.features.worker(self.resources, self.features.batch())?;
+            worker.vectors(batches[0])?;
+            workers.push(worker);
         }
-        for (sample, &i) in chosen.iter().enumerate() {
-            let encoded = read(&images[i..=i])?;
-            let start = Instant::now();
-            let vector = worker.vectors(&encoded)?;
-            extract.push(row("single", "extract", sample, 1, start));
-            check(&vector, known.row(i), &images[i])?;
-            let start = Instant::now();
-            let class = decide(&classifier.scores(vector.view()));
-            classify.push(row("single", "classify", sample, 1, start));
-            ensure!(class.len() == 1, "one class an image");
-        }
-        Ok::<(), anyhow::Error>(())
-    })?;
-    extract.append(&mut classify);
-    Ok(extract)
+        let idle = Mutex::new(workers);
+        let take = || idle.lock().unwrap_or_else(|e| e.into_inner()).pop().context("one warm worker a thread");
+        let start = Instant::now();
+        parallel::in_chunks(batches.len(), threads, take, |worker, i| {
+            Ok(decide(&self.classifier.scores(worker.vectors(batches[i])?.view())))
+        })?;
+        Ok(row("offline", "total", 0, encoded.len(), start))
+    }
 }
 
 fn check(vector: &Array2<f32>, known: ndarray::ArrayView1<f32>, image: &ImageFile) -> Result<()> {
@@ -93,31 +119,6 @@ fn check(vector: &Array2<f32>, known: ndarray::ArrayView1<f32>, image: &ImageFil
         image.id
     );
     Ok(())
-}
-
-fn offline(
-    features: &dyn Features,
-    classifier: &Classifier,
-    resources: &Resources,
-    images: &[Arc<ImageFile>],
-) -> Result<TimingRow> {
-    let chosen: Vec<Arc<ImageFile>> = spread(images.len(), OFFLINE).into_iter().map(|i| images[i].clone()).collect();
-    let encoded = read(&chosen)?;
-    let batches: Vec<&[Encoded]> = encoded.chunks(features.batch()).collect();
-    let threads = resources.threads.min(batches.len());
-    let mut workers = Vec::new();
-    for _ in 0..threads {
-        let mut worker = features.worker(resources, features.batch())?;
-        worker.vectors(batches[0])?;
-        workers.push(worker);
-    }
-    let idle = Mutex::new(workers);
-    let take = || idle.lock().unwrap_or_else(|e| e.into_inner()).pop().context("one warm worker a thread");
-    let start = Instant::now();
-    parallel::in_chunks(batches.len(), threads, take, |worker, i| {
-        Ok(decide(&classifier.scores(worker.vectors(batches[i])?.view())))
-    })?;
-    Ok(row("offline", "total", 0, encoded.len(), start))
 }
 
 #[cfg(test)]

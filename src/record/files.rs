@@ -9,8 +9,11 @@ use anyhow::{Context, Error, Result, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Puts `bytes` in the place of the file at `path`.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Puts `bytes` in the place of the file at `path`; missing folders are made.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let beside = Path::new(&name);
@@ -20,18 +23,23 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
             file.sync_all()
         })
         .and_then(|()| fs::rename(beside, path));
-    written.map_err(|error| {
+    if written.is_err() {
         // Best effort: what matters to the user is why the write failed, and the next one overwrites a leftover.
         let _ = fs::remove_file(beside);
-        unwritable(path, &error)
-    })
+    }
+    written
+}
+
+/// [`replace`] for a file of a record folder.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes).map_err(|error| unwritable(path, &error))
 }
 
 /// Writes `value` as JSON: indented, keys sorted, a newline at the end.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     // By way of a `Value`, whose maps are sorted.
     let sorted = serde_json::to_value(value).with_context(|| path.display().to_string())?;
-    replace(path, format!("{sorted:#}\n").as_bytes())
+    write(path, format!("{sorted:#}\n").as_bytes())
 }
 
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {

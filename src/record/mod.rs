@@ -2,7 +2,7 @@
 //! [`rows`] says what one line means, [`store`] keeps them in a folder so that an interrupted run loses nothing.
 //! The format is described for readers in `docs/RECORDS.md`.
 
-mod files;
+pub(crate) mod files;
 pub mod rows;
 pub mod scores;
 pub mod store;

@@ -65,7 +65,7 @@ pub(super) fn write<R: Row>(folder: &Path, rows: &[R]) -> Result<()> {
         encoder.write_all(&bytes)?;
         bytes = encoder.finish()?;
     }
-    files::replace(&path, &bytes)
+    files::write(&path, &bytes)
 }
 
 fn to_csv<R: Row>(rows: &[R]) -> Result<Vec<u8>> {

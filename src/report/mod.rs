@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::record::Records;
+use crate::record::files::replace;
 
 pub use check::{Difference, Kind, check};
 use summary::Summary;
@@ -78,19 +79,6 @@ fn old_plots(folder: &Path, current: &[PathBuf]) -> Vec<PathBuf> {
     old
 }
 
-/// Renders the records of each folder into the same folder; gives the paths of the files.
-///
-/// # Errors
-/// As [`write()`], and records that can't be read.
-pub fn render(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for folder in folders {
-        let records = Records::read(folder)?;
-        paths.extend(write(&records, folder).with_context(|| format!("rendering {}", folder.display()))?);
-    }
-    Ok(paths)
-}
-
 /// A readable summary for a terminal of `width` characters, with ANSI colours where they are wanted.
 ///
 /// # Errors
@@ -101,11 +89,7 @@ pub fn terminal(records: &Records, width: usize, colour: bool) -> Result<String>
 
 fn write_file(file: &File, folder: &Path) -> Result<PathBuf> {
     let path = folder.join(&file.path);
-    let parent = path.parent().unwrap_or(folder);
-    fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-    let beside = path.with_extension(format!("tmp-{}", std::process::id()));
-    fs::write(&beside, &file.bytes)
-        .and_then(|()| fs::rename(&beside, &path))
+    replace(&path, &file.bytes)
         .with_context(|| format!("writing {}: is the folder writable and the disk not full?", path.display()))?;
     Ok(path)
 }

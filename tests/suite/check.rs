@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use featbench::record::Records;
 use featbench::report;
 
 use super::synthetic::{record, small};
@@ -14,7 +15,7 @@ fn rendered() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let folders = ["shapes", "deeper/shapes"].map(|name| root.path().join(name));
     folders.iter().for_each(|folder| drop(record(&small(), folder)));
-    report::render(&folders).unwrap();
+    folders.iter().for_each(|folder| drop(report::write(&Records::read(folder).unwrap(), folder).unwrap()));
     root
 }
 
