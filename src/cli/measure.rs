@@ -1,7 +1,7 @@
 //! `featbench measure`: runs what is not recorded yet.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
@@ -94,9 +94,8 @@ fn this_environment(request: &Request) -> Environment {
 
 impl Session<'_> {
     /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
-    fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &std::path::Path) -> Result<Outcome> {
-        let canvas = self.request.canvases.iter().flatten().next().copied();
-        let (description, arms) = (dataset.record(canvas), arm_records(&self.request.arms)?);
+    fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
+        let (description, arms) = (dataset.record(&self.canvases(folder)), arm_records(&self.request.arms)?);
         let open = if self.options.fresh { Store::create } else { Store::open };
         let mut store = open(folder, description, arms)?;
         dataset.write_manifest(folder)?;
@@ -125,6 +124,12 @@ impl Session<'_> {
             store.add(record, (&environment_id, self.environment.clone()))?;
         }
         Ok(outcome)
+    }
+
+    /// Sides of the canvases that are asked for and of those that stay recorded.
+    fn canvases(&self, folder: &Path) -> Vec<u32> {
+        let recorded = if self.options.fresh { Vec::new() } else { Store::canvases(folder) };
+        self.request.canvases.iter().copied().flatten().chain(recorded).collect()
     }
 
     fn resources(&self, planned: &Planned) -> Resources<'_> {

@@ -173,10 +173,11 @@ impl Dataset {
         self.pinned.get(&side.to_string()).copied().unwrap_or_else(|| reduction(side, self.shorter_sides()))
     }
 
-    /// What the data set was when it was measured; `canvas` is the side of the canvas, if one is used.
-    pub fn record(&self, canvas: Option<u32>) -> DatasetRecord {
+    /// What the data set was when it was measured; `canvases` are the sides of the canvases in use.
+    pub fn record(&self, canvases: &[u32]) -> DatasetRecord {
+        let canvas_reduce: BTreeMap<u32, u32> = canvases.iter().map(|&side| (side, self.reduce(side))).collect();
         let mut found = self.findings.clone();
-        found.extend(canvas.and_then(|side| self.small(side)));
+        found.extend(canvas_reduce.keys().filter_map(|&side| self.small(side)));
         found.sort();
         DatasetRecord {
             name: self.name.clone(),
@@ -186,7 +187,7 @@ impl Dataset {
             manifest_sha256: self.manifest.sha256(),
             reported_split: self.reported_split().into(),
             selection_split: self.selection_split().into(),
-            canvas_reduce: canvas.map(|side| self.reduce(side)),
+            canvas_reduce,
             counts: findings::class_counts(&self.manifest),
             findings: found,
         }

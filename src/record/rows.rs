@@ -162,8 +162,8 @@ pub struct DatasetRecord {
     /// Published name of the split that accuracy is reported on, and of the one that selects.
     pub reported_split: String,
     pub selection_split: String,
-    /// R of the canvas.
-    pub canvas_reduce: Option<u32>,
+    /// R of each canvas that runs were measured on, by its side N.
+    pub canvas_reduce: BTreeMap<u32, u32>,
     /// Counts by role (train, selection, reported).
     pub counts: Vec<ClassCount>,
     pub findings: Vec<Finding>,

@@ -223,6 +223,12 @@ impl Store {
         runs.into_iter().filter(|run| run.status == Status::Ok).map(|run| run.run_id).collect()
     }
 
+    /// Sides of the canvases that `folder` has runs on; none where it holds no records that can be read.
+    pub fn canvases(folder: &Path) -> Vec<u32> {
+        let runs = table::read::<RunRow>(folder).unwrap_or_default();
+        runs.iter().filter_map(|run| run.canvas.parse().ok()).collect()
+    }
+
     pub fn records(&self) -> &Records {
         &self.records
     }

@@ -49,6 +49,8 @@ pub struct View {
 #[derive(Debug, Serialize)]
 pub struct ColumnView {
     pub title: String,
+    /// What the canvas does to an image; empty for native images.
+    pub frame: String,
     pub accuracy: Table,
     /// Every two of them, and how far apart two must be to be told apart.
     pub pairs: Table,
@@ -92,6 +94,7 @@ impl View {
                 .iter()
                 .map(|column| ColumnView {
                     title: column_title(&column.canvas),
+                    frame: frame(summary, &column.canvas).unwrap_or_default(),
                     accuracy: tables::accuracy(summary, column),
                     pairs: tables::pairs(summary, column),
                     resolution: column_resolution(column).unwrap_or_default(),
@@ -125,6 +128,14 @@ pub fn slug(entry: &Entry) -> String {
 /// `Native images`, or `On a canvas of 96 × 96 px`.
 fn column_title(canvas: &str) -> String {
     if canvas == "native" { "Native images".to_owned() } else { format!("On {}", column_name(canvas)) }
+}
+
+fn frame(summary: &Summary, canvas: &str) -> Option<String> {
+    let reduce = summary.records.dataset.canvas_reduce.get(&canvas.parse().ok()?)?;
+    Some(format!(
+        "The shorter side of every image is reduced to {reduce} px, the central {reduce} × {reduce} px are cut out and \
+         brought to {canvas} × {canvas} px."
+    ))
 }
 
 pub fn capitalised(text: &str) -> String {

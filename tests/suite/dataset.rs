@@ -36,9 +36,9 @@ fn mini_natural_images() {
     assert_eq!(set.refit, Refit::Train);
     manifest_can_be_made_again(&set);
 
-    let record = set.record(Some(96));
+    let record = set.record(&[96]);
     assert_eq!((record.reported_split.as_str(), record.selection_split.as_str()), ("test", "val"));
-    assert_eq!(record.canvas_reduce, Some(64));
+    assert_eq!(record.canvas_reduce[&96], 64);
     let small = record.findings.iter().find(|finding| finding.kind == "small").unwrap();
     assert!(small.detail.starts_with("14 of 3626 images have a shorter side below 64 pixels"), "{}", small.detail);
     let counts: Vec<_> = record.counts.iter().map(|c| (c.class.as_str(), c.train, c.val, c.test)).collect();
@@ -65,7 +65,7 @@ fn hymenoptera() {
     assert_eq!(set.refit, Refit::TrainAndVal);
     manifest_can_be_made_again(&set);
 
-    let record = set.record(None);
+    let record = set.record(&[]);
     assert_eq!((record.reported_split.as_str(), record.selection_split.as_str()), ("val", "a fifth of train"));
     let counts: Vec<_> = record.counts.iter().map(|c| (c.class.as_str(), c.train + c.val, c.val, c.test)).collect();
     assert_eq!(counts, [("ants", 123, 25, 70), ("bees", 121, 24, 83)]);

@@ -19,7 +19,7 @@ fn dataset(manifest: &str) -> DatasetRecord {
         manifest_sha256: manifest.into(),
         reported_split: "test".into(),
         selection_split: "val".into(),
-        canvas_reduce: Some(64),
+        canvas_reduce: BTreeMap::from([(96, 64), (128, 64)]),
         counts: vec![ClassCount { class: "disc".into(), train: 3, val: 2, test: 2 }],
         findings: vec![Finding { kind: "unreadable".into(), what: "disc/a.jpg".into(), detail: "cut off".into() }],
     }
@@ -306,6 +306,17 @@ fn prose_is_refreshed_and_runs_of_another_manifest_are_dropped() {
     let store = Store::open(folder.path(), dataset("m2"), arms(&["orb"])).unwrap();
     assert!(store.records().runs.is_empty() && store.records().environments.is_empty());
     assert_eq!(&Records::read(folder.path()).unwrap(), store.records());
+}
+
+#[test]
+fn the_canvases_of_a_folder_are_those_of_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(Store::canvases(folder.path()), Vec::<u32>::new());
+    let mut store = open(folder.path());
+    add(&mut store, record("r1", "floor", "majority", "native", 0));
+    add(&mut store, record("r2", "handcrafted", "sift", "128", 0));
+    add(&mut store, record("r3", "handcrafted", "sift", "96", 0));
+    assert_eq!(Store::canvases(folder.path()), [96, 128]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
             manifest_sha256: "5ha256".into(),
             reported_split: "test".into(),
             selection_split: "val".into(),
-            canvas_reduce: Some(64),
+            canvas_reduce: BTreeMap::from([(96, 64)]),
             counts: classes.iter().map(count).collect(),
             findings: Vec::new(),
         },

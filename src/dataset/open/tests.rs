@@ -62,13 +62,13 @@ fn a_folder_becomes_splits_and_a_record() {
     assert_eq!(set.refit, Refit::TrainAndVal);
     assert_eq!(Path::new(&set.name), folder.path().file_name().unwrap());
 
-    let record = set.record(Some(48));
+    let record = set.record(&[48, 32]);
     assert_eq!((record.reported_split.as_str(), record.selection_split.as_str()), ("val", "a fifth of train"));
-    assert_eq!(record.canvas_reduce, Some(40));
+    assert_eq!(record.canvas_reduce, BTreeMap::from([(32, 32), (48, 40)]));
     assert_eq!(record.manifest_sha256, set.manifest.sha256());
     assert_eq!((record.counts[1].train, record.counts[1].val, record.counts[1].test), (8, 2, 4));
     assert_eq!(record.findings, []);
-    assert_eq!(set.record(None).canvas_reduce, None);
+    assert!(set.record(&[]).canvas_reduce.is_empty());
 }
 
 #[test]
@@ -76,5 +76,5 @@ fn small_images_are_counted() {
     let mut set = Dataset::folder(folder_without_test().path(), 0, header).unwrap();
     set.pinned.insert("96".into(), 45);
     let detail = "5 of 28 images have a shorter side below 45 pixels and are enlarged";
-    assert_eq!(set.record(Some(96)).findings, [finding("small", "canvas 96", detail)]);
+    assert_eq!(set.record(&[32, 96]).findings, [finding("small", "canvas 96", detail)]);
 }
