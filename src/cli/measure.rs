@@ -9,13 +9,13 @@ use clap::Args as ClapArgs;
 use crate::arm::Arm;
 use crate::dataset::Dataset;
 use crate::deep::session::Runtime;
-use crate::image::decode;
+use crate::image::{Canvas, decode};
 use crate::measure::cache::Cache;
 use crate::measure::environment::{environment, environment_id};
 use crate::measure::features::Resources;
 use crate::measure::plan::{FoundBackbone, Planned, Request, plan};
 use crate::measure::progress::Progress;
-use crate::measure::{estimate, run as measuring};
+use crate::measure::{estimate, near_duplicates, run as measuring};
 use crate::record::{ArmRecord, ArmRecords, Environment, Finding, Status, Store};
 
 use super::Outcome;
@@ -95,9 +95,10 @@ fn this_environment(request: &Request) -> Environment {
 impl Session<'_> {
     /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
     fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
-        let (description, arms) = (dataset.record(&self.canvases(folder)), arm_records(&self.request.arms)?);
+        let description = dataset.record(&self.canvases(folder));
+        let description = near_duplicates::add(description, dataset, &self.resources(None, 0))?;
         let open = if self.options.fresh { Store::create } else { Store::open };
-        let mut store = open(folder, description, arms)?;
+        let mut store = open(folder, description, arm_records(&self.request.arms)?)?;
         dataset.write_manifest(folder)?;
         let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
         let classes = dataset.splits.classes.len();
@@ -116,7 +117,8 @@ impl Session<'_> {
         let mut outcome = Outcome::Complete;
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
-            let record = measuring::run(planned, self.request, dataset, &self.resources(planned), &environment_id);
+            let resources = self.resources(planned.canvas, planned.seed);
+            let record = measuring::run(planned, self.request, dataset, &resources, &environment_id);
             if record.run.status != Status::Ok {
                 self.progress.say(&format!("  {}", record.run.reason));
                 outcome = Outcome::Partial;
@@ -132,16 +134,16 @@ impl Session<'_> {
         self.request.canvases.iter().copied().flatten().chain(recorded).collect()
     }
 
-    fn resources(&self, planned: &Planned) -> Resources<'_> {
+    fn resources(&self, canvas: Option<Canvas>, seed: u64) -> Resources<'_> {
         Resources {
             cache: &self.cache,
             threads: self.request.threads,
-            canvas: planned.canvas,
+            canvas,
             progress: &self.progress,
             device: self.request.device,
             input: self.request.input,
             backbone: self.backbone,
-            seed: planned.seed,
+            seed,
         }
     }
 

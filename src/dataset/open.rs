@@ -173,7 +173,8 @@ impl Dataset {
         self.pinned.get(&side.to_string()).copied().unwrap_or_else(|| reduction(side, self.shorter_sides()))
     }
 
-    /// What the data set was when it was measured; `canvases` are the sides of the canvases in use.
+    /// What the data set was when it was measured; `canvases` are the sides of the canvases in use. Near-duplicates
+    /// are not looked for here.
     pub fn record(&self, canvases: &[u32]) -> DatasetRecord {
         let canvas_reduce: BTreeMap<u32, u32> = canvases.iter().map(|&side| (side, self.reduce(side))).collect();
         let mut found = self.findings.clone();
@@ -190,6 +191,8 @@ impl Dataset {
             canvas_reduce,
             counts: findings::class_counts(&self.manifest),
             findings: found,
+            near_duplicate_rmse: None,
+            near_duplicates: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod estimate;
 pub mod features;
 pub mod memory;
+pub mod near_duplicates;
 pub mod parallel;
 pub mod plan;
 pub mod progress;

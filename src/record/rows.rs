@@ -147,8 +147,21 @@ pub struct ClassCount {
     pub test: usize,
 }
 
+/// A reported image that nearly equals an image which arms learn or choose settings from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearDuplicate {
+    /// Paths inside the data set.
+    pub image: String,
+    pub other: String,
+    /// `train`, or `val` for a selection image.
+    pub other_role: String,
+    /// Root mean square difference of the thumbnails, 0 to 255.
+    pub rmse: f64,
+}
+
 /// `dataset.json`: what the data set was when it was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetRecord {
     pub name: String,
@@ -167,6 +180,9 @@ pub struct DatasetRecord {
     /// Counts by role (train, selection, reported).
     pub counts: Vec<ClassCount>,
     pub findings: Vec<Finding>,
+    /// Largest `rmse` of a near-duplicate; `None` where none were looked for.
+    pub near_duplicate_rmse: Option<u32>,
+    pub near_duplicates: Vec<NearDuplicate>,
 }
 
 /// `environment.json`: one machine and build, by its id.

@@ -6,6 +6,7 @@ use crate::stats::latency::median;
 use crate::stats::paired::smallest_significant_difference;
 
 use super::format::{NONE, count, counted, list, p_value, percent, points, significant};
+use super::near_duplicates;
 use super::summary::{Column, Entry, Pair, SIGNIFICANT, Summary, Verdict};
 
 /// All findings, the most important first.
@@ -14,6 +15,7 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     findings.extend(summary.columns.iter().skip(1).filter_map(|column| canvas(summary, column)));
     findings.extend(best_arms(summary));
     findings.extend(floors(summary));
+    findings.extend(near_duplicates::finding(summary));
     findings.extend(times(summary));
     findings.extend(seeds(summary));
     findings.extend(resolution(summary));

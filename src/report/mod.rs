@@ -9,6 +9,7 @@ mod findings;
 mod format;
 mod html;
 mod markdown;
+mod near_duplicates;
 mod plot;
 pub mod summary;
 mod table;

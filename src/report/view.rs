@@ -9,6 +9,7 @@ use crate::record::RunRow;
 
 use super::findings::{column_name, column_resolution, findings};
 use super::format::counted;
+use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
 use super::summary::{Entry, Summary};
 use super::table::Table;
@@ -29,6 +30,7 @@ pub struct View {
     pub canvas: Table,
     pub cost: Table,
     pub selection: Table,
+    pub near_duplicates: NearDuplicates,
     pub classes: Vec<ClassesView>,
     /// Runs without a result and the remedy.
     pub missing: Table,
@@ -103,6 +105,7 @@ impl View {
             canvas: tables::canvas(summary),
             cost: tables::cost(summary),
             selection: tables::selection(summary),
+            near_duplicates: near_duplicates(summary),
             classes: summary.entries.iter().filter_map(classes_of(summary)).collect(),
             missing: tables::missing(summary),
             counts: tables::counts(summary),

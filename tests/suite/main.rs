@@ -7,6 +7,7 @@ mod dataset;
 mod docs;
 mod fences;
 mod fetch;
+mod near_duplicates;
 mod records;
 mod reference;
 mod snapshots;

@@ -22,6 +22,13 @@ fn dataset(manifest: &str) -> DatasetRecord {
         canvas_reduce: BTreeMap::from([(96, 64), (128, 64)]),
         counts: vec![ClassCount { class: "disc".into(), train: 3, val: 2, test: 2 }],
         findings: vec![Finding { kind: "unreadable".into(), what: "disc/a.jpg".into(), detail: "cut off".into() }],
+        near_duplicate_rmse: Some(10),
+        near_duplicates: vec![NearDuplicate {
+            image: "disc/b.jpg".into(),
+            other: "disc/c.jpg".into(),
+            other_role: "train".into(),
+            rmse: 1.0 / 3.0,
+        }],
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use featbench::record::{
-    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, PredictionRow, Records, RunRecord, RunRow,
+    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, NearDuplicate, PredictionRow, Records, RunRecord, RunRow,
     SelectionRow, Status, Store, TimingRow,
 };
 
@@ -53,6 +53,11 @@ pub fn small() -> Records {
         "no weights for resnet50: put resnet50.safetensors into --model-dir",
     ));
     records.runs[1].skipped = 1;
+    records.dataset.near_duplicate_rmse = Some(10);
+    records.dataset.near_duplicates = vec![
+        near_duplicate("circle/circle_0003.jpg", "train/circle/circle_0001.jpg", 8.25),
+        near_duplicate("square/square_0000.jpg", "val/square/square_0002.jpg", 0.5),
+    ];
     records.dataset.findings = vec![
         finding("small", "test/circle/circle_0003.jpg", "61 × 90 px"),
         finding("unsupported", "train/square/placeholder.gif", "GIF"),
@@ -89,6 +94,8 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
             canvas_reduce: BTreeMap::from([(96, 64)]),
             counts: classes.iter().map(count).collect(),
             findings: Vec::new(),
+            near_duplicate_rmse: None,
+            near_duplicates: Vec::new(),
         },
         arms: BTreeMap::new(),
         environments: BTreeMap::from([("e1".into(), environment())]),
@@ -235,6 +242,11 @@ pub fn run(arm: &Arm, run_id: String, canvas: &str, seed: u64, n: usize, chosen:
 
 pub fn finding(kind: &str, what: &str, detail: &str) -> Finding {
     Finding { kind: kind.into(), what: what.into(), detail: detail.into() }
+}
+
+fn near_duplicate(image: &str, other: &str, rmse: f64) -> NearDuplicate {
+    let role = other.split('/').next().unwrap();
+    NearDuplicate { image: format!("test/{image}"), other: other.into(), other_role: role.into(), rmse }
 }
 
 fn environment() -> Environment {
