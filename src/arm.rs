@@ -9,13 +9,14 @@ use crate::handcrafted::vocabulary::Method;
 use crate::names;
 
 /// The arms that the binary carries, in the order of the tables.
-const EMBEDDED: [&str; 6] = [
+const EMBEDDED: [&str; 7] = [
     include_str!("../arms/majority.toml"),
     include_str!("../arms/metadata-1nn.toml"),
     include_str!("../arms/thumbnail-1nn.toml"),
     include_str!("../arms/sift-bovw-svm.toml"),
     include_str!("../arms/orb-bovw-svm.toml"),
     include_str!("../arms/resnet-frozen-svm.toml"),
+    include_str!("../arms/resnet-frozen-softmax.toml"),
 ];
 
 /// Whose idea the features are.

@@ -2,11 +2,13 @@
 //! Knows nothing of images, files or networks; every arm goes through the same code.
 
 pub mod kernel;
+pub mod logistic;
 pub mod neighbours;
 pub mod scale;
 pub mod svm;
 
 use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use scale::{Scale, Scaling};
@@ -24,6 +26,8 @@ pub enum ClassifierSettings {
     NearestNeighbour { scale: Scaling },
     /// One support vector machine a class, the largest margin wins.
     Svm(svm::SvmSettings),
+    /// Multinomial logistic regression, the likeliest class wins.
+    Logistic(logistic::LogisticSettings),
 }
 
 /// One point of a grid.
@@ -33,6 +37,7 @@ pub enum Candidate {
     Majority,
     NearestNeighbour { scale: Scaling },
     Svm { scale: Scaling, point: svm::Point },
+    Logistic { scale: Scaling, penalty: logistic::Penalty },
 }
 
 /// A fitted classifier with the scaling that belongs before it.
@@ -47,6 +52,7 @@ enum Model {
     Majority { class: usize, classes: usize },
     NearestNeighbour(neighbours::NearestNeighbour),
     Svm(svm::OneVsRest),
+    Logistic(logistic::Softmax),
 }
 
 /// Vectors (n x d) with the class index of each row.
@@ -62,6 +68,8 @@ pub enum ClassifyError {
     TooFewClasses(usize),
     #[error("the support vector machine did not fit: {0}")]
     Svm(#[from] linfa_svm::SvmError),
+    #[error("the logistic regression did not fit: {0}")]
+    Logistic(#[from] linfa_logistic::error::Error),
 }
 
 impl ClassifierSettings {
@@ -87,6 +95,10 @@ impl ClassifierSettings {
             Self::Svm(settings) => {
                 settings.points().into_iter().map(|point| Candidate::Svm { scale: settings.scale, point }).collect()
             }
+            Self::Logistic(settings) => {
+                let penalty = |&alpha| Candidate::Logistic { scale: settings.scale, penalty: logistic::Penalty { alpha } };
+                settings.alpha.iter().map(penalty).collect()
+            }
         }
     }
 
@@ -110,7 +122,7 @@ impl ClassifierSettings {
                 )?
             }
             _ => candidates
-                .iter()
+                .par_iter()
                 .map(|candidate| Ok(candidate.fit(train, classes)?.count_correct(val)))
                 .collect::<Result<_, ClassifyError>>()?,
         };
@@ -123,7 +135,7 @@ impl Candidate {
     pub fn fit(&self, train: Labelled, classes: usize) -> Result<Classifier, ClassifyError> {
         let scaling = match self {
             Self::Majority => Scaling::None,
-            Self::NearestNeighbour { scale } | Self::Svm { scale, .. } => *scale,
+            Self::NearestNeighbour { scale } | Self::Svm { scale, .. } | Self::Logistic { scale, .. } => *scale,
         };
         let scale = scaling.fit(train.x);
         let x = scale.apply(train.x);
@@ -134,6 +146,7 @@ impl Candidate {
                 Model::NearestNeighbour(neighbours::NearestNeighbour::new(scaled, classes))
             }
             Self::Svm { point, .. } => Model::Svm(svm::OneVsRest::fit(*point, scaled, classes)?),
+            Self::Logistic { penalty, .. } => Model::Logistic(logistic::Softmax::fit(*penalty, scaled, classes)?),
         };
         Ok(Classifier { scale, model })
     }
@@ -143,6 +156,7 @@ impl Candidate {
         match self {
             Self::Majority | Self::NearestNeighbour { .. } => String::new(),
             Self::Svm { point, .. } => point.to_string(),
+            Self::Logistic { penalty, .. } => penalty.to_string(),
         }
     }
 }
@@ -157,6 +171,7 @@ impl Classifier {
             }
             Model::NearestNeighbour(model) => model.scores(x.view()),
             Model::Svm(model) => model.scores(x.view()),
+            Model::Logistic(model) => model.scores(x.view()),
         }
     }
 
@@ -175,6 +190,11 @@ pub fn decide(scores: &Array2<f32>) -> Vec<usize> {
 
 fn count_correct(scores: &Array2<f32>, y: &[usize]) -> usize {
     decide(scores).iter().zip(y).filter(|(predicted, truth)| predicted == truth).count()
+}
+
+fn check_classes(y: &[usize], classes: usize) -> Result<(), ClassifyError> {
+    let shown = (0..classes).filter(|class| y.contains(class)).count();
+    if shown < 2 { Err(ClassifyError::TooFewClasses(shown)) } else { Ok(()) }
 }
 
 fn most_frequent(y: &[usize], classes: usize) -> usize {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::{Factor, Kernel, Precision};
 use super::scale::Scaling;
-use super::{ClassifyError, Labelled, count_correct};
+use super::{ClassifyError, Labelled, check_classes, count_correct};
 
 /// Solver tolerance, as in libsvm; linfa's default of 1e-7 costs time and changes no decision here.
 const TOLERANCE: f32 = 1e-3;
@@ -145,11 +145,6 @@ impl OneVsRest {
         };
         sums - &self.rho
     }
-}
-
-fn check_classes(y: &[usize], classes: usize) -> Result<(), ClassifyError> {
-    let shown = (0..classes).filter(|class| y.contains(class)).count();
-    if shown < 2 { Err(ClassifyError::TooFewClasses(shown)) } else { Ok(()) }
 }
 
 /// Rows of `val` that each point gets right when fitted on `train`. Neighbouring points with the same kernel share one

@@ -45,11 +45,19 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
             cost.bytes += images * bytes;
         }
         let candidates = super::features::candidates(&run.arm.features).len() * run.arm.classifier.candidates().len();
-        // An SVM's time grows with the square of the training images.
-        let fit = if matches!(run.arm.classifier, ClassifierSettings::Svm(_)) { 1.0 } else { 0.0 };
-        cost.seconds += fit * candidates as f64 * (train / 1000.0).powi(2) * 1.5 / request.threads as f64 + 3.0;
+        let fit = candidates as f64 * fit(&run.arm.classifier, train / 1000.0);
+        cost.seconds += fit / request.threads as f64 + 3.0;
     }
     cost
+}
+
+/// Seconds of one thread for a fit on so many thousand images.
+fn fit(classifier: &ClassifierSettings, thousands: f64) -> f64 {
+    match classifier {
+        ClassifierSettings::Majority | ClassifierSettings::NearestNeighbour { .. } => 0.0,
+        ClassifierSettings::Svm(_) => 1.5 * thousands.powi(2),
+        ClassifierSettings::Logistic(_) => 1.0 * thousands,
+    }
 }
 
 /// Milliseconds of one thread and bytes in the cache for one image of ordinary size.
