@@ -80,7 +80,13 @@ fn thumbnails_stand_in_the_page_where_the_images_are_at_hand() {
     assert!(page(&place).contains("src=\"data:image/jpeg;base64,/9j/"));
     let ended = place.run("report --check --from featbench-report").with(1);
     assert!(ended.stdout.contains("report.html"), "{}", ended.stdout);
-    place.run("report --thumbnails --from featbench-report").with(2).saying(&["--thumbnails needs the images of photos"]);
+    place.run("report --thumbnails --from featbench-report").with(0);
+    assert!(page(&place).contains("data:image/jpeg"), "the folder is here under its name");
+    fs::rename(place.path("photos"), place.path("elsewhere")).unwrap();
+    place
+        .run("report --thumbnails --from featbench-report")
+        .with(2)
+        .saying(&["--thumbnails needs the images of photos"]);
     place.run("report --from featbench-report").with(0);
     assert!(page(&place) == plain, "without the option the page is the old one");
 }
