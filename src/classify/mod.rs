@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use scale::{Scale, Scaling};
 
 /// Raised whenever a fit of the same settings on the same vectors may come out differently.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +116,7 @@ impl ClassifierSettings {
                 let scale = settings.scale.fit(train.x);
                 let (x, val_x) = (scale.apply(train.x), scale.apply(val.x));
                 svm::count_correct_of(
+                    svm::Solver::default(),
                     &settings.points(),
                     Labelled { x: x.view(), y: train.y },
                     Labelled { x: val_x.view(), y: val.y },
