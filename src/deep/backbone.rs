@@ -16,7 +16,9 @@ use super::weights::{self, WeightsError, safetensors};
 use crate::image::tensor::{IMAGENET, Normalisation};
 use crate::names;
 
-const EMBEDDED: (&str, &[u8]) = ("resnet18-cntk", include_bytes!("../../models/resnet18-cntk.safetensors"));
+/// Name of the backbone that is part of the program.
+pub const EMBEDDED: &str = "resnet18-cntk";
+const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../models/resnet18-cntk.safetensors");
 
 /// What `models/models.toml` says of a backbone.
 #[derive(Debug, Clone, Deserialize)]
@@ -127,8 +129,8 @@ impl Backbone {
     /// The message names the file and what was expected, or says how to get the backbone.
     pub fn open(name: &str, folders: &[PathBuf]) -> Result<Backbone, BackboneError> {
         let entry = REGISTRY.get(name);
-        if name == EMBEDDED.0 {
-            return Backbone::checked(name, entry, Path::new("(embedded)"), Cow::Borrowed(EMBEDDED.1));
+        if name == EMBEDDED {
+            return Backbone::checked(name, entry, Path::new("(embedded)"), Cow::Borrowed(EMBEDDED_WEIGHTS));
         }
         let candidates = folders.iter().flat_map(|f| ["safetensors", "onnx"].map(|e| f.join(format!("{name}.{e}"))));
         let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
@@ -288,10 +290,10 @@ mod tests {
 
     #[test]
     fn weights_of_another_network_are_refused_by_name() {
-        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED.1);
+        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED_WEIGHTS);
         let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
         assert!(error.contains("resnet18.safetensors: tensor `layer4.2.bn1.bias` of shape [512]"), "{error}");
-        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED.1);
+        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
         assert_eq!(Backbone::open("mine", &folders).unwrap().dimension, 512, "read off the names");
     }
 

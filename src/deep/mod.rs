@@ -3,6 +3,7 @@
 //! only file that touches ONNX Runtime.
 
 pub mod backbone;
+pub mod cuda;
 pub mod extract;
 pub mod library;
 pub mod network;

@@ -42,6 +42,8 @@ pub struct Planned {
     pub canvas: Option<Canvas>,
     pub seed: u64,
     pub refit: Refit,
+    /// What its network runs on; the CPU where it has none.
+    pub device: Device,
 }
 
 impl Request {
@@ -132,5 +134,6 @@ fn plan_one(
         canvas,
         seed,
         refit,
+        device: if arm.uses_network() { request.device } else { Device::Cpu },
     })
 }

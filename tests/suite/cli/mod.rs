@@ -4,6 +4,7 @@
 mod bad_input;
 mod data;
 mod determinism;
+mod device;
 mod folders;
 mod help;
 mod list_doctor_cache;
