@@ -17,6 +17,9 @@ use crate::measure::plan::{FoundBackbone, Request};
 /// Draws the splits that a user's folder lacks; the seeds of `--seeds` are for the arms.
 const SPLIT_SEED: u64 = 0;
 
+/// Side of a network's input in pixels where nothing states another.
+const INPUT: u32 = 224;
+
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Data set: a name that `featbench list` shows, or a folder with SPLIT/CLASS/FILE or CLASS/FILE; repeatable
@@ -31,12 +34,13 @@ pub(super) struct Options {
     /// Network behind the deep arms
     #[arg(long, default_value = "resnet18-cntk", value_name = "NAME")]
     pub backbone: String,
-    /// Folder with networks, NAME.safetensors or NAME.onnx (also: the folders of FEATBENCH_MODELS); repeatable
+    /// Folder with networks, NAME.safetensors or NAME.onnx (also: the folders of FEATBENCH_MODELS); repeatable.
+    /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
     #[arg(long, value_name = "FOLDER")]
     pub model_dir: Vec<PathBuf>,
-    /// Side of the network's input in pixels
-    #[arg(long, default_value_t = 224, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
-    pub input: u32,
+    /// Side of the network's input in pixels [default: what its file states, else 224]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
+    pub input: Option<u32>,
     /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
     #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
     pub device: DeviceOption,
@@ -138,7 +142,7 @@ impl Options {
             arms: Arm::select(&self.arms)?,
             backbone: self.backbone.clone(),
             model_dirs: self.model_dir.clone(),
-            input: self.input,
+            input: self.input.unwrap_or(INPUT),
             seeds: without_repeats(&self.seeds),
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
             refit: self.refit,
@@ -148,6 +152,9 @@ impl Options {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
         let datasets = self.datasets()?;
         let backbone = request.find_backbone();
+        if let Some(Ok(backbone)) = &backbone {
+            request.input = self.input.or(backbone.input).unwrap_or(INPUT);
+        }
         let (device, fallback) = self.device.resolve(backbone.is_some())?;
         request.device = device;
         Ok(Job { datasets, request, backbone, fallback })

@@ -9,6 +9,7 @@ pub mod library;
 pub mod network;
 pub mod onnx;
 pub mod session;
+pub mod settings;
 pub mod weights;
 
 /// Numbers with a shape, row-major: a parameter of a network, or what comes out of one.

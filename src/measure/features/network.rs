@@ -57,7 +57,7 @@ impl Features for Network {
     }
 
     fn identity(&self) -> String {
-        format!("{} {} {VERSION}", self.backbone.sha256, self.runtime)
+        format!("{} {} {VERSION}", self.backbone.identity, self.runtime)
     }
 
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {

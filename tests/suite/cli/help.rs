@@ -85,7 +85,7 @@ fn every_option_is_explained() {
     }
     let help = help(&place, "report");
     for default in
-        ["[default: 224]", "[default: auto]", "[default: 0]", "[default: resnet18-cntk]", "[default: featbench-report]"]
+        ["else 224]", "[default: auto]", "[default: 0]", "[default: resnet18-cntk]", "[default: featbench-report]"]
     {
         assert!(help.contains(default), "{default} is missing:\n{help}");
     }

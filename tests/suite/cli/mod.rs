@@ -1,6 +1,7 @@
 //! Black-box tests of the commands: the program as a user starts it, in a folder of its own, with pictures drawn by
 //! code, an empty cache and small arms.
 
+mod backbones;
 mod bad_input;
 mod data;
 mod determinism;
