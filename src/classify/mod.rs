@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use scale::{Scale, Scaling};
 
 /// Raised whenever a fit of the same settings on the same vectors may come out differently.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,7 +96,8 @@ impl ClassifierSettings {
                 settings.points().into_iter().map(|point| Candidate::Svm { scale: settings.scale, point }).collect()
             }
             Self::Logistic(settings) => {
-                let penalty = |&alpha| Candidate::Logistic { scale: settings.scale, penalty: logistic::Penalty { alpha } };
+                let penalty =
+                    |&alpha| Candidate::Logistic { scale: settings.scale, penalty: logistic::Penalty { alpha } };
                 settings.alpha.iter().map(penalty).collect()
             }
         }
@@ -115,6 +116,7 @@ impl ClassifierSettings {
                 let scale = settings.scale.fit(train.x);
                 let (x, val_x) = (scale.apply(train.x), scale.apply(val.x));
                 svm::count_correct_of(
+                    svm::Solver::default(),
                     &settings.points(),
                     Labelled { x: x.view(), y: train.y },
                     Labelled { x: val_x.view(), y: val.y },

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// What was measured, and where its records are.
 pub(super) struct Measured {
     pub outcome: Outcome,
-    pub folders: Vec<PathBuf>,
+    pub folders: Vec<(Dataset, PathBuf)>,
 }
 
 /// Measures what is not recorded yet; `None` after a dry run.
@@ -67,12 +67,12 @@ pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
         return Ok(None);
     }
     let mut measured = Measured { outcome: Outcome::Complete, folders: Vec::new() };
-    for (dataset, plan) in datasets.iter().zip(&plans) {
+    for (dataset, plan) in datasets.into_iter().zip(&plans) {
         let folder = options.out.join(&dataset.name);
-        if session.all(dataset, plan, &folder)? == Outcome::Partial {
+        if session.all(&dataset, plan, &folder)? == Outcome::Partial {
             measured.outcome = Outcome::Partial;
         }
-        measured.folders.push(folder);
+        measured.folders.push((dataset, folder));
     }
     Ok(Some(measured))
 }
@@ -96,9 +96,8 @@ fn this_environment(request: &Request) -> Environment {
 impl Session<'_> {
     /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
     fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
-        let description = dataset.record(&self.canvases(folder));
-        let description = near_duplicates::add(description, dataset, &self.resources(None, 0))?;
         let open = if self.options.fresh { Store::create } else { Store::open };
+        let description = dataset.record(&self.canvases(folder));
         let mut store = open(folder, description, arm_records(&self.request.arms)?)?;
         dataset.write_manifest(folder)?;
         let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
@@ -114,8 +113,8 @@ impl Session<'_> {
             plan.len() - rest.len()
         ));
         warnings(&store.records().dataset.findings).iter().for_each(|line| self.progress.say(line));
+        let mut outcome = self.near_duplicates(dataset, &mut store)?;
         let environment_id = environment_id(&self.environment);
-        let mut outcome = Outcome::Complete;
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
             let resources = Resources { device: planned.device, ..self.resources(planned.canvas, planned.seed) };
@@ -127,6 +126,21 @@ impl Session<'_> {
             store.add(record, (&environment_id, self.environment.clone()))?;
         }
         Ok(outcome)
+    }
+
+    /// Looks for near-duplicates unless that is done; what keeps it from looking is said and stops nothing.
+    fn near_duplicates(&self, dataset: &Dataset, store: &mut Store) -> Result<Outcome> {
+        let description = store.records().dataset.clone();
+        if description.near_duplicate_rmse.is_some() {
+            return Ok(Outcome::Complete);
+        }
+        match near_duplicates::add(description, dataset, &self.resources(None, 0)) {
+            Ok(description) => store.describe(description).map(|()| Outcome::Complete),
+            Err(error) => {
+                self.progress.say(&format!("  near-duplicates were not looked for: {error:#}"));
+                Ok(Outcome::Partial)
+            }
+        }
     }
 
     /// Sides of the canvases that are asked for and of those that stay recorded.

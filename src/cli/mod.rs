@@ -7,6 +7,7 @@ mod list;
 mod measure;
 mod options;
 mod report;
+mod thumbnails;
 
 use std::process::ExitCode;
 

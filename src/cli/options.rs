@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::arm::Arm;
-use crate::dataset::{self, Dataset, Refit};
+use crate::dataset::{self, Dataset, DatasetError, Refit};
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, SessionError};
@@ -161,10 +161,9 @@ impl Options {
     }
 
     fn datasets(&self) -> Result<Vec<Dataset>> {
-        let open = |name: &String| Ok(Dataset::open(name, self.data_dir.as_deref(), SPLIT_SEED)?);
         let datasets: Vec<Dataset> = match &self.dataset[..] {
             [] => vec![self.default_dataset()?],
-            names => names.iter().map(open).collect::<Result<_>>()?,
+            names => names.iter().map(|name| open(name, self.data_dir.as_deref())).collect::<Result<_, _>>()?,
         };
         for (i, dataset) in datasets.iter().enumerate() {
             if lies_in(&self.out, &dataset.folder) {
@@ -188,14 +187,19 @@ impl Options {
     fn default_dataset(&self) -> Result<Dataset> {
         let mut absent = None;
         for registered in dataset::registry::registered() {
-            match Dataset::open(registered.name, self.data_dir.as_deref(), SPLIT_SEED) {
+            match open(registered.name, self.data_dir.as_deref()) {
                 Ok(dataset) => return Ok(dataset),
-                Err(error @ dataset::DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
+                Err(error @ DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
                 Err(error) => return Err(error.into()),
             }
         }
         Err(absent.context("no data sets are registered")?.into())
     }
+}
+
+/// The data set of this name or in this folder, with the splits that every command draws alike.
+pub(super) fn open(name_or_folder: &str, data_dir: Option<&Path>) -> Result<Dataset, DatasetError> {
+    Dataset::open(name_or_folder, data_dir, SPLIT_SEED)
 }
 
 /// Is `out` in or below `folder`? It need not exist yet.

@@ -4,13 +4,15 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 
+use crate::dataset::Dataset;
 use crate::record::Records;
 use crate::report;
 
-use super::options::Options;
+use super::options::{Options, open};
+use super::thumbnails::thumbnails;
 use super::{Outcome, measure};
 
 const EXAMPLES: &str = "\
@@ -19,6 +21,7 @@ Examples:
   featbench report --seeds 0,1,2 --canvas native --canvas 96
   featbench report --dataset photos --arms metadata-1nn,sift-bovw-svm,resnet-frozen-svm
   featbench report --from reports                    render again what is recorded below reports/
+  featbench report --thumbnails                      with the listed images in the page
   featbench report --check --from reports            are the reports there what their records give?";
 
 #[derive(Debug, ClapArgs)]
@@ -32,6 +35,9 @@ pub(super) struct Args {
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
     #[arg(long, requires = "from")]
     check: bool,
+    /// Show the listed images in the page (errors, near-duplicates); such a page is as public as they are
+    #[arg(long, conflicts_with = "check")]
+    thumbnails: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -43,22 +49,38 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         if args.check {
             return check(&folders);
         }
-        folders.iter().try_for_each(|folder| render(folder))?;
+        folders.iter().try_for_each(|folder| render(folder, args.thumbnails, None))?;
         return Ok(Outcome::Complete);
     }
     let Some(measured) = measure::measure(&args.options)? else { return Ok(Outcome::Complete) };
-    measured.folders.iter().try_for_each(|folder| render(folder))?;
+    measured.folders.iter().try_for_each(|(dataset, folder)| render(folder, args.thumbnails, Some(dataset)))?;
     Ok(measured.outcome)
 }
 
-/// Writes the views of one folder of records and shows the short one.
-fn render(folder: &Path) -> Result<()> {
+/// Writes the views of one folder of records and shows the short one. Thumbnails are of `dataset`, or else of the
+/// registered data set that the records name.
+fn render(folder: &Path, with_thumbnails: bool, dataset: Option<&Dataset>) -> Result<()> {
     let records = Records::read(folder)?;
     report::write(&records, folder)?;
+    if with_thumbnails {
+        let thumbnails = match dataset {
+            Some(dataset) => thumbnails(&records, dataset)?,
+            None => thumbnails(&records, &registered(&records.dataset.name)?)?,
+        };
+        report::write_page(&records, folder, &thumbnails)?;
+    }
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     print!("{}", report::terminal(&records, terminal_width(), colour)?);
     println!("\n{}", folder.join("report.md").display());
     Ok(())
+}
+
+fn registered(name: &str) -> Result<Dataset> {
+    open(name, None).with_context(|| {
+        format!(
+            "--thumbnails needs the images of {name}: name their folder in FEATBENCH_DATA, or use --dataset in the place of --from"
+        )
+    })
 }
 
 /// Says of each folder of records whether its report is what they give.

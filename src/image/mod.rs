@@ -6,6 +6,7 @@ pub mod decode;
 pub mod header;
 pub mod resize;
 pub mod tensor;
+pub mod thumbnail;
 
 use std::sync::Once;
 

@@ -27,36 +27,44 @@ const STEP: usize = 6 * SIDE as usize;
 /// Images whose thumbnails are in memory as floating-point numbers at a time.
 const BLOCK: usize = 1024;
 
-/// A reported image with its nearest other image, by index, and the sum of their squared differences.
+/// A reported image with the image that it resembles, by index (selection images after those of train), and the sum
+/// of their squared differences.
 type Near = (usize, usize, u32);
 
-/// Adds to a data set's description each reported image whose nearest train or selection image is a near-duplicate,
-/// in the order of the reported images; of equally near ones the first counts, train before selection.
+/// Adds to a data set's description each reported image that has a near-duplicate, in their order, with the nearest
+/// train image, or where train has none with the nearest selection image. Of equally near ones the first counts.
 ///
 /// # Errors
 /// An image that can't be read, a cache that can't be written.
 pub fn add(record: DatasetRecord, dataset: &Dataset, resources: &Resources) -> Result<DatasetRecord> {
     let splits = &dataset.splits;
     let (reported, train) = (splits.test.images(), splits.train.images());
-    let others: Vec<Arc<ImageFile>> = train.iter().chain(splits.val.images()).cloned().collect();
+    let val = splits.val.images();
     let near_duplicate = |&(image, other, squares): &Near| NearDuplicate {
         image: reported[image].id.clone(),
-        other: others[other].id.clone(),
+        other: train.get(other).unwrap_or_else(|| &val[other - train.len()]).id.clone(),
         other_role: if other < train.len() { "train" } else { "val" }.into(),
         rmse: (f64::from(squares) / VALUES as f64).sqrt(),
     };
-    let near_duplicates = find(reported, &others, resources)?.iter().map(near_duplicate).collect();
+    let near_duplicates = find(reported, train, val, resources)?.iter().map(near_duplicate).collect();
     Ok(DatasetRecord { near_duplicates, near_duplicate_rmse: Some(RMSE), ..record })
 }
 
-fn find(reported: &[Arc<ImageFile>], others: &[Arc<ImageFile>], resources: &Resources) -> Result<Vec<Near>> {
-    let hashes = |images: &[Arc<ImageFile>]| images.iter().map(|image| image.sha256.clone()).collect::<Vec<_>>();
-    let ingredients = (SIDE, RMSE, decode::version(), hashes(reported), hashes(others));
+type Images = [Arc<ImageFile>];
+
+fn find(reported: &Images, train: &Images, val: &Images, resources: &Resources) -> Result<Vec<Near>> {
+    let hashes = [reported, train, val].map(features::hashes);
+    let ingredients = (SIDE, RMSE, decode::version(), hashes);
     resources.cache.get_or(&Key::new("near-duplicates", VERSION, &ingredients)?, || {
-        let (reported, others) = (thumbnails(reported, resources)?, thumbnails(others, resources)?);
+        let reported = thumbnails(reported, resources)?;
+        let (train, val) = (thumbnails(train, resources)?, thumbnails(val, resources)?);
         let bar = resources.progress.spinner("looking for near-duplicates");
-        let nearest = |image: usize| nearest(&reported[image], &others).map(|(other, squares)| (image, other, squares));
-        let near = (0..reported.len()).into_par_iter().filter_map(nearest).collect();
+        let in_val = |image: usize| nearest(&reported[image], &val).map(|(i, squares)| (train.len() + i, squares));
+        let in_either = |image: usize| {
+            let (other, squares) = nearest(&reported[image], &train).or_else(|| in_val(image))?;
+            Some((image, other, squares))
+        };
+        let near = (0..reported.len()).into_par_iter().filter_map(in_either).collect();
         drop(bar);
         Ok(near)
     })

@@ -182,7 +182,7 @@ impl Records {
 
 impl Store {
     /// Opens `folder`, creating it. What is recorded there is kept as long as the data set's manifest is the same;
-    /// the data set's description and those of `arms` are brought up to date. It writes at once, so that a folder
+    /// the data set's description (but for near-duplicates that were found) and those of `arms` are brought up to date. It writes at once, so that a folder
     /// that can't be written is known before anything is measured.
     ///
     /// # Errors
@@ -194,8 +194,11 @@ impl Store {
         let mut fresh = records.clone();
         if fresh.dataset.manifest_sha256 != dataset.manifest_sha256 {
             fresh.runs.clear();
+            fresh.dataset = dataset;
+        } else {
+            let DatasetRecord { near_duplicate_rmse, near_duplicates, .. } = fresh.dataset;
+            fresh.dataset = DatasetRecord { near_duplicate_rmse, near_duplicates, ..dataset };
         }
-        fresh.dataset = dataset;
         fresh.arms.retain(|arm, _| fresh.runs.iter().any(|run| run.arm == *arm));
         fresh.arms.extend(arms);
         let mut store = Store { folder: folder.to_path_buf(), records };
@@ -227,6 +230,14 @@ impl Store {
     pub fn canvases(folder: &Path) -> Vec<u32> {
         let runs = table::read::<RunRow>(folder).unwrap_or_default();
         runs.iter().filter_map(|run| run.canvas.parse().ok()).collect()
+    }
+
+    /// Puts another description of the same data set in the place of the recorded one.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn describe(&mut self, dataset: DatasetRecord) -> Result<()> {
+        self.replace(Records { dataset, ..self.records.clone() })
     }
 
     pub fn records(&self) -> &Records {

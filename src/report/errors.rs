@@ -130,7 +130,7 @@ fn worst(classes: &[&str], run: &Run) -> Table {
         table.push(
             "",
             vec![
-                Cell::text(judged.image),
+                Cell::image(judged.image),
                 Cell::text(classes[judged.truth]),
                 Cell::text(classes[judged.predicted]),
                 Cell::number(margin, significant(margin, 3)),
@@ -156,7 +156,7 @@ pub fn hard(summary: &Summary, column: &Column) -> (usize, Table) {
     wrong.retain(|_, judged| judged.len() == arms.len());
     for (image, judged) in wrong.iter().take(HARD) {
         let guesses = judged.iter().map(|j| Cell::text(summary.classes[j.predicted]));
-        let head = [Cell::text(*image), Cell::text(summary.classes[judged[0].truth])];
+        let head = [Cell::image(*image), Cell::text(summary.classes[judged[0].truth])];
         table.push("", head.into_iter().chain(guesses).collect());
     }
     (wrong.len(), table)

@@ -1,7 +1,7 @@
 //! The report as one page that needs nothing else: style, pictures, script and the predictions behind every cell of
 //! a confusion matrix are inside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 use minijinja::context;
@@ -17,6 +17,9 @@ use super::view::View;
 
 const STYLE: &str = include_str!("templates/page.css");
 const SCRIPT: &str = include_str!("templates/page.js");
+
+/// Pictures of images as data URLs, by the images' paths inside the data set.
+pub type Thumbnails = BTreeMap<String, String>;
 
 /// What the script needs to name the images behind a cell: small, since images and classes are numbers.
 #[derive(Debug, Serialize)]
@@ -39,8 +42,16 @@ struct Hard {
     more: String,
 }
 
+/// Paths of the images that the page lists one by one: those whose thumbnails it can show.
+pub fn listed(summary: &Summary, view: &View) -> BTreeSet<String> {
+    let (errors, hard) = (errors(summary), hard_images(summary, view));
+    let tables = errors.iter().map(|errors| &errors.worst).chain(hard.iter().map(|hard| &hard.table));
+    let cells = tables.chain([&view.near_duplicates.images]).flat_map(|table| &table.rows).flat_map(|row| &row.cells);
+    cells.filter(|cell| cell.image).map(|cell| cell.text.clone()).collect()
+}
+
 /// `report.html`.
-pub fn html(summary: &Summary, view: &View) -> Result<String> {
+pub fn html(summary: &Summary, view: &View, thumbnails: &Thumbnails) -> Result<String> {
     let errors: Vec<Errors> = errors(summary);
     // In a script element only `<` could end it early.
     let predictions = serde_json::to_string(&Predictions::of(summary))?.replace('<', "\\u003c");
@@ -51,6 +62,7 @@ pub fn html(summary: &Summary, view: &View) -> Result<String> {
         longest => summary.classes.iter().map(|class| class.chars().count()).max(),
         hard => Serde(&hard_images(summary, view)),
         predictions,
+        thumbnails,
         page_style => STYLE,
         figure_style => FIGURE_STYLE,
         script => SCRIPT,

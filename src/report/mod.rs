@@ -18,6 +18,7 @@ mod templates;
 mod terminal;
 mod view;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +28,11 @@ use crate::record::Records;
 use crate::record::files::replace;
 
 pub use check::{Difference, Kind, check};
+pub use html::Thumbnails;
 use summary::Summary;
 use view::View;
+
+const PAGE: &str = "report.html";
 
 /// One file of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +52,7 @@ pub fn files(records: &Records) -> Result<Vec<File>> {
     let mut files = vec![
         File { path: "summary.csv".to_owned(), bytes: csv::csv(&summary)? },
         File { path: "report.md".to_owned(), bytes: markdown::markdown(&view)?.into_bytes() },
-        File { path: "report.html".to_owned(), bytes: html::html(&summary, &view)?.into_bytes() },
+        File { path: PAGE.to_owned(), bytes: html::html(&summary, &view, &Thumbnails::new())?.into_bytes() },
     ];
     for figure in &view.figures {
         files.push(File { path: format!("plots/{}.svg", figure.name), bytes: templates::svg(figure)?.into_bytes() });
@@ -67,6 +71,25 @@ pub fn write(records: &Records, folder: &Path) -> Result<Vec<PathBuf>> {
         fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
     }
     Ok(paths)
+}
+
+/// Paths, inside the data set, of the images that the page lists one by one.
+///
+/// # Errors
+/// Records that contradict each other.
+pub fn listed_images(records: &Records) -> Result<BTreeSet<String>> {
+    let summary = Summary::of(records)?;
+    Ok(html::listed(&summary, &View::of(&summary)))
+}
+
+/// Writes the page of [`write()`] again, with thumbnails. It is no longer what the records alone give.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_page(records: &Records, folder: &Path, thumbnails: &Thumbnails) -> Result<PathBuf> {
+    let summary = Summary::of(records)?;
+    let page = html::html(&summary, &View::of(&summary), thumbnails)?;
+    write_file(&File { path: PAGE.to_owned(), bytes: page.into_bytes() }, folder)
 }
 
 /// Pictures in `plots/` that are not among the `current` files, sorted. The folder belongs to the report: one that it

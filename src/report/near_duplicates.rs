@@ -53,7 +53,7 @@ fn images(summary: &Summary) -> Table {
     for near in found.into_iter().take(LISTED) {
         let role = if near.other_role == "val" { "selection" } else { &near.other_role };
         let rmse = Cell::number(near.rmse, significant(near.rmse, 2));
-        table.push("", vec![Cell::text(&*near.image), Cell::text(&*near.other), Cell::text(role), rmse]);
+        table.push("", vec![Cell::image(&*near.image), Cell::image(&*near.other), Cell::text(role), rmse]);
     }
     table
 }

@@ -34,6 +34,8 @@ pub struct Cell {
     pub number: Option<f64>,
     /// Not prose but a name or setting, printed as code.
     pub code: bool,
+    /// Path of an image inside the data set; a page that has its thumbnail shows it.
+    pub image: bool,
 }
 
 impl Table {
@@ -84,16 +86,20 @@ impl Table {
 
 impl Cell {
     pub fn text(text: impl Into<String>) -> Cell {
-        Cell { text: text.into(), number: None, code: false }
+        Cell { text: text.into(), number: None, code: false, image: false }
     }
 
     pub fn code(text: impl Into<String>) -> Cell {
         Cell { code: true, ..Cell::text(text) }
     }
 
+    pub fn image(path: impl Into<String>) -> Cell {
+        Cell { image: true, ..Cell::text(path) }
+    }
+
     /// The number keeps 6 significant digits: the last bits of a logarithm differ between machines, a page may not.
     pub fn number(value: f64, text: impl Into<String>) -> Cell {
-        Cell { text: text.into(), number: format!("{value:.5e}").parse().ok(), code: false }
+        Cell { number: format!("{value:.5e}").parse().ok(), ..Cell::text(text) }
     }
 
     /// A number that may be undefined.

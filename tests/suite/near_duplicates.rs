@@ -41,8 +41,7 @@ fn described(name: &str) -> Option<DatasetRecord> {
 fn mini_natural_images() {
     let Some(record) = described("mini-natural-images") else { return };
     let mut classes: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for near in &record.near_duplicates {
-        eprintln!("{near:?}");
+    for near in record.near_duplicates.iter().filter(|near| near.other_role == "train") {
         let class = near.image.split('/').nth(1).unwrap();
         classes.entry(class).or_default().push(near.rmse);
     }

@@ -69,6 +69,29 @@ fn a_report_is_measured_written_and_rendered_again_byte_for_byte() {
 }
 
 #[test]
+fn thumbnails_stand_in_the_page_where_the_images_are_at_hand() {
+    let place = Place::with_photos();
+    let report = "report --dataset photos --arms thumbnail-1nn,metadata-1nn";
+    let page = |place: &Place| place.read(&format!("{OUT}/report.html"));
+    place.run(report).with(0);
+    let plain = page(&place);
+    assert!(!plain.contains("data:image/"));
+    place.run(&format!("{report} --thumbnails")).with(0).saying(&["2 runs, 2 of them recorded"]);
+    assert!(page(&place).contains("src=\"data:image/jpeg;base64,/9j/"));
+    let ended = place.run("report --check --from featbench-report").with(1);
+    assert!(ended.stdout.contains("report.html"), "{}", ended.stdout);
+    place.run("report --thumbnails --from featbench-report").with(0);
+    assert!(page(&place).contains("data:image/jpeg"), "the folder is here under its name");
+    fs::rename(place.path("photos"), place.path("elsewhere")).unwrap();
+    place
+        .run("report --thumbnails --from featbench-report")
+        .with(2)
+        .saying(&["--thumbnails needs the images of photos"]);
+    place.run("report --from featbench-report").with(0);
+    assert!(page(&place) == plain, "without the option the page is the old one");
+}
+
+#[test]
 fn a_dry_run_measures_nothing_and_writes_nothing() {
     let place = Place::with_photos();
     let before = place.files("");
