@@ -11,7 +11,7 @@ help:
 	@echo 'make bench    set up, run the benchmarks'
 	@echo 'make lint     formatting, clippy and documentation, warnings denied; committed reports against their records'
 	@echo 'make build    set up, build'
-	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA)'
+	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA, CUDA=0: without)'
 
 setup:
 	@CUDA=$(CUDA) setup/install.sh

@@ -115,20 +115,35 @@ check_platform() {
     esac
 }
 
-# Sets `cuda` to yes or no, and stops where CUDA was asked for and can't be had.
+# Version of the NVIDIA driver; `unknown` where only its library is seen, nothing without one.
+driver_version() {
+    local found
+    found=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) ||
+        found=$(sed -n 's/^NVRM version:.* \([0-9]\+\.[0-9.]\+\) .*/\1/p' /proc/driver/nvidia/version 2>/dev/null) ||
+        found=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | sed -n 's/.*libcuda\.so\.1 .*/unknown/p' | head -n 1)
+    echo "$found"
+}
+
+# Sets `cuda` to yes or no. What speaks against it stops the set-up where CUDA was asked for, and is said otherwise.
 decide_cuda() {
-    local driver
-    driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || driver=
+    local driver against=
     cuda=no
+    driver=$(driver_version)
     case "${CUDA:-}" in
     1 | yes) cuda=yes ;;
     "") [ -z "$driver" ] || cuda=yes ;;
     esac
     [ $cuda = yes ] || return 0
-    [ "$(uname -m)" = x86_64 ] || stop "the CUDA provider is pinned for x86_64 only: run it with CUDA=0"
-    [ -n "$driver" ] || say "no NVIDIA driver answers here: the CUDA libraries are unpacked but can't be used"
-    [ -z "$driver" ] || [ "${driver%%.*}" -ge 580 ] ||
-        stop "NVIDIA driver $driver is too old for CUDA 13: install 580 or newer, or run it with CUDA=0"
+    [ "$(uname -m)" = x86_64 ] || against="the CUDA provider is pinned for x86_64 only"
+    case "$driver" in
+    "") say "no NVIDIA driver answers here: the CUDA libraries are unpacked but can't be used" ;;
+    unknown) ;;
+    *) [ "${driver%%.*}" -ge 580 ] || against="NVIDIA driver $driver is too old for CUDA 13, which wants 580 or newer" ;;
+    esac
+    [ -n "$against" ] || return 0
+    [ -z "${CUDA:-}" ] || stop "$against: run it with CUDA=0"
+    say "$against: without CUDA"
+    cuda=no
 }
 
 check_rust

@@ -5,8 +5,9 @@ use std::fs;
 use anyhow::Result;
 
 use crate::dataset;
-use crate::deep::backbone::Backbone;
-use crate::deep::session::{Device, Runtime};
+use crate::deep::cuda::CudaError;
+use crate::deep::extract;
+use crate::deep::session::{Device, Runtime, SessionError};
 use crate::image::decode;
 use crate::measure::cache::Cache;
 
@@ -27,12 +28,11 @@ pub(super) fn run() -> Result<Outcome> {
     match Runtime::get() {
         Ok(runtime) => {
             line("ONNX Runtime", Ok(format!("{} ({})", runtime.version(), runtime.path.display())));
-            let devices: Vec<&str> = runtime.devices().iter().map(|device| device.name()).collect();
-            line("devices", Ok(devices.join(", ")));
+            line("backbone", extract::probe(Device::Cpu).map(|name| format!("{name} runs")).map_err(|e| e.to_string()));
+            line("CUDA", cuda());
         }
         Err(error) => line("ONNX Runtime", Err(error.to_string())),
     }
-    line("backbone", embedded_backbone());
     line("cores", Ok(std::thread::available_parallelism().map_or(1, usize::from).to_string()));
     line("cache", writable_cache());
     for listed in dataset::list(None) {
@@ -42,13 +42,13 @@ pub(super) fn run() -> Result<Outcome> {
     Ok(if healthy { Outcome::Complete } else { Outcome::Partial })
 }
 
-/// The embedded network, run once.
-fn embedded_backbone() -> Result<String, String> {
-    let backbone = Backbone::open("resnet18-cntk", &[]).map_err(|error| error.to_string())?;
-    let mut extractor =
-        crate::deep::extract::Extractor::new(&backbone, Device::Cpu, 32, 1).map_err(|error| error.to_string())?;
-    let features = extractor.features(&vec![0.0; extractor.image_len()]).map_err(|error| error.to_string())?;
-    Ok(format!("{} runs, {} features", backbone.name, features.len()))
+/// A machine without an NVIDIA driver lacks nothing.
+fn cuda() -> Result<String, String> {
+    match extract::probe(Device::Cuda) {
+        Ok(name) => Ok(format!("{name} runs, and computes what the CPU computes ({})", Device::Cuda.provider())),
+        Err(SessionError::Cuda(CudaError::NoDriver)) => Ok(format!("not used: {}", CudaError::NoDriver)),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn writable_cache() -> Result<String, String> {

@@ -45,7 +45,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let folders = backbone::model_folders(&args.model_dir);
     for name in backbone::names(&folders) {
         match Backbone::open(&name, &folders) {
-            Ok(found) => line(&name, true, &format!("{} features", found.dimension)),
+            Ok(found) => {
+                let input = found.input.map(|side| format!(", input {side} px")).unwrap_or_default();
+                line(&name, true, &format!("{} features{input}", found.dimension));
+            }
             Err(error) => line(&name, false, &error.to_string()),
         }
     }

@@ -26,7 +26,8 @@ Examples:
   featbench measure --dry-run                                  what would run, and how long it may take
   featbench measure --arms sift-bovw-svm,orb-bovw-svm          two arms only
   featbench measure --arms my-sift.toml --dataset photos       an arm of your own on a folder of your own
-  featbench measure --backbone resnet50 --model-dir ~/models   another network
+  featbench measure --backbone resnet50 --model-dir ~/models   another network, resnet50.onnx or .safetensors there
+  featbench measure --device cuda --out cuda-report            its network on an NVIDIA GPU, or not at all
 
 Killed in the middle, the same command goes on where it stopped.";
 
@@ -49,8 +50,7 @@ pub(super) struct Measured {
 
 /// Measures what is not recorded yet; `None` after a dry run.
 pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
-    let Job { datasets, request } = options.job()?;
-    let backbone = request.find_backbone();
+    let Job { datasets, request, backbone, fallback } = options.job()?;
     let session = Session {
         cache: Cache::open(Cache::default_folder()?, options.fresh),
         progress: Progress::on_terminal(),
@@ -61,6 +61,7 @@ pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
     };
     let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
     let plans = plans.collect::<Result<Vec<_>>>()?;
+    fallback.iter().for_each(|reason| session.progress.say(reason));
     if options.dry_run {
         datasets.iter().zip(&plans).for_each(|(dataset, plan)| session.preview(dataset, plan));
         return Ok(None);
@@ -116,7 +117,7 @@ impl Session<'_> {
         let environment_id = environment_id(&self.environment);
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
-            let resources = self.resources(planned.canvas, planned.seed);
+            let resources = Resources { device: planned.device, ..self.resources(planned.canvas, planned.seed) };
             let record = measuring::run(planned, self.request, dataset, &resources, &environment_id);
             if record.run.status != Status::Ok {
                 self.progress.say(&format!("  {}", record.run.reason));

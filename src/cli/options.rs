@@ -9,11 +9,16 @@ use clap::Args;
 
 use crate::arm::Arm;
 use crate::dataset::{self, Dataset, DatasetError, Refit};
-use crate::deep::session::Device;
-use crate::measure::plan::Request;
+use crate::deep::cuda::CudaError;
+use crate::deep::extract;
+use crate::deep::session::{Device, SessionError};
+use crate::measure::plan::{FoundBackbone, Request};
 
 /// Draws the splits that a user's folder lacks; the seeds of `--seeds` are for the arms.
 const SPLIT_SEED: u64 = 0;
+
+/// Side of a network's input in pixels where nothing states another.
+const INPUT: u32 = 224;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -29,12 +34,16 @@ pub(super) struct Options {
     /// Network behind the deep arms
     #[arg(long, default_value = "resnet18-cntk", value_name = "NAME")]
     pub backbone: String,
-    /// Folder with networks, NAME.safetensors or NAME.onnx (also: the folders of FEATBENCH_MODELS); repeatable
+    /// Folder with networks, NAME.safetensors or NAME.onnx (also: the folders of FEATBENCH_MODELS); repeatable.
+    /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
     #[arg(long, value_name = "FOLDER")]
     pub model_dir: Vec<PathBuf>,
-    /// Side of the network's input in pixels
-    #[arg(long, default_value_t = 224, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
-    pub input: u32,
+    /// Side of the network's input in pixels [default: what its file states, else 224]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
+    pub input: Option<u32>,
+    /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
+    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
+    pub device: DeviceOption,
     /// Seeds, each a run of its own
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,...")]
     pub seeds: Vec<u64>,
@@ -56,6 +65,38 @@ pub(super) struct Options {
     /// Say what would run, how long it may take and what it may put on disk, and stop
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DeviceOption {
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+impl DeviceOption {
+    /// The device that will run, and where that is not a GPU that might have been, why.
+    ///
+    /// # Errors
+    /// CUDA was asked for and does not work.
+    fn resolve(self, networks: bool) -> Result<(Device, Option<String>), SessionError> {
+        match self {
+            DeviceOption::Cuda => extract::probe(Device::Cuda).map(|_| (Device::Cuda, None)),
+            DeviceOption::Auto if networks => Ok(match extract::probe(Device::Cuda) {
+                Ok(_) => (Device::Cuda, None),
+                // without the library no network runs at all, and each says so
+                Err(SessionError::Library(_) | SessionError::Load { .. }) => (Device::Cpu, None),
+                // nothing to remedy
+                Err(SessionError::Cuda(reason @ CudaError::NoDriver)) => (Device::Cpu, Some(on_the_cpu(&reason))),
+                Err(reason) => (Device::Cpu, Some(on_the_cpu(&reason))),
+            }),
+            _ => Ok((Device::Cpu, None)),
+        }
+    }
+}
+
+fn on_the_cpu(reason: &dyn std::fmt::Display) -> String {
+    format!("networks run on the CPU: {reason}")
 }
 
 /// `native`, or the side of a canvas.
@@ -86,18 +127,22 @@ fn refit(text: &str) -> Result<Refit, String> {
 pub(super) struct Job {
     pub datasets: Vec<Dataset>,
     pub request: Request,
+    /// The network of the arms that use one.
+    pub backbone: Option<FoundBackbone>,
+    /// Why `--device auto` took the CPU, in a line to be said.
+    pub fallback: Option<String>,
 }
 
 impl Options {
     /// # Errors
-    /// Unknown names, a data set that is not here or not as its manifest says.
+    /// Unknown names, a data set that is not here or not as its manifest says, a device that does not work.
     pub fn job(&self) -> Result<Job> {
         let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-        let request = Request {
+        let mut request = Request {
             arms: Arm::select(&self.arms)?,
             backbone: self.backbone.clone(),
             model_dirs: self.model_dir.clone(),
-            input: self.input,
+            input: self.input.unwrap_or(INPUT),
             seeds: without_repeats(&self.seeds),
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
             refit: self.refit,
@@ -105,7 +150,14 @@ impl Options {
             device: Device::Cpu,
         };
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
-        Ok(Job { datasets: self.datasets()?, request })
+        let datasets = self.datasets()?;
+        let backbone = request.find_backbone();
+        if let Some(Ok(backbone)) = &backbone {
+            request.input = self.input.or(backbone.input).unwrap_or(INPUT);
+        }
+        let (device, fallback) = self.device.resolve(backbone.is_some())?;
+        request.device = device;
+        Ok(Job { datasets, request, backbone, fallback })
     }
 
     fn datasets(&self) -> Result<Vec<Dataset>> {

@@ -1,5 +1,5 @@
 //! Backbones: pretrained networks by name. One (`resnet18-cntk`) is part of the program; the others are files of the
-//! user's, `NAME.safetensors` with torchvision's tensor names or `NAME.onnx`.
+//! user's, `NAME.safetensors` with torchvision's tensor names or `NAME.onnx`, with `NAME.toml` beside it where need be.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +12,14 @@ use sha2::{Digest, Sha256};
 use super::network::{FEATURES, INPUT, resnet};
 use super::onnx::{ModelProto, ports::Ports};
 use super::session::SessionError;
+use super::settings::Settings;
 use super::weights::{self, WeightsError, safetensors};
 use crate::image::tensor::{IMAGENET, Normalisation};
 use crate::names;
 
-const EMBEDDED: (&str, &[u8]) = ("resnet18-cntk", include_bytes!("../../models/resnet18-cntk.safetensors"));
+/// Name of the backbone that is part of the program.
+pub const EMBEDDED: &str = "resnet18-cntk";
+const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../models/resnet18-cntk.safetensors");
 
 /// What `models/models.toml` says of a backbone.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +73,8 @@ pub enum BackboneError {
     Weights { path: PathBuf, reason: WeightsError },
     #[error("{}: {reason}", path.display())]
     Onnx { path: PathBuf, reason: String },
+    #[error("{}: {reason}", path.display())]
+    Settings { path: PathBuf, reason: String },
     #[error("backbone `{name}`: an input of {side} px does not fit; its side must be {expected}")]
     Side { name: String, side: usize, expected: String },
     #[error("backbone `{name}`: {reason}")]
@@ -86,8 +91,11 @@ pub struct Backbone {
     pub dimension: usize,
     /// What the input is normalised with.
     pub normalisation: Normalisation,
-    /// SHA-256 of the file, lower-case hex: its identity in records and cache keys.
-    pub sha256: String,
+    /// Side of the input in pixels that its file states or fixes.
+    pub input: Option<u32>,
+    /// What its features depend on, besides the side of the input: SHA-256 of the file, lower-case hex, and the
+    /// settings beside it.
+    pub identity: String,
     /// How the graph is fed and read.
     pub ports: Ports,
     input_multiple: usize,
@@ -120,15 +128,14 @@ pub fn names(folders: &[PathBuf]) -> Vec<String> {
 
 impl Backbone {
     /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors` or `NAME.onnx`) and
-    /// checks it: hash, every tensor's name and shape, or an ONNX file's input and output. A name that is not in the
-    /// registry gets ImageNet's normalisation.
+    /// checks it: hash, every tensor's name and shape, or an ONNX file's input and output, and the settings beside it.
+    /// A name that is not in the registry gets ImageNet's normalisation, unless its settings state another.
     ///
     /// # Errors
     /// The message names the file and what was expected, or says how to get the backbone.
     pub fn open(name: &str, folders: &[PathBuf]) -> Result<Backbone, BackboneError> {
-        let entry = REGISTRY.get(name);
-        if name == EMBEDDED.0 {
-            return Backbone::checked(name, entry, Path::new("(embedded)"), Cow::Borrowed(EMBEDDED.1));
+        if name == EMBEDDED {
+            return Backbone::checked(name, Path::new("(embedded)"), Cow::Borrowed(EMBEDDED_WEIGHTS), None);
         }
         let candidates = folders.iter().flat_map(|f| ["safetensors", "onnx"].map(|e| f.join(format!("{name}.{e}"))));
         let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
@@ -136,32 +143,51 @@ impl Backbone {
         };
         let bytes = std::fs::read(&path)
             .map_err(|e| BackboneError::Read { path: path.clone(), reason: format!("can't be read: {e}") })?;
-        Backbone::checked(name, entry, &path, Cow::Owned(bytes))
+        let settings = Settings::beside(&path)
+            .map_err(|reason| BackboneError::Settings { path: path.with_extension("toml"), reason })?;
+        Backbone::checked(name, &path, Cow::Owned(bytes), settings)
     }
 
     fn checked(
         name: &str,
-        entry: Option<&Entry>,
         path: &Path,
         bytes: Cow<'static, [u8]>,
+        settings: Option<Settings>,
     ) -> Result<Backbone, BackboneError> {
+        let entry = REGISTRY.get(name);
         let sha256 = verified_hash(entry, path, &bytes)?;
-        let (content, dimension, ports) = if path.extension().is_some_and(|e| e == "onnx") {
+        let (content, dimension, ports, settings) = if path.extension().is_some_and(|e| e == "onnx") {
             let failed = |reason: String| BackboneError::Onnx { path: path.to_owned(), reason };
             let model = ModelProto::read(&bytes).map_err(|e| failed(e.to_string()))?;
-            let (ports, dimension) = Ports::of(&model.graph.unwrap_or_default()).map_err(failed)?;
-            (Content::Onnx(bytes.into_owned()), dimension, ports)
+            let settings = settings.map_or_else(|| Settings::within(&model), |stated| Ok(Some(stated)));
+            let settings = settings.map_err(failed)?.unwrap_or_default();
+            let graph = model.graph.unwrap_or_default();
+            let (ports, dimension) = Ports::of(&graph, settings.output.as_deref()).map_err(failed)?;
+            (Content::Onnx(bytes.into_owned()), dimension, ports, settings)
         } else {
             let network =
                 resnet_of(entry, &bytes).map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
-            let dimension = network.network().dimension;
-            (Content::Weights(network, bytes), dimension, Ports::free(INPUT, FEATURES))
+            let (dimension, settings) = (network.network().dimension, settings.unwrap_or_default());
+            if let Some(output) = &settings.output {
+                let reason = format!("output = \"{output}\" is for ONNX files; weights have `{FEATURES}` only");
+                return Err(BackboneError::Settings { path: path.with_extension("toml"), reason });
+            }
+            (Content::Weights(network, bytes), dimension, Ports::free(INPUT, FEATURES), settings)
         };
-        let normalisation =
-            entry.map_or(IMAGENET, |entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
-        let input_multiple = entry.map_or(1, |entry| entry.input_multiple);
-        let (name, path) = (name.to_owned(), path.to_owned());
-        Ok(Backbone { name, dimension, normalisation, sha256, ports, input_multiple, path, content })
+        let registered = entry.map_or(IMAGENET, |entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
+        let backbone = Backbone {
+            name: name.to_owned(),
+            dimension,
+            normalisation: settings.normalisation.unwrap_or(registered),
+            input: settings.input.or(ports.side.and_then(|side| side.try_into().ok())),
+            identity: sha256 + &settings.identity(),
+            ports,
+            input_multiple: entry.map_or(1, |entry| entry.input_multiple),
+            path: path.to_owned(),
+            content,
+        };
+        settings.input.map_or(Ok(()), |side| backbone.check_side(side as usize))?;
+        Ok(backbone)
     }
 
     /// The network as the bytes of an ONNX file, weights included: as large as the weights in f32.
@@ -180,7 +206,7 @@ impl Backbone {
     /// May an input have this side, in pixels?
     pub fn check_side(&self, side: usize) -> Result<(), BackboneError> {
         let expected = match self.ports.side {
-            Some(fixed) if fixed != side => format!("{fixed} px"),
+            Some(fixed) if fixed != side => format!("{fixed} px, which its file fixes"),
             None if side == 0 || !side.is_multiple_of(self.input_multiple) => {
                 format!("a multiple of {} px", self.input_multiple)
             }
@@ -233,7 +259,7 @@ fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
 mod tests {
     use super::*;
     use crate::deep::network::resnet::{Block, ResNet};
-    use crate::deep::onnx::{Attribute, Dimension, Graph};
+    use crate::deep::onnx::{Attribute, Dimension, Graph, StringStringEntryProto};
 
     fn folder_with(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Vec<PathBuf>) {
         let folder = tempfile::tempdir().unwrap();
@@ -256,7 +282,7 @@ mod tests {
     #[test]
     fn the_embedded_weights_are_the_registered_ones() {
         let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert_eq!(Some(&backbone.sha256), REGISTRY["resnet18-cntk"].sha256.as_ref());
+        assert_eq!(Some(&backbone.identity), REGISTRY["resnet18-cntk"].sha256.as_ref());
         assert_eq!((backbone.dimension, backbone.normalisation), (512, IMAGENET));
     }
 
@@ -288,10 +314,10 @@ mod tests {
 
     #[test]
     fn weights_of_another_network_are_refused_by_name() {
-        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED.1);
+        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED_WEIGHTS);
         let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
         assert!(error.contains("resnet18.safetensors: tensor `layer4.2.bn1.bias` of shape [512]"), "{error}");
-        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED.1);
+        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
         assert_eq!(Backbone::open("mine", &folders).unwrap().dimension, 512, "read off the names");
     }
 
@@ -305,6 +331,34 @@ mod tests {
         let (_folder, folders) = folder_with("broken.onnx", b"PK\x03\x04 no model");
         let error = Backbone::open("broken", &folders).unwrap_err().to_string();
         assert!(error.contains("broken.onnx: not an ONNX file"), "{error}");
+    }
+
+    #[test]
+    fn settings_come_from_beside_the_file_or_from_within() {
+        let mut model = ModelProto::read(&averaging()).unwrap();
+        let value = "input = 96\nmean = [0, 0, 0]\nstd = [1, 1, 1]".to_owned();
+        model.metadata_props.push(StringStringEntryProto { key: "featbench".into(), value });
+        let (folder, folders) = folder_with("average.onnx", &model.write());
+        let plain = Normalisation { mean: [0.0; 3], deviation: [1.0; 3] };
+        let backbone = Backbone::open("average", &folders).unwrap();
+        assert_eq!((backbone.input, backbone.normalisation), (Some(96), plain));
+        std::fs::write(folder.path().join("average.toml"), "input = 64").unwrap();
+        let backbone = Backbone::open("average", &folders).unwrap();
+        assert_eq!((backbone.input, backbone.normalisation), (Some(64), IMAGENET), "the file goes first, as a whole");
+    }
+
+    #[test]
+    fn weights_have_settings_too_but_one_output() {
+        let (folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
+        let state = |text: &str| std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        state("input = 96");
+        assert_eq!(Backbone::open("mine", &folders).unwrap().input, Some(96));
+        state("output = 'logits'");
+        let error = Backbone::open("mine", &folders).unwrap_err().to_string();
+        assert!(
+            error.ends_with("mine.toml: output = \"logits\" is for ONNX files; weights have `features` only"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Features of images: a backbone in a session of its own, fed with batches of one fixed size.
 //! A worker has its own extractor; the features of an image do not depend on which images share its batch.
 
-use super::backbone::{Backbone, BackboneError};
-use super::session::{Device, Input, Session};
+use super::backbone::{Backbone, BackboneError, EMBEDDED};
+use super::cuda::CudaError;
+use super::session::{Device, Input, Session, SessionError};
 
 /// Raised whenever the features of the same image by the same backbone change; part of every cache key.
 pub const VERSION: u32 = 1;
@@ -26,7 +27,8 @@ pub struct Extractor {
 
 impl Extractor {
     /// Prepares `backbone` for inputs of `side` x `side` pixels in batches of `batch` images (1 for the latency of a
-    /// single image). A graph that fixes its batch keeps it.
+    /// single image). A graph that fixes its batch keeps it. On a GPU the shape is run once, because cuDNN prepares
+    /// each shape when it first meets it.
     ///
     /// # Errors
     /// A side that the backbone can't take, no library, no such device.
@@ -34,7 +36,7 @@ impl Extractor {
         backbone.check_side(side)?;
         let named = |reason| BackboneError::Session { name: backbone.name.clone(), reason };
         let session = Session::open(&backbone.model()?, device).map_err(named)?;
-        Ok(Extractor {
+        let mut extractor = Extractor {
             session,
             name: backbone.name.clone(),
             input: backbone.ports.input.clone(),
@@ -43,7 +45,11 @@ impl Extractor {
             batch: backbone.ports.batch.unwrap_or(batch).max(1),
             side,
             padded: Vec::new(),
-        })
+        };
+        if device == Device::Cuda {
+            extractor.run(&[])?;
+        }
+        Ok(extractor)
     }
 
     /// Numbers of one image: 3 x side x side.
@@ -93,6 +99,31 @@ impl Extractor {
         }
         Ok(rows)
     }
+}
+
+/// Largest difference between the features of two devices, relative to the largest feature.
+const DEVICES_APART: f32 = 1e-3;
+
+/// Runs the embedded backbone once at 32 px: does the device work, and does it compute what the CPU computes? Returns
+/// the backbone's name.
+///
+/// # Errors
+/// What is missing or wrong, with the remedy.
+pub fn probe(device: Device) -> Result<String, SessionError> {
+    let backbone = Backbone::open(EMBEDDED, &[]).expect("it is part of the program and tested");
+    let features = |device| {
+        let mut extractor = Extractor::new(&backbone, device, 32, 2)?;
+        let ramp: Vec<f32> = (0..extractor.image_len()).map(|i| i as f32 / 1500.0 - 1.0).collect();
+        extractor.features(&ramp)
+    };
+    let found = features(device).and_then(|found| Ok((found, features(Device::Cpu)?)));
+    let (found, expected) = found.map_err(|error| match error {
+        BackboneError::Session { reason, .. } => reason,
+        other => SessionError::Run(other.to_string()),
+    })?;
+    let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    let apart = found.iter().zip(&expected).fold(0f32, |apart, (a, b)| apart.max((a - b).abs())) / largest;
+    if apart <= DEVICES_APART { Ok(backbone.name) } else { Err(CudaError::Differs(format!("{apart:.1e}")).into()) }
 }
 
 #[cfg(test)]
@@ -147,5 +178,14 @@ mod tests {
         let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
         let error = Extractor::new(&backbone, Device::Cpu, 100, BATCH).unwrap_err();
         assert!(matches!(error, BackboneError::Side { side: 100, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_device_is_probed_before_it_is_believed() {
+        assert_eq!(probe(Device::Cpu), Ok(EMBEDDED.to_owned()));
+        match probe(Device::Cuda) {
+            Ok(name) => assert_eq!(name, EMBEDDED),
+            Err(error) => assert!(matches!(error, SessionError::Cuda(_)), "{error}"),
+        }
     }
 }

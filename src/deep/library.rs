@@ -1,5 +1,5 @@
 //! Where ONNX Runtime's shared library is looked for: `ORT_DYLIB_PATH`, beside the program, then the user's data
-//! folder, where `make setup` unpacks it.
+//! folder, where `make setup` unpacks it. The build with CUDA, in `cuda` there, goes before the one without.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub enum LibraryError {
 /// Looks in the places of this machine.
 pub fn find() -> Result<PathBuf, LibraryError> {
     let beside = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-    let folders: Vec<PathBuf> = beside.into_iter().chain(data_folder()).collect();
+    let data = data_folder().into_iter().flat_map(|data| [data.join("cuda"), data]);
+    let folders: Vec<PathBuf> = beside.into_iter().chain(data).collect();
     find_in(std::env::var_os("ORT_DYLIB_PATH").as_deref(), &folders)
 }
 

@@ -3,11 +3,13 @@
 //! only file that touches ONNX Runtime.
 
 pub mod backbone;
+pub mod cuda;
 pub mod extract;
 pub mod library;
 pub mod network;
 pub mod onnx;
 pub mod session;
+pub mod settings;
 pub mod weights;
 
 /// Numbers with a shape, row-major: a parameter of a network, or what comes out of one.

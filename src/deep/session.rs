@@ -3,7 +3,9 @@
 //! spread by giving each worker a session of its own.
 
 use std::error::Error;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::OnceLock;
 
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider};
@@ -11,8 +13,10 @@ use ort::logging::LogLevel;
 use ort::session::RunOptions;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
+use ort::{AsPointer, ortsys};
 
 use super::Tensor;
+use super::cuda::{self, CudaError};
 use super::library::{self, LibraryError};
 
 /// What a session computes on.
@@ -30,27 +34,20 @@ pub enum SessionError {
     Library(#[from] LibraryError),
     #[error("ONNX Runtime can't be loaded from {}: {reason}; run `make setup`", path.display())]
     Load { path: PathBuf, reason: String },
-    #[error(
-        "this build of ONNX Runtime has no CUDA (it has {found}); run `make setup CUDA=1` on a machine with an NVIDIA \
-         GPU, or use --device cpu"
-    )]
-    NoCuda { found: String },
-    #[error("CUDA can't be used: {0}; check the NVIDIA driver and run `make setup CUDA=1`, or use --device cpu")]
-    Cuda(String),
+    #[error("CUDA can't be used: {0}; {remedy}, or use --device cpu", remedy = .0.remedy())]
+    Cuda(CudaError),
     #[error("ONNX Runtime refuses the model: {0}")]
     Model(String),
     #[error("running the model failed: {0}")]
     Run(String),
 }
 
-/// Options of the CUDA provider, as they are set and recorded. TF32 would cost three digits of accuracy; the
-/// exhaustive search is paid once for each shape, so shapes must stay fixed.
-const CUDA_OPTIONS: [(&str, &str); 4] = [
-    ("device_id", "0"),
-    ("cudnn_conv_algo_search", "EXHAUSTIVE"),
-    ("cudnn_conv_use_max_workspace", "1"),
-    ("use_tf32", "0"),
-];
+/// By hand: as a source its words would be printed twice.
+impl From<CudaError> for SessionError {
+    fn from(error: CudaError) -> Self {
+        SessionError::Cuda(error)
+    }
+}
 
 impl Device {
     /// As in records: `cpu` or `cuda`.
@@ -66,8 +63,8 @@ impl Device {
         match self {
             Device::Cpu => "CPUExecutionProvider intra_op_threads=1 arena=1".into(),
             Device::Cuda => {
-                let options = CUDA_OPTIONS.map(|(key, value)| format!("{key}={value}"));
-                format!("CUDAExecutionProvider {}", options.join(" "))
+                let options = cuda::OPTIONS.map(|(key, value)| format!("{key}={value}"));
+                format!("{} {}", cuda::PROVIDER, options.join(" "))
             }
         }
     }
@@ -111,11 +108,27 @@ impl Runtime {
         if version.is_empty() { commit.to_owned() } else { format!("{version} ({commit})") }
     }
 
-    /// The devices that this build of the library knows; whether a GPU is there is seen when a session opens.
-    pub fn devices(&self) -> Vec<Device> {
-        let cuda = ep::CUDA::is_available().unwrap_or(false).then_some(Device::Cuda);
-        std::iter::once(Device::Cpu).chain(cuda).collect()
+    /// Everything that CUDA needs, found and loaded at the first call: the driver, a GPU, the provider in this build
+    /// of the library, and NVIDIA's libraries where `make setup CUDA=1` put them beside it.
+    fn start_cuda(&self) -> Result<(), CudaError> {
+        static STARTED: OnceLock<Result<(), CudaError>> = OnceLock::new();
+        let start = || {
+            cuda::start_driver()?;
+            if !ep::CUDA::is_available().unwrap_or(false) {
+                return Err(CudaError::NoProvider(format!("{}, {}", self.version(), self.path.display())));
+            }
+            let folder = self.path.parent().filter(|folder| folder.join("libcudart.so.13").is_file());
+            folder.map_or(Ok(()), preload)
+        };
+        STARTED.get_or_init(start).clone()
     }
+}
+
+/// Loads NVIDIA's libraries from a folder. Once loaded, each is found by its name, wherever it lies.
+fn preload(folder: &Path) -> Result<(), CudaError> {
+    let failed = |reason: &dyn std::fmt::Display| CudaError::NoLibrary(one_line(reason));
+    ort::util::preload_dylib(folder.join("libnvJitLink.so.13")).map_err(|e| failed(&e))?;
+    ep::cuda::preload_dylibs(Some(folder), Some(folder)).map_err(|e| failed(&e))
 }
 
 /// A named input: shape and numbers, row-major.
@@ -141,13 +154,10 @@ impl Session {
         let runtime = Runtime::get()?;
         let provider = match device {
             Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
-            Device::Cuda if !runtime.devices().contains(&Device::Cuda) => {
-                let found = runtime.devices().into_iter().map(Device::name).collect::<Vec<_>>().join(", ");
-                return Err(SessionError::NoCuda { found });
-            }
             Device::Cuda => {
+                runtime.start_cuda()?;
                 let set = |cuda: ep::CUDA, (key, value): (&str, &str)| cuda.with_arbitrary_config(key, value);
-                CUDA_OPTIONS.into_iter().fold(ep::CUDA::default(), set).build()
+                cuda::OPTIONS.into_iter().fold(ep::CUDA::default(), set).build()
             }
         };
         let refused = |e: ort::Error| SessionError::Model(one_line(&e));
@@ -155,11 +165,39 @@ impl Session {
             .and_then(|b| Ok(b.with_intra_threads(1)?))
             .and_then(|b| Ok(b.with_inter_threads(1)?))
             .and_then(|b| Ok(b.with_optimization_level(GraphOptimizationLevel::All)?))
+            .and_then(|b| Ok(b.with_config_entry("session.record_ep_graph_assignment_info", "1")?))
             .map_err(refused)?;
         let mut options = options
             .with_execution_providers([provider.error_on_failure()])
-            .map_err(|e| SessionError::Cuda(one_line(&e)))?;
-        Ok(Session { session: options.commit_from_memory(model).map_err(refused)? })
+            .map_err(|e| CudaError::Refused(in_short(&one_line(&e)).to_owned()))?;
+        let session = Session { session: options.commit_from_memory(model).map_err(refused)? };
+        if device == Device::Cuda {
+            cuda::check_placement(&session.placement().map_err(refused)?)?;
+        }
+        Ok(session)
+    }
+
+    /// The provider and the operator of every node, as ONNX Runtime placed them.
+    fn placement(&self) -> ort::Result<Vec<(String, String)>> {
+        let (mut groups, mut count) = (ptr::null(), 0);
+        let mut placed = Vec::new();
+        // SAFETY: the lists and names belong to the session, which outlives this function; they are copied.
+        unsafe {
+            let text = |name| CStr::from_ptr(name).to_string_lossy().into_owned();
+            ortsys![unsafe Session_GetEpGraphAssignmentInfo(self.session.ptr(), &mut groups, &mut count)?];
+            for i in 0..count {
+                let (group, mut provider) = (*groups.add(i), ptr::null());
+                let (mut nodes, mut count) = (ptr::null(), 0);
+                ortsys![unsafe EpAssignedSubgraph_GetEpName(group, &mut provider)?];
+                ortsys![unsafe EpAssignedSubgraph_GetNodes(group, &mut nodes, &mut count)?];
+                for j in 0..count {
+                    let mut operator = ptr::null();
+                    ortsys![unsafe EpAssignedNode_GetOperatorType(*nodes.add(j), &mut operator)?];
+                    placed.push((text(provider), text(operator)));
+                }
+            }
+        }
+        Ok(placed)
     }
 
     /// Runs the graph and returns the outputs of these names, in their order. Exclusive, because one session must
@@ -194,6 +232,12 @@ fn cause(error: &ort::LoadDynamicError) -> String {
         ort::LoadDynamicError::Dlopen { error, .. } => error.source().map_or(error.to_string(), ToString::to_string),
         other => other.to_string(),
     }
+}
+
+/// What a message of a provider's says, without the places in the source that it came through and the machine's name.
+fn in_short(message: &str) -> &str {
+    let message = message.rsplit(" : FAIL : ").next().unwrap_or(message);
+    message.split(" ; GPU=").next().unwrap_or(message)
 }
 
 /// ONNX Runtime's messages run over several lines.
@@ -254,14 +298,26 @@ mod tests {
     }
 
     #[test]
+    fn every_node_has_a_place() {
+        let session = Session::open(&largest(), Device::Cpu).unwrap();
+        let mut placed = session.placement().unwrap();
+        placed.sort();
+        assert_eq!(placed, ["ReduceSum", "Reshape", "TopK"].map(|o| ("CPUExecutionProvider".into(), o.to_owned())));
+    }
+
+    #[test]
+    fn a_providers_message_is_shortened_to_what_it_says() {
+        let message = "/a/provider.cc:63 from(const O&) [ONNXRuntimeError] : 1 : FAIL : options.h:187 Parse CUDA failure \
+                       35: the driver is too old ; GPU=-1 ; hostname=h ; file=/a/provider.cc";
+        assert_eq!(in_short(message), "options.h:187 Parse CUDA failure 35: the driver is too old");
+        assert_eq!(in_short("as it is"), "as it is");
+    }
+
+    #[test]
     fn cuda_without_a_gpu_is_a_loud_error() {
-        match Session::open(&largest(), Device::Cuda) {
-            Ok(_) => assert!(Runtime::get().unwrap().devices().contains(&Device::Cuda)),
-            Err(error) => {
-                assert!(matches!(error, SessionError::NoCuda { .. } | SessionError::Cuda(_)), "{error}");
-                assert!(error.to_string().contains("make setup CUDA=1"), "{error}");
-            }
-        }
+        let Err(error) = Session::open(&largest(), Device::Cuda) else { return eprintln!("skipped: CUDA works here") };
+        assert!(matches!(error, SessionError::Cuda(_)), "{error}");
+        assert!(error.to_string().ends_with("or use --device cpu"), "{error}");
     }
 
     #[test]
@@ -270,6 +326,5 @@ mod tests {
         let version = runtime.version();
         let numbers = version.split(' ').next().unwrap();
         assert!(!numbers.is_empty() && !version.contains("Build Info"), "{version}");
-        assert_eq!(runtime.devices()[0], Device::Cpu);
     }
 }

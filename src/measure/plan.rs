@@ -42,6 +42,8 @@ pub struct Planned {
     pub canvas: Option<Canvas>,
     pub seed: u64,
     pub refit: Refit,
+    /// What its network runs on; the CPU where it has none.
+    pub device: Device,
 }
 
 impl Request {
@@ -105,7 +107,7 @@ fn plan_one(
 ) -> Result<Planned> {
     let settings = arm.settings()?;
     let network = arm.uses_network().then(|| {
-        let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.sha256.as_str());
+        let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.identity.as_str());
         let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
         (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
     });
@@ -132,5 +134,6 @@ fn plan_one(
         canvas,
         seed,
         refit,
+        device: if arm.uses_network() { request.device } else { Device::Cpu },
     })
 }

@@ -115,7 +115,7 @@ fn blank(
         fit_s: 0.0,
         peak_mib: None,
         threads: resources.threads,
-        device: if network { request.device.name() } else { "cpu" }.into(),
+        device: planned.device.name().into(),
     }
 }
 

@@ -66,7 +66,7 @@ pub struct RunRow {
     /// Peak resident memory while the arm ran, MiB; empty where the system does not tell.
     pub peak_mib: Option<f64>,
     pub threads: usize,
-    /// `cpu` or `cuda`.
+    /// What the network ran on, `cpu` or `cuda`; `cpu` where there is none.
     pub device: String,
 }
 

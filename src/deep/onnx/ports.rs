@@ -2,6 +2,7 @@
 
 use super::{GraphProto, ValueInfoProto};
 use crate::deep::network::FEATURES;
+use crate::names;
 
 /// The input and the output of a feature extractor, and what its input is tied to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +23,12 @@ impl Ports {
         Ports { input: input.into(), output: output.into(), batch: None, side: None }
     }
 
-    /// Finds the only input of N x 3 x height x width, and as output the one called `features`, else the only one of
-    /// N x dimension or N x dimension x 1 x 1; returns the dimension too.
+    /// Finds the only input of N x 3 x height x width, and as output the one that is named, else the one called
+    /// `features`, else the only one of N x dimension or N x dimension x 1 x 1; returns the dimension too.
     ///
     /// # Errors
     /// Says what was expected and which inputs or outputs the file has.
-    pub fn of(graph: &GraphProto) -> Result<(Ports, usize), String> {
+    pub fn of(graph: &GraphProto, output: Option<&str>) -> Result<(Ports, usize), String> {
         if let Some(tensor) = graph.initializer.iter().find(|tensor| tensor.data_location == 1) {
             return Err(format!("`{}` lies in another file; export the model with its weights inside", tensor.name));
         }
@@ -43,25 +44,37 @@ impl Ports {
         if pixels[2] != pixels[3] && pixels[2].is_some() && pixels[3].is_some() {
             return Err(format!("a square input is expected; the file has {}", listed(&inputs)));
         }
-        let (output, dimension) = output_of(graph)?;
+        let (output, dimension) = output_of(graph, output)?;
         let (batch, side) = (pixels[0], pixels[2].or(pixels[3]));
         Ok((Ports { input: inputs[0].name.clone(), output, batch, side }, dimension))
     }
 }
 
-fn output_of(graph: &GraphProto) -> Result<(String, usize), String> {
-    let candidates: Vec<_> = match graph.output.iter().find(|output| output.name == FEATURES) {
-        Some(named) => vec![named],
-        None => graph.output.iter().filter(|output| dimension(output).is_some()).collect(),
-    };
+fn output_of(graph: &GraphProto, wanted: Option<&str>) -> Result<(String, usize), String> {
     let all: Vec<_> = graph.output.iter().collect();
+    let called = |name: &str| all.iter().copied().find(|output| output.name == name);
+    if let Some(name) = wanted.filter(|name| called(name).is_none()) {
+        let suggestion = names::suggestion(name, all.iter().map(|output| output.name.as_str()));
+        return Err(format!("output `{name}` is not there{suggestion}; the file has {}", listed(&all)));
+    }
+    let candidates: Vec<_> = match called(wanted.unwrap_or(FEATURES)) {
+        Some(named) => vec![named],
+        None => all.iter().copied().filter(|output| dimension(output).is_some()).collect(),
+    };
     match candidates[..] {
         [only] => match dimension(only) {
             Some(dimension) => Ok((only.name.clone(), dimension)),
-            None => Err(format!("`features` must be N x dimension, 32-bit float; the file has {}", listed(&all))),
+            None => Err(format!(
+                "output `{}` must be N x dimension, 32-bit float; the file has {}",
+                only.name,
+                listed(&all)
+            )),
         },
         [] => Err(format!("an output of N x dimension (32-bit float) is expected; the file has {}", listed(&all))),
-        _ => Err(format!("several outputs could be the features; call one `features`. The file has {}", listed(&all))),
+        _ => Err(format!(
+            "several outputs could be the features; name one as `output` in a TOML file beside it. The file has {}",
+            listed(&all)
+        )),
     }
 }
 
@@ -101,17 +114,18 @@ mod tests {
     fn ports_are_found() {
         let image: (&str, &[i64]) = ("image", &[1, 3, 224, 224]);
         let fixed = Ports { batch: Some(1), side: Some(224), ..Ports::free("image", "pooled") };
-        let found = Ports::of(&graph(&[image], &[("map", &[1, 512, 7, 7]), ("pooled", &[1, 512, 1, 1])]));
+        let found = Ports::of(&graph(&[image], &[("map", &[1, 512, 7, 7]), ("pooled", &[1, 512, 1, 1])]), None);
         assert_eq!(found, Ok((fixed, 512)));
         let free: (&str, &[i64]) = ("x", &[0, 3, 0, 0]);
-        let found = Ports::of(&graph(&[free], &[("logits", &[0, 1000]), ("features", &[0, 64])]));
-        assert_eq!(found, Ok((Ports::free("x", "features"), 64)));
+        let graph = graph(&[free], &[("logits", &[0, 1000]), ("features", &[0, 64])]);
+        assert_eq!(Ports::of(&graph, None), Ok((Ports::free("x", "features"), 64)));
+        assert_eq!(Ports::of(&graph, Some("logits")), Ok((Ports::free("x", "logits"), 1000)));
     }
 
     #[test]
     fn what_does_not_fit_is_said_with_what_the_file_has() {
         let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
-        let told = |graph: &GraphProto| Ports::of(graph).unwrap_err();
+        let told = |graph: &GraphProto| Ports::of(graph, None).unwrap_err();
         assert_eq!(
             told(&graph(&[("grey", &[0, 1, 0, 0])], &[("y", &[0, 8])])),
             "one input of N x 3 x height x width (32-bit float) is expected; the file has `grey` (n x 1 x n x n)"
@@ -127,7 +141,17 @@ mod tests {
         );
         assert_eq!(
             told(&graph(&[image], &[("a", &[0, 8]), ("b", &[0, 9])])),
-            "several outputs could be the features; call one `features`. The file has `a` (n x 8), `b` (n x 9)"
+            "several outputs could be the features; name one as `output` in a TOML file beside it. The file has \
+             `a` (n x 8), `b` (n x 9)"
+        );
+        let several = graph(&[image], &[("pool", &[0, 8]), ("map", &[0, 8, 7, 7])]);
+        assert_eq!(
+            Ports::of(&several, Some("pol")).unwrap_err(),
+            "output `pol` is not there, did you mean `pool`?; the file has `pool` (n x 8), `map` (n x 8 x 7 x 7)"
+        );
+        assert_eq!(
+            Ports::of(&several, Some("map")).unwrap_err(),
+            "output `map` must be N x dimension, 32-bit float; the file has `pool` (n x 8), `map` (n x 8 x 7 x 7)"
         );
         let mut elsewhere = graph(&[image], &[("y", &[0, 8])]);
         elsewhere.initializer.push(super::super::TensorProto {

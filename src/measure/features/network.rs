@@ -1,6 +1,8 @@
-//! A frozen network's features: decoded, resized and normalised as for torchvision, one session a worker.
+//! A frozen network's features: decoded, resized and normalised as for torchvision. On the CPU each worker has a
+//! session of its own; a GPU has one, which all workers feed.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use ndarray::Array2;
@@ -16,6 +18,8 @@ use super::{Encoded, Features, Missing, Resources, Vectors, Worker, chunked, pic
 pub struct Network {
     backbone: Arc<Backbone>,
     runtime: String,
+    /// The GPU's sessions, by their batch.
+    on_gpu: Mutex<BTreeMap<usize, Arc<Mutex<Extractor>>>>,
 }
 
 /// Shorter side before the centre crop: 256 for 224, and in that proportion otherwise (torchvision's evaluation).
@@ -28,7 +32,22 @@ impl Network {
         let found = resources.backbone.context("an arm with a network needs a backbone")?;
         let backbone = found.clone().map_err(Missing)?;
         let runtime = Runtime::get().map_err(|error| Missing(error.to_string()))?.version();
-        Ok(Network { backbone, runtime })
+        Ok(Network { backbone, runtime, on_gpu: Mutex::default() })
+    }
+
+    /// Another worker's session for this batch, or a new one.
+    fn extractor(&self, device: Device, side: u32, batch: usize) -> Result<Arc<Mutex<Extractor>>> {
+        let open = || Ok(Arc::new(Mutex::new(Extractor::new(&self.backbone, device, side as usize, batch)?)));
+        if device == Device::Cpu {
+            return open();
+        }
+        let mut sessions = self.on_gpu.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(known) = sessions.get(&batch) {
+            return Ok(known.clone());
+        }
+        let new = open()?;
+        sessions.insert(batch, new.clone());
+        Ok(new)
     }
 }
 
@@ -38,7 +57,7 @@ impl Features for Network {
     }
 
     fn identity(&self) -> String {
-        format!("{} {} {VERSION}", self.backbone.sha256, self.runtime)
+        format!("{} {} {VERSION}", self.backbone.identity, self.runtime)
     }
 
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
@@ -55,8 +74,15 @@ impl Features for Network {
     }
 
     fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>> {
-        let (input, canvas) = (resources.input, resources.canvas);
-        Ok(Box::new(NetworkWorker::new(&self.backbone, resources.device, input, canvas, batch)?))
+        let input = resources.input;
+        Ok(Box::new(NetworkWorker {
+            extractor: self.extractor(resources.device, input, batch)?,
+            normalisation: self.backbone.normalisation,
+            input,
+            canvas: resources.canvas,
+            batch,
+            tensors: vec![0.0; batch * 3 * (input * input) as usize],
+        }))
     }
 
     fn batch(&self) -> usize {
@@ -65,21 +91,13 @@ impl Features for Network {
 }
 
 struct NetworkWorker {
-    extractor: Extractor,
+    extractor: Arc<Mutex<Extractor>>,
     normalisation: tensor::Normalisation,
     input: u32,
     canvas: Option<Canvas>,
     batch: usize,
     /// batch x 3 x input x input
     tensors: Vec<f32>,
-}
-
-impl NetworkWorker {
-    fn new(backbone: &Backbone, device: Device, input: u32, canvas: Option<Canvas>, batch: usize) -> Result<Self> {
-        let extractor = Extractor::new(backbone, device, input as usize, batch)?;
-        let tensors = vec![0.0; batch * 3 * (input * input) as usize];
-        Ok(Self { extractor, normalisation: backbone.normalisation, input, canvas, batch, tensors })
-    }
 }
 
 impl Worker for NetworkWorker {
@@ -92,7 +110,8 @@ impl Worker for NetworkWorker {
                 let crop = resize::resize_and_crop(&picture, resize_side(self.input), self.input);
                 tensor::write_tensor(&crop, &self.normalisation, out);
             }
-            rows.extend(self.extractor.features(&self.tensors[..batch.len() * size])?);
+            let mut extractor = self.extractor.lock().unwrap_or_else(|e| e.into_inner());
+            rows.extend(extractor.features(&self.tensors[..batch.len() * size])?);
         }
         Ok(Array2::from_shape_vec((images.len(), rows.len() / images.len().max(1)), rows)?)
     }

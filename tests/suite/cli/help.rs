@@ -5,13 +5,14 @@ use std::path::Path;
 use super::{Ended, Place};
 
 /// Options that `measure` and `report` share.
-const MEASURING: [&str; 14] = [
+const MEASURING: [&str; 15] = [
     "--dataset <NAME|FOLDER>",
     "--data-dir <FOLDER>",
     "--arms <NAME,...|FILE.toml>",
     "--backbone <NAME>",
     "--model-dir <FOLDER>",
     "--input <PIXELS>",
+    "--device <auto|cpu|cuda>",
     "--seeds <N,...>",
     "--threads <N>",
     "--canvas <native|N>",
@@ -83,7 +84,9 @@ fn every_option_is_explained() {
         }
     }
     let help = help(&place, "report");
-    for default in ["[default: 224]", "[default: 0]", "[default: resnet18-cntk]", "[default: featbench-report]"] {
+    for default in
+        ["else 224]", "[default: auto]", "[default: 0]", "[default: resnet18-cntk]", "[default: featbench-report]"]
+    {
         assert!(help.contains(default), "{default} is missing:\n{help}");
     }
 }
@@ -119,6 +122,7 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("measure --canvas 7", "`native` or a side from 32 to 1024 pixels"),
         ("measure --input 5000", "5000 is not in 32..=1024"),
         ("measure --seeds one", "invalid value 'one' for '--seeds"),
+        ("measure --device gpu", "invalid value 'gpu' for '--device <auto|cpu|cuda>'"),
         ("measure --refit val", "`train` or `train+val`"),
         ("report --from reports --out elsewhere", "'--from <FOLDER>' cannot be used with"),
         ("report --check", "the following required arguments were not provided: --from <FOLDER>"),

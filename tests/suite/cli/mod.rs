@@ -1,9 +1,11 @@
 //! Black-box tests of the commands: the program as a user starts it, in a folder of its own, with pictures drawn by
 //! code, an empty cache and small arms.
 
+mod backbones;
 mod bad_input;
 mod data;
 mod determinism;
+mod device;
 mod folders;
 mod help;
 mod list_doctor_cache;
