@@ -7,3 +7,4 @@ mod metrics;
 mod networks;
 mod opencv_features;
 mod preprocessing;
+mod schedules;
