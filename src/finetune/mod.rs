@@ -1,4 +1,6 @@
 //! Fine-tuning: a pretrained network learns another task, step by step.
-//! A training step is an ONNX graph that is derived from the network's own graph; [`schedule`] says how fast it learns.
+//! A training step is an ONNX graph that is derived from the network's own graph: [`gradient`] has one backward rule an
+//! operator, and [`schedule`] says how fast each step learns.
 
+pub mod gradient;
 pub mod schedule;
