@@ -22,7 +22,7 @@ mod window;
 
 pub use batch_norm::{BatchNorm, Statistic};
 pub use dropout::Mask;
-pub use read::{Parameter, Recorded, Role, Source, record};
+pub use read::{INPUT, Parameter, Recorded, Role, Source, record, sides};
 pub use tape::{Tape, Value};
 
 use node::Node;

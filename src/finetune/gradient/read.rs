@@ -7,6 +7,9 @@ use super::{BatchNorm, GradientError, RULES, Tape, Value};
 use crate::deep::Tensor;
 use crate::deep::onnx::{Dimension, GraphProto, NodeProto, TensorProto};
 
+/// Name of the new graph's input.
+pub const INPUT: &str = "images";
+
 /// The part of a network that is to be recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -39,7 +42,7 @@ pub struct Parameter {
     pub tensor: Tensor,
 }
 
-/// A network's forward pass in a new graph, whose input keeps its name.
+/// A network's forward pass in a new graph, whose input is called [`INPUT`].
 pub struct Recorded {
     pub tape: Tape,
     pub output: Value,
@@ -88,9 +91,9 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(source: Source<'a>, learns: &'a dyn Fn(&str) -> bool, batch_norm: BatchNorm) -> Reader<'a> {
         let mut tape = Tape::new(batch_norm);
-        tape.graph.input(source.input, &sides(source.shape));
-        let (name, shape) = (source.input.to_owned(), source.shape.to_vec());
-        let values = HashMap::from([(name.clone(), Value { name, shape, learns: false })]);
+        tape.graph.input(INPUT, &sides(source.shape));
+        let images = Value { name: INPUT.into(), shape: source.shape.to_vec(), learns: false };
+        let values = HashMap::from([(source.input.into(), images)]);
         let initializers = source.graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
         let nodes = source.graph.node.iter().filter(|node| node.op_type == "Constant");
         let nodes = nodes.filter_map(|node| Some((node.output.first()?.as_str(), node.attribute.first()?.t.as_ref()?)));

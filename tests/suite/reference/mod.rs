@@ -8,3 +8,4 @@ mod networks;
 mod opencv_features;
 mod preprocessing;
 mod schedules;
+mod training_steps;

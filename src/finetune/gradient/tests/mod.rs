@@ -83,10 +83,10 @@ impl OneNode {
     fn run(&self, masks: &[f32]) -> (Tensor, Vec<Tensor>, Vec<f32>) {
         let Recorded { mut tape, output, parameters } = self.record(&self.graph()).unwrap();
         let dy = numbers(output.shape.iter().product(), 17);
-        tape.graph.input("dy", &read::sides(&output.shape));
+        tape.graph.input("dy", &sides(&output.shape));
         tape.backpropagate(&output, "dy");
         let mut inputs = vec![
-            Input { name: "unused", shape: &[1], data: &[0.0] },
+            Input { name: INPUT, shape: &[1], data: &[0.0] },
             Input { name: "dy", shape: &output.shape, data: &dy },
         ];
         for parameter in parameters.iter().filter(|parameter| parameter.role != Role::Constant) {
@@ -265,14 +265,13 @@ fn a_value_that_is_used_twice_gets_both_gradients() {
     let graph = graph.model().graph.unwrap();
     let source = Source { graph: &graph, input: "unused", shape: &[1], output: "y" };
     let Recorded { mut tape, output, parameters } = record(source, &|_| true, BatchNorm::Train).unwrap();
-    tape.graph.input("dy", &read::sides(&[2]));
+    tape.graph.input("dy", &sides(&[2]));
     tape.backpropagate(&output, "dy");
     let gradient = tape.gradient(&parameters[0].value).unwrap().to_owned();
-    tape.graph.output(&gradient, &read::sides(&[2]));
+    tape.graph.output(&gradient, &sides(&[2]));
     let mut session = Session::open(&tape.graph.model().write(), Device::Cpu).unwrap();
     let feed = |name, shape, data| Input { name, shape, data };
-    let inputs =
-        [feed("unused", &[1], &[0.0]), feed("parameter:x", &[2], &[-1.0, 2.0]), feed("dy", &[2], &[1.0, 10.0])];
+    let inputs = [feed(INPUT, &[1], &[0.0]), feed("parameter:x", &[2], &[-1.0, 2.0]), feed("dy", &[2], &[1.0, 10.0])];
     assert_eq!(session.run(&inputs, &[&gradient]).unwrap()[0].data, [2.0, 40.0]);
 }
 
