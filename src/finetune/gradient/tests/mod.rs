@@ -151,7 +151,9 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
 
 #[test]
 fn convolutions() {
-    let cases: [([usize; 4], [usize; 4], [i64; 2], [i64; 4]); 7] = [
+    /// Input, weights, strides and pads.
+    type Case = ([usize; 4], [usize; 4], [i64; 2], [i64; 4]);
+    let cases: [Case; 7] = [
         ([2, 5, 6, 7], [4, 5, 3, 3], [1, 1], [1, 1, 1, 1]),
         ([2, 5, 5, 6], [3, 5, 3, 3], [2, 2], [1, 1, 1, 1]),
         ([2, 6, 4, 5], [3, 6, 1, 1], [1, 1], [0, 0, 0, 0]),
