@@ -19,6 +19,10 @@ use super::Tensor;
 use super::cuda::{self, CudaError};
 use super::library::{self, LibraryError};
 
+mod state;
+
+pub use state::State;
+
 /// What a session computes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
@@ -151,6 +155,11 @@ impl Session {
     /// # Errors
     /// No library, no such device, or a model that the library refuses.
     pub fn open(model: &[u8], device: Device) -> Result<Session, SessionError> {
+        Session::open_with_threads(model, device, 1)
+    }
+
+    /// The same with several threads for each node, as training needs them: one step must follow the other.
+    pub fn open_with_threads(model: &[u8], device: Device, threads: usize) -> Result<Session, SessionError> {
         let runtime = Runtime::get()?;
         let provider = match device {
             Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
@@ -162,7 +171,7 @@ impl Session {
         };
         let refused = |e: ort::Error| SessionError::Model(one_line(&e));
         let options = ort::session::Session::builder(&runtime.environment)
-            .and_then(|b| Ok(b.with_intra_threads(1)?))
+            .and_then(|b| Ok(b.with_intra_threads(threads)?))
             .and_then(|b| Ok(b.with_inter_threads(1)?))
             .and_then(|b| Ok(b.with_optimization_level(GraphOptimizationLevel::All)?))
             .and_then(|b| Ok(b.with_config_entry("session.record_ep_graph_assignment_info", "1")?))
@@ -217,12 +226,7 @@ impl Session {
         let wanted = outputs.iter().fold(ort::session::OutputSelector::no_default(), |s, &name| s.with(name));
         let options = RunOptions::new()?.with_outputs(wanted);
         let values = self.session.run_with_options(fed, &options)?;
-        let tensor = |name: &&str| {
-            let (shape, data) = values[*name].try_extract_tensor::<f32>()?;
-            let shape: Vec<usize> = shape.iter().map(|&side| side as usize).collect();
-            Ok(Tensor::new(&shape, data.to_vec()))
-        };
-        outputs.iter().map(tensor).collect()
+        outputs.iter().map(|name| state::extract(&values[*name])).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of ours. A new module needs a line here.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("names", &[]),
     ("image", &[]),
     ("stats", &[]),
@@ -14,6 +14,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("dataset", &["image", "names", "record"]),
     ("handcrafted", &["image"]),
     ("deep", &["image", "names"]),
+    ("finetune", &["deep", "image"]),
     ("classify", &["stats"]),
     ("arm", &["handcrafted", "deep", "classify", "names"]),
     ("measure", &["arm", "classify", "dataset", "deep", "handcrafted", "image", "record", "stats"]),
@@ -24,8 +25,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that may be named in a few places only.
-const WALLED: [(&str, &[&str]); 2] =
-    [("opencv", &["src/image/", "src/handcrafted/", "src/handcrafted.rs"]), ("ort", &["src/deep/session.rs"])];
+const WALLED: [(&str, &[&str]); 2] = [
+    ("opencv", &["src/image/", "src/handcrafted/", "src/handcrafted.rs"]),
+    ("ort", &["src/deep/session.rs", "src/deep/session/"]),
+];
 
 const LINES_OF_A_FILE: usize = 450;
 

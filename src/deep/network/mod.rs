@@ -2,6 +2,7 @@
 //! A network is built without numbers first: which parameters it needs, and in which shapes, is part of it.
 
 pub mod resnet;
+pub mod vgg;
 
 use super::onnx::{Attribute, Graph, ModelProto, TensorProto};
 use super::weights::{Weights, WeightsError};
@@ -50,13 +51,14 @@ struct Builder {
     parameters: Vec<(String, Vec<usize>)>,
 }
 
-/// A convolution: channels in and out, side of the kernel, stride; padded by half the kernel.
+/// A convolution: channels in and out, side of the kernel, stride, with a bias or not; padded by half the kernel.
 #[derive(Debug, Clone, Copy)]
 struct Conv {
     input: usize,
     output: usize,
     kernel: usize,
     stride: usize,
+    bias: bool,
 }
 
 impl Builder {
@@ -65,11 +67,13 @@ impl Builder {
         name
     }
 
-    /// A convolution without bias, then a batch norm in its inference form (which ONNX Runtime folds into the
+    /// A convolution, then a batch norm in its inference form (which ONNX Runtime folds into the
     /// convolution).
     fn conv_norm(&mut self, x: &str, conv: &str, norm: &str, c: Conv) -> String {
         let weight = self.parameter(format!("{conv}.weight"), &[c.output, c.input, c.kernel, c.kernel]);
-        let x = self.graph.node("Conv", &[x, &weight], &window(c.kernel, c.stride));
+        let bias = c.bias.then(|| self.parameter(format!("{conv}.bias"), &[c.output]));
+        let inputs: Vec<&str> = [x, &weight].into_iter().chain(bias.as_deref()).collect();
+        let x = self.graph.node("Conv", &inputs, &window(c.kernel, c.stride));
         let statistics = ["weight", "bias", "running_mean", "running_var"]
             .map(|part| self.parameter(format!("{norm}.{part}"), &[c.output]));
         let [scale, bias, mean, variance] = statistics.each_ref().map(String::as_str);

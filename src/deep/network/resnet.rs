@@ -58,7 +58,7 @@ impl ResNet {
         let mut builder = Builder { graph: Graph::new("resnet"), parameters: Vec::new() };
         let free = |name: &str| Dimension::Name(name.into());
         builder.graph.input(INPUT, &[free("batch"), Dimension::Size(3), free("height"), free("width")]);
-        let stem = Conv { input: 3, output: 64, kernel: 7, stride: 2 };
+        let stem = Conv { input: 3, output: 64, kernel: 7, stride: 2, bias: false };
         let x = builder.conv_norm(INPUT, "conv1", "bn1", stem);
         let x = builder.relu(&x);
         let mut x = builder.graph.node("MaxPool", &[&x], &window(3, 2));
@@ -97,7 +97,7 @@ impl Block {
         };
         let (mut y, mut channels) = (x.to_owned(), input);
         for (number, &(next, kernel, stride)) in layers.iter().enumerate() {
-            let conv = Conv { input: channels, output: next, kernel, stride };
+            let conv = Conv { input: channels, output: next, kernel, stride, bias: false };
             if number > 0 {
                 y = b.relu(&y);
             }
@@ -105,7 +105,7 @@ impl Block {
             channels = next;
         }
         let shortcut = if stride > 1 || input != output {
-            let conv = Conv { input, output, kernel: 1, stride };
+            let conv = Conv { input, output, kernel: 1, stride, bias: false };
             b.conv_norm(x, &format!("{name}.downsample.0"), &format!("{name}.downsample.1"), conv)
         } else {
             x.to_owned()

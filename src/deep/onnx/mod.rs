@@ -47,10 +47,15 @@ impl Graph {
 
     /// Adds a node with one output and returns that value's name.
     pub fn node(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
-        self.values += 1;
-        let output = format!("{}_{}", op.to_lowercase(), self.values);
+        let output = self.fresh(op);
         self.node_to(op, inputs, attributes, &[&output]);
         output
+    }
+
+    /// A name that no other value has.
+    pub fn fresh(&mut self, what: &str) -> String {
+        self.values += 1;
+        format!("{}_{}", what.to_lowercase(), self.values)
     }
 
     /// Adds a node whose outputs get the stated names; `""` leaves an optional input or output out.
@@ -72,20 +77,26 @@ impl Graph {
 
     /// The name of a constant with these integers: a shape, axes, starts of a slice.
     pub fn ints(&mut self, values: &[i64]) -> String {
-        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let same = |t: &&TensorProto| t.data_type == INT64 && t.dims.len() == 1 && t.raw_data == raw;
+        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let dims = vec![values.len() as i64];
+        self.constant(TensorProto { dims, data_type: INT64, raw_data, ..Default::default() })
+    }
+
+    /// The name of a constant with these numbers.
+    pub fn floats(&mut self, tensor: Tensor) -> String {
+        self.constant(TensorProto::float("", tensor))
+    }
+
+    /// Equal constants are one.
+    fn constant(&mut self, mut tensor: TensorProto) -> String {
+        let content = |t: &TensorProto| (t.data_type, t.dims.clone(), t.raw_data.len());
+        let same = |t: &&TensorProto| content(t) == content(&tensor) && t.raw_data == tensor.raw_data;
         if let Some(known) = self.proto.initializer.iter().find(same) {
             return known.name.clone();
         }
-        let name = format!("ints_{}", self.proto.initializer.len());
-        let dims = vec![values.len() as i64];
-        self.initializer(TensorProto {
-            dims,
-            data_type: INT64,
-            name: name.clone(),
-            raw_data: raw,
-            ..Default::default()
-        });
+        tensor.name = self.fresh("constant");
+        let name = tensor.name.clone();
+        self.initializer(tensor);
         name
     }
 
@@ -179,6 +190,27 @@ impl TensorProto {
             raw_data: tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..Default::default()
         }
+    }
+
+    /// The numbers of a constant of 32-bit floats; `None` for one of another type, or one that lies in another file.
+    pub fn tensor(&self) -> Option<Tensor> {
+        let four = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
+        let data = match &self.raw_data[..] {
+            [] => self.float_data.clone(),
+            raw => raw.as_chunks().0.iter().map(four).collect(),
+        };
+        let shape: Vec<usize> = self.dims.iter().map(|&side| side as usize).collect();
+        let whole = self.data_type == FLOAT && shape.iter().product::<usize>() == data.len();
+        whole.then(|| Tensor::new(&shape, data))
+    }
+
+    /// The numbers of a constant of 64-bit integers: a shape, axes.
+    pub fn integers(&self) -> Option<Vec<i64>> {
+        let eight = |bytes: &[u8; 8]| i64::from_le_bytes(*bytes);
+        (self.data_type == INT64).then(|| match &self.raw_data[..] {
+            [] => self.int64_data.clone(),
+            raw => raw.as_chunks().0.iter().map(eight).collect(),
+        })
     }
 }
 

@@ -7,3 +7,5 @@ mod metrics;
 mod networks;
 mod opencv_features;
 mod preprocessing;
+mod schedules;
+mod training_steps;

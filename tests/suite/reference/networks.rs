@@ -3,11 +3,13 @@
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::Extractor;
 use featbench::deep::network::resnet::{Block, ResNet};
-use featbench::deep::network::{FEATURES, INPUT, LOGITS};
+use featbench::deep::network::vgg::{Classifier, Vgg};
+use featbench::deep::network::{FEATURES, INPUT, LOGITS, Network};
 use featbench::deep::session::{Device, Input, Session};
 use serde::Deserialize;
 
 use super::generated;
+use crate::support::folder_of;
 
 #[derive(Deserialize)]
 struct Reference {
@@ -73,22 +75,26 @@ impl Output {
     }
 }
 
-/// Runs a network with generated weights on every input that there are values for.
-fn compare(name: &str, resnet: &ResNet) {
-    let (reference, network) = (reference(), resnet.network());
+/// Runs a network with generated weights on these inputs.
+fn compare(name: &str, network: Network, outputs: &[&str], inputs: &[&str]) {
+    let reference = reference();
     let weights = generated::weights(&network.parameters);
     let mut session = Session::open(&network.with(weights).unwrap().write(), Device::Cpu).unwrap();
-    let outputs = if resnet.classes.is_some() { vec![FEATURES, LOGITS] } else { vec![FEATURES] };
-    for input in ["input64", "input224"] {
+    for &input in inputs {
         let side = side_of(input);
         let images = generated::input(input, 2, side);
         let fed = Input { name: INPUT, shape: &[2, 3, side, side], data: &images };
-        let found = session.run(&[fed], &outputs).unwrap();
+        let found = session.run(&[fed], outputs).unwrap();
         for (output, found) in outputs.iter().zip(found) {
             let matches = |o: &&Output| (&*o.network, &*o.input, &*o.output) == (name, input, *output);
             reference.outputs.iter().find(matches).unwrap().assert_equal(&found.data, reference.every);
         }
     }
+}
+
+fn compare_resnet(name: &str, resnet: &ResNet) {
+    let outputs: &[&str] = if resnet.classes.is_some() { &[FEATURES, LOGITS] } else { &[FEATURES] };
+    compare(name, resnet.network(), outputs, &["input64", "input224"]);
 }
 
 fn resnet(block: Block, blocks: [usize; 4]) -> ResNet {
@@ -112,22 +118,36 @@ fn generated_numbers_follow_from_the_name() {
 
 #[test]
 fn resnet18_agrees_with_torchvision() {
-    compare("resnet18", &resnet(Block::Basic, [2, 2, 2, 2]));
+    compare_resnet("resnet18", &resnet(Block::Basic, [2, 2, 2, 2]));
 }
 
 #[test]
 fn resnet18_cut_after_its_third_stage_agrees_with_torchvision() {
-    compare("resnet18-c4", &resnet(Block::Basic, [2, 2, 2, 2]).cut_after(3));
+    compare_resnet("resnet18-c4", &resnet(Block::Basic, [2, 2, 2, 2]).cut_after(3));
 }
 
 #[test]
 fn resnet34_agrees_with_torchvision() {
-    compare("resnet34", &resnet(Block::Basic, [3, 4, 6, 3]));
+    compare_resnet("resnet34", &resnet(Block::Basic, [3, 4, 6, 3]));
 }
 
 #[test]
 fn resnet50_agrees_with_torchvision() {
-    compare("resnet50", &resnet(Block::Bottleneck, [3, 4, 6, 3]));
+    compare_resnet("resnet50", &resnet(Block::Bottleneck, [3, 4, 6, 3]));
+}
+
+#[test]
+fn vgg16_agrees_with_torchvision_up_to_its_last_pool() {
+    compare("vgg16_bn", Vgg::sixteen(None).network(), &[FEATURES], &["input64", "input224"]);
+}
+
+/// Two gigabytes of memory, so only where the reference files are.
+#[test]
+fn vgg16_classifies_as_torchvision_does() {
+    if folder_of("FEATBENCH_FIXTURES").is_some() {
+        let vgg = Vgg::sixteen(Some(Classifier { classes: 1000, side: 64 }));
+        compare("vgg16_bn", vgg.network(), &[FEATURES, LOGITS], &["input64"]);
+    }
 }
 
 #[test]

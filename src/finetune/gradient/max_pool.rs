@@ -1,0 +1,30 @@
+//! MaxPool: each gradient goes to the pixel that was the largest of its window.
+
+use super::{Node, Tape, Value, window::Window};
+use crate::deep::Tensor;
+use crate::deep::onnx::{Attribute, TensorProto};
+
+pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    let x = node.of_rank(4)?.clone();
+    node.require("storage_order", 0)?;
+    let window = Window::of(node, None)?;
+    let ([rows, columns], _) = window.output(x.shape[2], x.shape[3])?;
+    let (y, places) = (tape.graph.fresh("maxpool"), tape.graph.fresh("places"));
+    // with the places of the maxima it is slower, so they are asked for only where they are needed
+    let outputs = if x.learns { vec![y.as_str(), &places] } else { vec![y.as_str()] };
+    tape.graph.node_to("MaxPool", &[&x.name], &window.attributes(), &outputs);
+    let (shape, input) = (vec![x.shape[0], x.shape[1], rows, columns], x.clone());
+    Ok(tape.record(y, shape, &[&input], move |tape, dy| {
+        tape.add_gradient(&x, |g| {
+            let count = g.ints(&[x.shape.iter().product::<usize>() as i64]);
+            let zero = TensorProto::float("zero", Tensor::new(&[1], vec![0.0]));
+            let zeros = g.node("ConstantOfShape", &[&count], &[("value", Attribute::Tensor(zero))]);
+            let flat = g.ints(&[-1]);
+            let (places, dy) = (g.two("Reshape", &places, &flat), g.two("Reshape", dy, &flat));
+            // windows overlap: a pixel can be the largest of several
+            let sum = [("reduction", Attribute::Text("add".into()))];
+            let sum = g.node("ScatterElements", &[&zeros, &places, &dy], &sum);
+            g.reshape(&sum, &x.shape)
+        });
+    }))
+}

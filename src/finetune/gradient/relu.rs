@@ -1,0 +1,19 @@
+//! Relu: the gradient passes where the output is above 0.
+
+use super::{Node, Tape, Value};
+use crate::deep::onnx::{Attribute, FLOAT};
+
+pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    let x = node.input(0)?.clone();
+    let y = tape.graph.node("Relu", &[&x.name], &[]);
+    let (shape, inputs, output) = (x.shape.clone(), x.clone(), y.clone());
+    Ok(tape.record(y, shape, &[&inputs], move |tape, dy| {
+        // `Where` is five times slower on the CPU
+        tape.add_gradient(&x, |g| {
+            let zero = g.number(0.0);
+            let positive = g.two("Greater", &output, &zero);
+            let mask = g.node("Cast", &[&positive], &[("to", Attribute::Int(i64::from(FLOAT)))]);
+            g.two("Mul", &mask, dy)
+        });
+    }))
+}

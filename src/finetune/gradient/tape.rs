@@ -1,0 +1,119 @@
+//! The graph under construction, and what the backward pass has to do.
+
+use std::collections::HashMap;
+
+use super::{BatchNorm, Mask, Statistic};
+use crate::deep::Tensor;
+use crate::deep::onnx::{Attribute, Graph};
+
+/// A tensor of the new graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// Does it depend on something that learns? If not, no gradient is computed for it.
+    pub learns: bool,
+}
+
+/// What a node does when the gradient of its output, a value of this name, is known.
+type Backward = Box<dyn FnOnce(&mut Tape, &str)>;
+
+/// Forward passes in the order of computation; [`backpropagate`](Tape::backpropagate) runs them backwards.
+pub struct Tape {
+    pub graph: Graph,
+    pub batch_norm: BatchNorm,
+    /// Running statistics and their values after this step.
+    pub statistics: Vec<Statistic>,
+    pub masks: Vec<Mask>,
+    backward: Vec<(String, Backward)>,
+    /// By the name of the value they belong to.
+    gradients: HashMap<String, String>,
+}
+
+impl Tape {
+    pub fn new(batch_norm: BatchNorm) -> Tape {
+        Tape {
+            graph: Graph::new("training step"),
+            batch_norm,
+            statistics: Vec::new(),
+            masks: Vec::new(),
+            backward: Vec::new(),
+            gradients: HashMap::new(),
+        }
+    }
+
+    /// Notes down a value that was computed from `inputs`. `backward` gets the name of its gradient and adds those of
+    /// the inputs.
+    pub fn record(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        inputs: &[&Value],
+        backward: impl FnOnce(&mut Tape, &str) + 'static,
+    ) -> Value {
+        let learns = inputs.iter().any(|input| input.learns);
+        if learns {
+            self.backward.push((name.clone(), Box::new(backward)));
+        }
+        Value { name, shape, learns }
+    }
+
+    /// Adds what `compute` returns to the gradient of `value`; computes nothing where nothing learns.
+    pub fn add_gradient(&mut self, value: &Value, compute: impl FnOnce(&mut Graph) -> String) {
+        if !value.learns {
+            return;
+        }
+        let mut gradient = compute(&mut self.graph);
+        if let Some(so_far) = self.gradients.remove(&value.name) {
+            gradient = self.graph.node("Add", &[&so_far, &gradient], &[]);
+        }
+        self.gradients.insert(value.name.clone(), gradient);
+    }
+
+    /// Goes back from `output`, whose gradient has this name, to everything that learns.
+    pub fn backpropagate(&mut self, output: &Value, gradient: &str) {
+        self.add_gradient(output, |_| gradient.to_owned());
+        while let Some((name, backward)) = self.backward.pop() {
+            if let Some(gradient) = self.gradients.get(&name).cloned() {
+                backward(self, &gradient);
+            }
+        }
+    }
+
+    /// The gradient of a value after [`backpropagate`](Tape::backpropagate).
+    pub fn gradient(&self, value: &Value) -> Option<&str> {
+        self.gradients.get(&value.name).map(String::as_str)
+    }
+}
+
+/// Short forms of the nodes that rules are made of.
+impl Graph {
+    pub(in crate::finetune) fn two(&mut self, op: &str, a: &str, b: &str) -> String {
+        self.node(op, &[a, b], &[])
+    }
+
+    pub(in crate::finetune) fn number(&mut self, number: f64) -> String {
+        self.floats(Tensor::new(&[], vec![number as f32]))
+    }
+
+    pub(in crate::finetune) fn times(&mut self, x: &str, factor: f64) -> String {
+        let factor = self.number(factor);
+        self.two("Mul", x, &factor)
+    }
+
+    pub(in crate::finetune) fn reshape(&mut self, x: &str, shape: &[usize]) -> String {
+        let shape: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
+        let shape = self.ints(&shape);
+        self.two("Reshape", x, &shape)
+    }
+
+    pub(in crate::finetune) fn transpose(&mut self, x: &str, order: &[i64]) -> String {
+        self.node("Transpose", &[x], &[("perm", Attribute::Ints(order.to_vec()))])
+    }
+
+    /// A sum, mean or sum of squares over `axes`, which disappear.
+    pub(in crate::finetune) fn reduce(&mut self, op: &str, x: &str, axes: &[i64]) -> String {
+        let axes = self.ints(axes);
+        self.node(op, &[x, &axes], &[("keepdims", Attribute::Int(0))])
+    }
+}

@@ -1,0 +1,295 @@
+//! Each rule alone, run by ONNX Runtime, against central differences of a naive forward pass in f64.
+
+mod naive;
+
+use super::*;
+use crate::deep::Tensor;
+use crate::deep::onnx::{Attribute, Graph, GraphProto, TensorProto};
+use crate::deep::session::{Device, Input, Session};
+
+/// A forward pass: from the numbers of all inputs to those of the output.
+type Forward<'a> = &'a dyn Fn(&[Vec<f64>]) -> Vec<f64>;
+
+/// One node, its inputs (those of integers are constants) and its attributes.
+struct OneNode {
+    operator: &'static str,
+    attributes: Vec<(&'static str, Attribute)>,
+    shapes: Vec<Vec<usize>>,
+    /// How many of the inputs are learned; the others are frozen.
+    learned: usize,
+    integers: Option<Vec<i64>>,
+    batch_norm: BatchNorm,
+}
+
+fn node(operator: &'static str, shapes: &[&[usize]]) -> OneNode {
+    let shapes: Vec<Vec<usize>> = shapes.iter().map(|shape| shape.to_vec()).collect();
+    let learned = shapes.len();
+    OneNode { operator, attributes: vec![], shapes, learned, integers: None, batch_norm: BatchNorm::Train }
+}
+
+/// Numbers between -1 and 1 that differ from each other by enough for a maximum to be one.
+fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i * 7919 + seed * 104_729 + 31) % 10_007) as f32 / 5_003.5 - 1.0).collect()
+}
+
+fn widened(data: &[f32]) -> Vec<f64> {
+    data.iter().map(|&v| f64::from(v)).collect()
+}
+
+impl OneNode {
+    fn with(mut self, name: &'static str, value: Attribute) -> OneNode {
+        self.attributes.push((name, value));
+        self
+    }
+
+    fn window(self, kernel: [i64; 2], strides: [i64; 2], pads: [i64; 4]) -> OneNode {
+        let list = |list: &[i64]| Attribute::Ints(list.to_vec());
+        self.with("kernel_shape", list(&kernel)).with("strides", list(&strides)).with("pads", list(&pads))
+    }
+
+    fn name(place: usize) -> String {
+        format!("input {place}")
+    }
+
+    fn tensors(&self) -> Vec<Tensor> {
+        let tensor = |(seed, shape): (usize, &Vec<usize>)| {
+            let mut data = numbers(shape.iter().product(), seed);
+            if self.operator == "BatchNormalization" && seed == 4 {
+                data.iter_mut().for_each(|variance| *variance += 1.5);
+            }
+            Tensor::new(shape, data)
+        };
+        self.shapes.iter().enumerate().map(tensor).collect()
+    }
+
+    fn graph(&self) -> GraphProto {
+        let mut graph = Graph::new("one node");
+        for (place, tensor) in self.tensors().into_iter().enumerate() {
+            graph.initializer(TensorProto::float(&Self::name(place), tensor));
+        }
+        let mut inputs: Vec<String> = (0..self.shapes.len()).map(Self::name).collect();
+        inputs.extend(self.integers.as_ref().map(|integers| graph.ints(integers)));
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        graph.node_to(self.operator, &inputs, &self.attributes, &["y"]);
+        graph.model().graph.unwrap()
+    }
+
+    fn record(&self, graph: &GraphProto) -> Result<Recorded, GradientError> {
+        let source = Source { graph, input: "unused", shape: &[1], output: "y" };
+        record(source, &|name| (0..self.learned).any(|place| name == Self::name(place)), self.batch_norm)
+    }
+
+    /// Output and gradients of the learned inputs, for a loss whose gradient at the output is `dy`.
+    fn run(&self, masks: &[f32]) -> (Tensor, Vec<Tensor>, Vec<f32>) {
+        let Recorded { mut tape, output, parameters } = self.record(&self.graph()).unwrap();
+        let dy = numbers(output.shape.iter().product(), 17);
+        tape.graph.input("dy", &sides(&output.shape));
+        tape.backpropagate(&output, "dy");
+        let mut inputs = vec![
+            Input { name: INPUT, shape: &[1], data: &[0.0] },
+            Input { name: "dy", shape: &output.shape, data: &dy },
+        ];
+        for parameter in parameters.iter().filter(|parameter| parameter.role != Role::Constant) {
+            let Tensor { shape, data } = &parameter.tensor;
+            inputs.push(Input { name: &parameter.value.name, shape, data });
+        }
+        let mask = tape.masks.clone();
+        inputs.extend(mask.iter().map(|mask| Input { name: &mask.name, shape: &mask.shape, data: masks }));
+        let learned = parameters.iter().filter(|parameter| parameter.role == Role::Learns);
+        let gradients: Vec<String> = learned.map(|p| tape.gradient(&p.value).unwrap().to_owned()).collect();
+        let mut outputs = vec![output.name.as_str()];
+        outputs.extend(gradients.iter().map(String::as_str));
+        outputs.iter().for_each(|name| tape.graph.output(name, &[]));
+        let mut model = tape.graph.model();
+        // ranks are left to ONNX Runtime
+        model.graph.iter_mut().flat_map(|g| &mut g.output).for_each(|output| {
+            output.r#type.iter_mut().flat_map(|t| &mut t.tensor_type).for_each(|t| t.shape = None);
+        });
+        let mut found = Session::open(&model.write(), Device::Cpu).unwrap().run(&inputs, &outputs).unwrap();
+        let y = found.remove(0);
+        assert_eq!(y.shape, output.shape);
+        (y, found, dy)
+    }
+
+    /// The whole rule against `forward`, within 2e-5 of the largest number of each tensor.
+    fn check(&self, masks: &[f32], forward: Forward) {
+        let (y, gradients, dy) = self.run(masks);
+        let mut inputs: Vec<Vec<f64>> = self.tensors().iter().map(|tensor| widened(&tensor.data)).collect();
+        assert_close(self.operator, &y.data, &forward(&inputs));
+        let weights = widened(&dy);
+        assert_eq!(gradients.len(), self.learned);
+        for (place, gradient) in gradients.iter().enumerate() {
+            assert_eq!(gradient.shape, self.shapes[place]);
+            let expected: Vec<f64> =
+                (0..inputs[place].len()).map(|i| difference(&mut inputs, place, i, &weights, forward)).collect();
+            assert_close(&format!("{} {:?}, input {place}", self.operator, self.shapes), &gradient.data, &expected);
+        }
+    }
+}
+
+/// Of the loss, by number `i` of an input.
+fn difference(inputs: &mut [Vec<f64>], place: usize, i: usize, dy: &[f64], forward: Forward) -> f64 {
+    let step = 1e-5;
+    let mut loss = |shift: f64| {
+        let kept = inputs[place][i];
+        inputs[place][i] += shift;
+        let loss: f64 = forward(inputs).iter().zip(dy).map(|(y, dy)| y * dy).sum();
+        inputs[place][i] = kept;
+        loss
+    };
+    (loss(step) - loss(-step)) / (2.0 * step)
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
+    for (i, (&found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs();
+        assert!(error <= 2e-5 * largest, "{what}: number {i} is {found}, {expected} expected");
+    }
+}
+
+#[test]
+fn convolutions() {
+    /// Input, weights, strides and pads.
+    type Case = ([usize; 4], [usize; 4], [i64; 2], [i64; 4]);
+    let cases: [Case; 7] = [
+        ([2, 5, 6, 7], [4, 5, 3, 3], [1, 1], [1, 1, 1, 1]),
+        ([2, 5, 5, 6], [3, 5, 3, 3], [2, 2], [1, 1, 1, 1]),
+        ([2, 6, 4, 5], [3, 6, 1, 1], [1, 1], [0, 0, 0, 0]),
+        ([2, 6, 5, 4], [3, 6, 1, 1], [2, 2], [0, 0, 0, 0]),
+        // the stem: few channels, a large kernel
+        ([2, 3, 9, 8], [4, 3, 7, 7], [2, 2], [3, 3, 3, 3]),
+        // nothing is square or the same on both sides, and the last column is reached by no window
+        ([1, 3, 6, 8], [2, 3, 3, 2], [2, 3], [0, 1, 1, 0]),
+        // more padding than a turned kernel can have
+        ([1, 5, 3, 3], [2, 5, 2, 2], [1, 1], [2, 2, 2, 2]),
+    ];
+    for (x, w, strides, pads) in cases {
+        for bias in [false, true] {
+            let bias_shape = [w[0]];
+            let shapes: Vec<&[usize]> = if bias { vec![&x, &w, &bias_shape] } else { vec![&x, &w] };
+            let conv = node("Conv", &shapes).window([w[2] as i64, w[3] as i64], strides, pads);
+            conv.check(&[], &|inputs| naive::conv(inputs, x, w, strides, pads));
+        }
+    }
+}
+
+#[test]
+fn batch_norms_with_the_statistics_of_the_batch() {
+    for shape in [vec![3, 4, 2, 3], vec![5, 4]] {
+        let mut norm =
+            node("BatchNormalization", &[&shape, &[4], &[4], &[4], &[4]]).with("epsilon", Attribute::Float(1e-3));
+        norm.learned = 3;
+        norm.check(&[], &|inputs| naive::batch_norm(&inputs[..3], None, &shape, f64::from(1e-3f32)));
+    }
+    let mut single = node("BatchNormalization", &[&[1, 4], &[4], &[4], &[4], &[4]]);
+    single.learned = 3;
+    let error = single.record(&single.graph()).err().unwrap().to_string();
+    assert!(error.contains("take a larger batch"), "{error}");
+}
+
+#[test]
+fn batch_norms_with_frozen_statistics() {
+    let shape = [2, 4, 2, 3];
+    for learned in [1, 3] {
+        let mut norm = node("BatchNormalization", &[&shape, &[4], &[4], &[4], &[4]]);
+        (norm.learned, norm.batch_norm) = (learned, BatchNorm::Frozen);
+        let epsilon = f64::from(1e-5f32);
+        norm.check(&[], &|inputs| naive::batch_norm(&inputs[..3], Some((&inputs[3], &inputs[4])), &shape, epsilon));
+    }
+}
+
+#[test]
+fn activations_and_masks() {
+    node("Relu", &[&[3, 7]]).check(&[], &|inputs| inputs[0].iter().map(|v| v.max(0.0)).collect());
+    node("Identity", &[&[3, 7]]).check(&[], &|inputs| inputs[0].clone());
+    let mask = [0.0, 2.0, 2.0, 0.0, 2.0, 0.0];
+    let dropped = |inputs: &[Vec<f64>]| inputs[0].iter().zip(&mask).map(|(v, &m)| v * f64::from(m)).collect();
+    node("Dropout", &[&[2, 3]]).check(&mask, &dropped);
+}
+
+#[test]
+fn pools() {
+    let shape = [2, 3, 7, 6];
+    for (kernel, strides, pads) in
+        [([3, 3], [2, 2], [1, 1, 1, 1]), ([2, 2], [2, 2], [0, 0, 0, 0]), ([3, 2], [1, 2], [1, 0, 0, 1])]
+    {
+        let max = node("MaxPool", &[&shape]).window(kernel, strides, pads);
+        max.check(&[], &|inputs| naive::max_pool(&inputs[0], shape, kernel, strides, pads));
+        for padding in [0, 1] {
+            let average = node("AveragePool", &[&shape]).window(kernel, strides, pads);
+            let average = average.with("count_include_pad", Attribute::Int(padding));
+            average.check(&[], &|inputs| naive::average_pool(&inputs[0], shape, kernel, strides, pads, padding == 1));
+        }
+    }
+}
+
+#[test]
+fn means_over_the_picture() {
+    let shape = [2, 3, 4, 5];
+    let mean = |inputs: &[Vec<f64>]| inputs[0].chunks(20).map(|map| map.iter().sum::<f64>() / 20.0).collect();
+    node("GlobalAveragePool", &[&shape]).check(&[], &mean);
+    let mut newer = node("ReduceMean", &[&shape]).with("keepdims", Attribute::Int(0));
+    newer.integers = Some(vec![-1, 2]);
+    newer.check(&[], &mean);
+    node("ReduceMean", &[&shape]).with("axes", Attribute::Ints(vec![2, 3])).check(&[], &mean);
+}
+
+#[test]
+fn products() {
+    let plain = |inputs: &[Vec<f64>]| naive::linear(inputs, 3, 4, 5, false);
+    node("MatMul", &[&[3, 4], &[4, 5]]).check(&[], &plain);
+    node("Gemm", &[&[3, 4], &[4, 5], &[5]]).check(&[], &plain);
+    let turned = node("Gemm", &[&[3, 4], &[5, 4], &[5]]).with("transB", Attribute::Int(1));
+    turned.check(&[], &|inputs| naive::linear(inputs, 3, 4, 5, true));
+}
+
+#[test]
+fn sums_and_shapes() {
+    node("Add", &[&[2, 3], &[2, 3]]).check(&[], &|inputs| naive::add(&inputs[0], &inputs[1]));
+    let repeated = |inputs: &[Vec<f64>]| naive::add(&inputs[0], &inputs[1].repeat(2));
+    node("Add", &[&[2, 3], &[3]]).check(&[], &repeated);
+    node("Add", &[&[2, 3], &[1, 3]]).check(&[], &repeated);
+    node("Flatten", &[&[2, 3, 1, 2]]).check(&[], &|inputs| inputs[0].clone());
+    let mut reshape = node("Reshape", &[&[2, 3, 1, 2]]);
+    reshape.integers = Some(vec![0, -1]);
+    reshape.check(&[], &|inputs| inputs[0].clone());
+}
+
+#[test]
+fn a_value_that_is_used_twice_gets_both_gradients() {
+    let mut graph = Graph::new("residual");
+    graph.initializer(TensorProto::float("x", Tensor::new(&[2], vec![-1.0, 2.0])));
+    graph.node_to("Relu", &["x"], &[], &["relu"]);
+    graph.node_to("Add", &["relu", "x"], &[], &["sum"]);
+    graph.node_to("Add", &["sum", "sum"], &[], &["y"]);
+    let graph = graph.model().graph.unwrap();
+    let source = Source { graph: &graph, input: "unused", shape: &[1], output: "y" };
+    let Recorded { mut tape, output, parameters } = record(source, &|_| true, BatchNorm::Train).unwrap();
+    tape.graph.input("dy", &sides(&[2]));
+    tape.backpropagate(&output, "dy");
+    let gradient = tape.gradient(&parameters[0].value).unwrap().to_owned();
+    tape.graph.output(&gradient, &sides(&[2]));
+    let mut session = Session::open(&tape.graph.model().write(), Device::Cpu).unwrap();
+    let feed = |name, shape, data| Input { name, shape, data };
+    let inputs = [feed(INPUT, &[1], &[0.0]), feed("parameter:x", &[2], &[-1.0, 2.0]), feed("dy", &[2], &[1.0, 10.0])];
+    assert_eq!(session.run(&inputs, &[&gradient]).unwrap()[0].data, [2.0, 40.0]);
+}
+
+#[test]
+fn what_can_t_be_trained_is_named() {
+    let refused = |node: OneNode| node.record(&node.graph()).err().unwrap().to_string();
+    assert_eq!(
+        refused(node("Gelu", &[&[2, 3]])),
+        "node `y` has the operator Gelu, which can't be trained; supported are Add, AveragePool, BatchNormalization, \
+         Conv, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, MaxPool, ReduceMean, Relu, Reshape"
+    );
+    let grouped = node("Conv", &[&[1, 4, 5, 5], &[4, 1, 3, 3]]).with("group", Attribute::Int(4));
+    assert_eq!(refused(grouped), "node `y` (Conv): group = 4 can't be trained; group = 1 is expected");
+    let padded = node("MaxPool", &[&[1, 4, 5, 5]]).with("auto_pad", Attribute::Text("SAME_UPPER".into()));
+    assert_eq!(refused(padded), "node `y` (MaxPool): auto_pad = SAME_UPPER can't be trained; state `pads`");
+    let mut reshape = node("Reshape", &[&[2, 3]]);
+    reshape.integers = Some(vec![4, -1]);
+    assert_eq!(refused(reshape), "node `y` (Reshape): [2, 3] can't become [4, -1]");
+}

@@ -1,0 +1,29 @@
+//! Stochastic gradient descent with momentum as PyTorch has it: no dampening, and the learning rate outside of the
+//! velocity, so that both may change at every step.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Update, decayed};
+use crate::deep::onnx::Graph;
+use crate::finetune::schedule::Rates;
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sgd {
+    pub weight_decay: f64,
+}
+
+pub fn numbers(rates: Rates) -> [(&'static str, f64); 2] {
+    [("learning rate", rates.learning_rate), ("momentum", rates.momentum)]
+}
+
+impl Sgd {
+    /// v = momentum v + gradient, w = w - lr v.
+    pub fn update(&self, g: &mut Graph, parameter: &str, gradient: &str, velocity: &str) -> Update {
+        let gradient = decayed(g, parameter, gradient, self.weight_decay);
+        let slowed = g.two("Mul", velocity, "momentum");
+        let velocity = g.two("Add", &slowed, &gradient);
+        let change = g.two("Mul", &velocity, "learning rate");
+        Update { parameter: g.two("Sub", parameter, &change), kept: vec![velocity] }
+    }
+}

@@ -1,0 +1,164 @@
+//! A training step: forward, loss, backward and update as one graph that ONNX Runtime runs.
+//! Parameters, what the optimiser keeps of them and the running statistics of batch norms go in and come out; images,
+//! targets, dropout masks, learning rate and momentum are fed.
+
+mod graph;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::gradient::{BatchNorm, GradientError, INPUT, Source};
+use super::optimiser::Optimiser;
+use super::schedule::Rates;
+use crate::deep::onnx::ModelProto;
+use crate::deep::session::{Device, Input, Session, SessionError, State};
+use crate::deep::weights::Weights;
+
+pub use graph::TrainingGraph;
+
+/// What is trained and how.
+pub struct Recipe<'a> {
+    /// A network with its weights.
+    pub model: &'a ModelProto,
+    /// The network's input, and the sides of one image there.
+    pub input: &'a str,
+    pub image: &'a [usize],
+    /// Images x classes, before softmax.
+    pub logits: &'a str,
+    /// Is the constant of this name trained?
+    pub learns: &'a dyn Fn(&str) -> bool,
+    pub batch_norm: BatchNorm,
+    pub optimiser: &'a Optimiser,
+}
+
+/// Why a network can't be trained, or a step can't be taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Gradient(#[from] GradientError),
+    #[error("the network's output `{name}` has the shape {found:?}; images x classes are expected")]
+    Output { name: String, found: Vec<usize> },
+    #[error("nothing is trained: no weight that the output `{0}` depends on was chosen")]
+    NothingLearns(String),
+    #[error("{what}: {found} numbers were given; {expected} are expected")]
+    Length { what: String, found: usize, expected: usize },
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+/// One mini-batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Images, one after the other.
+    pub images: &'a [f32],
+    /// Images x classes: how much each image belongs to each class, 1 in all. Label smoothing and mixup are a matter
+    /// of these numbers alone.
+    pub targets: &'a [f32],
+    /// One for each of [`TrainingGraph::masks`].
+    pub masks: &'a [Vec<f32>],
+}
+
+/// What came out of a step, as it was before the update.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The batch's mean cross-entropy.
+    pub loss: f32,
+    /// Images x classes.
+    pub logits: Vec<f32>,
+}
+
+/// A network in training.
+pub struct Training<'a> {
+    recipe: Recipe<'a>,
+    device: Device,
+    threads: usize,
+    /// A graph is made for one number of images: the last batch of an epoch may have another.
+    graphs: BTreeMap<usize, (TrainingGraph, Session)>,
+    state: Option<State>,
+    steps: u64,
+}
+
+impl<'a> Training<'a> {
+    pub fn new(recipe: Recipe<'a>, device: Device, threads: usize) -> Training<'a> {
+        Training { recipe, device, threads, graphs: BTreeMap::new(), state: None, steps: 0 }
+    }
+
+    /// The graph for batches of this many images, derived at the first call.
+    pub fn graph(&mut self, images: usize) -> Result<&TrainingGraph, StepError> {
+        Ok(&self.prepare(images)?.0)
+    }
+
+    fn prepare(&mut self, images: usize) -> Result<&mut (TrainingGraph, Session), StepError> {
+        if !self.graphs.contains_key(&images) {
+            let graph = TrainingGraph::derive(&self.recipe, images)?;
+            let session = Session::open_with_threads(&graph.model.write(), self.device, self.threads)?;
+            if self.state.is_none() {
+                self.state = Some(State::new(graph.start())?);
+            }
+            self.graphs.insert(images, (graph, session));
+        }
+        Ok(self.graphs.get_mut(&images).expect("it was just put there"))
+    }
+
+    /// Takes one step with a batch of any number of images.
+    ///
+    /// # Errors
+    /// A network that can't be trained, numbers that do not fill the batch, a failing node.
+    pub fn step(&mut self, batch: Batch, rates: Rates) -> Result<Outcome, StepError> {
+        let image: usize = self.recipe.image.iter().product();
+        let images = batch.images.len() / image;
+        require_length("images", batch.images.len(), images.max(1) * image)?;
+        let numbers = self.recipe.optimiser.numbers(rates, self.steps + 1);
+        self.prepare(images)?;
+        let (Some((graph, session)), Some(state)) = (self.graphs.get_mut(&images), &mut self.state) else {
+            unreachable!("both were just prepared");
+        };
+        let (shape, of_targets) = ([&[images], self.recipe.image].concat(), [images, graph.classes]);
+        let numbers: Vec<(&str, [f32; 1])> = numbers.iter().map(|&(name, v)| (name, [v as f32])).collect();
+        let mut inputs = vec![
+            Input { name: INPUT, shape: &shape, data: batch.images },
+            Input { name: graph::TARGETS, shape: &of_targets, data: batch.targets },
+        ];
+        inputs.extend(numbers.iter().map(|(name, v)| Input { name, shape: &[], data: v }));
+        require_length("targets", batch.targets.len(), images * graph.classes)?;
+        require_length("dropout masks", batch.masks.len(), graph.masks.len())?;
+        for (mask, data) in graph.masks.iter().zip(batch.masks) {
+            require_length("a dropout mask", data.len(), mask.shape.iter().product())?;
+            inputs.push(Input { name: &mask.name, shape: &mask.shape, data });
+        }
+        let mut found = session.advance(state, &inputs, &[graph::LOSS, &graph.logits])?.into_iter();
+        let (Some(loss), Some(logits)) = (found.next(), found.next()) else {
+            unreachable!("two outputs were asked for");
+        };
+        self.steps += 1;
+        Ok(Outcome { loss: loss.data[0], logits: logits.data })
+    }
+
+    /// How many steps were taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Everything that a step changes, by the names of the graph's inputs: what a checkpoint keeps, with
+    /// [`steps`](Training::steps). Empty before the first step.
+    pub fn state(&self) -> Result<Weights, StepError> {
+        let Some(state) = &self.state else { return Ok(Weights::new()) };
+        Ok(state.tensors()?.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect())
+    }
+
+    /// The trained parameters and the running statistics, by the network's names. Empty before the first step.
+    pub fn weights(&self) -> Result<Weights, StepError> {
+        let state = self.state()?.into_iter();
+        Ok(state.filter_map(|(name, tensor)| Some((graph::network_name(&name)?.to_owned(), tensor))).collect())
+    }
+}
+
+fn require_length(what: &str, found: usize, expected: usize) -> Result<(), StepError> {
+    if found == expected { Ok(()) } else { Err(StepError::Length { what: what.into(), found, expected }) }
+}
+
+/// The same network with other weights: those that `weights` names are replaced.
+pub fn with_weights(model: &ModelProto, weights: Weights) -> ModelProto {
+    graph::with_weights(model, weights)
+}

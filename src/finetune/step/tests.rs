@@ -1,0 +1,87 @@
+//! Steps of a network that is small enough to follow.
+
+use super::*;
+use crate::deep::Tensor;
+use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
+use crate::finetune::optimiser::Sgd;
+
+const RATES: Rates = Rates { learning_rate: 0.5, momentum: 0.0 };
+
+/// Dropout, then one layer from four numbers to three classes.
+fn model() -> ModelProto {
+    let mut graph = Graph::new("linear");
+    let weights = (0..12).map(|i| (i % 5) as f32 / 5.0 - 0.4).collect();
+    graph.input("x", &[Dimension::Name("batch".into()), Dimension::Size(4)]);
+    graph.initializer(TensorProto::float("fc.weight", Tensor::new(&[3, 4], weights)));
+    graph.initializer(TensorProto::float("fc.bias", Tensor::new(&[3], vec![0.0; 3])));
+    graph.node_to("Dropout", &["x"], &[], &["dropped"]);
+    graph.node_to("Gemm", &["dropped", "fc.weight", "fc.bias"], &[("transB", Attribute::Int(1))], &["logits"]);
+    graph.node_to("Softmax", &["logits"], &[], &["probabilities"]);
+    graph.output("probabilities", &[Dimension::Name("batch".into()), Dimension::Size(3)]);
+    graph.model()
+}
+
+fn recipe<'a>(model: &'a ModelProto, optimiser: &'a Optimiser, learns: &'a dyn Fn(&str) -> bool) -> Recipe<'a> {
+    Recipe { model, input: "x", image: &[4], logits: "logits", learns, batch_norm: BatchNorm::Train, optimiser }
+}
+
+const IMAGES: [f32; 12] = [1.0, 0.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.5, -1.0, 0.0, 1.0, 0.0];
+const TARGETS: [f32; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+
+#[test]
+fn batches_of_any_size_train_the_same_weights() {
+    let (model, optimiser) = (model(), Optimiser::Sgd(Sgd::default()));
+    let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::Cpu, 1);
+    let mut losses = Vec::new();
+    for step in 0..8 {
+        let images = if step % 4 == 3 { 2 } else { 3 };
+        let masks = [vec![1.0; images * 4]];
+        let batch = Batch { images: &IMAGES[..images * 4], targets: &TARGETS[..images * 3], masks: &masks };
+        let outcome = training.step(batch, RATES).unwrap();
+        assert_eq!(outcome.logits.len(), images * 3);
+        losses.push(outcome.loss);
+    }
+    assert!(losses[6] < 0.7 * losses[0], "{losses:?}");
+    assert_eq!(training.steps(), 8);
+    let weights = training.weights().unwrap();
+    assert_eq!(weights.keys().map(String::as_str).collect::<Vec<_>>(), ["fc.bias", "fc.weight"]);
+    let trained = with_weights(&model, weights.clone());
+    let held = trained.graph.unwrap().initializer.into_iter().map(|t| (t.name.clone(), t.tensor().unwrap())).collect();
+    assert_eq!(weights, held);
+}
+
+#[test]
+fn what_is_dropped_and_what_is_frozen_does_not_learn() {
+    let (model, optimiser) = (model(), Optimiser::Sgd(Sgd::default()));
+    let mut training = Training::new(recipe(&model, &optimiser, &|name| name == "fc.weight"), Device::Cpu, 1);
+    let masks = [[0.0, 2.0, 2.0, 0.0].repeat(3)];
+    let batch = Batch { images: &IMAGES, targets: &TARGETS, masks: &masks };
+    training.step(batch, RATES).unwrap();
+    let weights = training.weights().unwrap();
+    assert_eq!(weights.len(), 1, "the bias is frozen");
+    let before = model.graph.as_ref().unwrap().initializer[0].tensor().unwrap();
+    for (place, (after, before)) in weights["fc.weight"].data.iter().zip(&before.data).enumerate() {
+        assert_eq!(after == before, matches!(place % 4, 0 | 3), "number {place}");
+    }
+}
+
+#[test]
+fn what_can_t_be_trained_is_said() {
+    let (model, optimiser) = (model(), Optimiser::Sgd(Sgd::default()));
+    let refused = |recipe: Recipe| TrainingGraph::derive(&recipe, 3).err().unwrap().to_string();
+    let nothing = "nothing is trained: no weight that the output `logits` depends on was chosen";
+    assert_eq!(refused(recipe(&model, &optimiser, &|name| name == "fc")), nothing);
+    let missing = Recipe { logits: "scores", ..recipe(&model, &optimiser, &|_| true) };
+    assert_eq!(refused(missing), "the network has no value `scores`");
+    let softmax = Recipe { logits: "probabilities", ..recipe(&model, &optimiser, &|_| true) };
+    assert!(refused(softmax).starts_with("node `probabilities` has the operator Softmax, which can't be trained"));
+
+    let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::Cpu, 1);
+    let batch = Batch { images: &IMAGES, targets: &TARGETS[..6], masks: &[] };
+    let error = training.step(batch, RATES).unwrap_err().to_string();
+    assert_eq!(error, "targets: 6 numbers were given; 9 are expected");
+    let batch = Batch { targets: &TARGETS, ..batch };
+    let error = training.step(batch, RATES).unwrap_err().to_string();
+    assert_eq!(error, "dropout masks: 0 numbers were given; 1 are expected");
+    assert_eq!(training.steps(), 0);
+}
