@@ -96,7 +96,8 @@ impl ClassifierSettings {
                 settings.points().into_iter().map(|point| Candidate::Svm { scale: settings.scale, point }).collect()
             }
             Self::Logistic(settings) => {
-                let penalty = |&alpha| Candidate::Logistic { scale: settings.scale, penalty: logistic::Penalty { alpha } };
+                let penalty =
+                    |&alpha| Candidate::Logistic { scale: settings.scale, penalty: logistic::Penalty { alpha } };
                 settings.alpha.iter().map(penalty).collect()
             }
         }

@@ -55,8 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 fn render(folder: &Path) -> Result<()> {
     let records = Records::read(folder)?;
     report::write(&records, folder)?;
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print!("{}", report::terminal(&records, terminal_width(), colour)?);
+    print!("{}", report::terminal(&records, terminal_width(), colour())?);
     println!("\n{}", folder.join("report.md").display());
     Ok(())
 }
@@ -77,7 +76,12 @@ fn check(folders: &[PathBuf]) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn terminal_width() -> usize {
+/// Are colours wanted on standard output?
+pub(super) fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+pub(super) fn terminal_width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.unwrap_or(120)
 }

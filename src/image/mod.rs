@@ -3,6 +3,7 @@
 pub mod canvas;
 mod container;
 pub mod decode;
+pub mod encode;
 pub mod header;
 pub mod resize;
 pub mod tensor;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use featbench::record::{
-    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, NearDuplicate, PredictionRow, Records, RunRecord, RunRow,
-    SelectionRow, Status, Store, TimingRow,
+    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, NearDuplicate, PredictionRow, Records, RunRecord,
+    RunRow, SelectionRow, Status, Store, TimingRow,
 };
 
 /// An arm with the accuracies that its runs are to have.
