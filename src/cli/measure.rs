@@ -51,14 +51,7 @@ pub(super) struct Measured {
 /// Measures what is not recorded yet; `None` after a dry run.
 pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
     let Job { datasets, request, backbone, fallback } = options.job()?;
-    let session = Session {
-        cache: Cache::open(Cache::default_folder()?, options.fresh),
-        progress: Progress::on_terminal(),
-        environment: this_environment(&request),
-        backbone: backbone.as_ref(),
-        request: &request,
-        options,
-    };
+    let session = Session::open(options, &request, backbone.as_ref())?;
     let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
     let plans = plans.collect::<Result<Vec<_>>>()?;
     fallback.iter().for_each(|reason| session.progress.say(reason));
@@ -78,12 +71,12 @@ pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
 }
 
 /// What all runs of one call share.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     cache: Cache,
-    progress: Progress,
-    environment: Environment,
+    pub progress: Progress,
+    pub environment: Environment,
     backbone: Option<&'a FoundBackbone>,
-    request: &'a Request,
+    pub request: &'a Request,
     options: &'a Options,
 }
 
@@ -93,7 +86,18 @@ fn this_environment(request: &Request) -> Environment {
     environment(decode::version(), runtime, provider)
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    pub fn open(options: &'a Options, request: &'a Request, backbone: Option<&'a FoundBackbone>) -> Result<Self> {
+        Ok(Session {
+            cache: Cache::open(Cache::default_folder()?, options.fresh),
+            progress: Progress::on_terminal(),
+            environment: this_environment(request),
+            backbone,
+            request,
+            options,
+        })
+    }
+
     /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
     fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
         let open = if self.options.fresh { Store::create } else { Store::open };
@@ -149,7 +153,7 @@ impl Session<'_> {
         self.request.canvases.iter().copied().flatten().chain(recorded).collect()
     }
 
-    fn resources(&self, canvas: Option<Canvas>, seed: u64) -> Resources<'_> {
+    pub fn resources(&self, canvas: Option<Canvas>, seed: u64) -> Resources<'_> {
         Resources {
             cache: &self.cache,
             threads: self.request.threads,

@@ -8,6 +8,7 @@ mod measure;
 mod options;
 mod report;
 mod thumbnails;
+mod time;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ enum Command {
     Measure(measure::Args),
     /// Measure what is not recorded yet, then write tables and pictures
     Report(report::Args),
+    /// Time arms stage by stage: one image, batches, all images
+    Time(Box<time::Args>),
     /// What is installed: versions, devices, one line each with the remedy
     #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Time(args) => time::run(*args),
         Command::Doctor => doctor::run(),
         Command::Cache(args) => cache::run(&args),
     };

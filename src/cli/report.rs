@@ -69,8 +69,7 @@ fn render(folder: &Path, with_thumbnails: bool, dataset: Option<&Dataset>) -> Re
         };
         report::write_page(&records, folder, &thumbnails)?;
     }
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print!("{}", report::terminal(&records, terminal_width(), colour)?);
+    print!("{}", report::terminal(&records, terminal_width(), colour())?);
     println!("\n{}", folder.join("report.md").display());
     Ok(())
 }
@@ -99,7 +98,12 @@ fn check(folders: &[PathBuf]) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn terminal_width() -> usize {
+/// Are colours wanted on standard output?
+pub(super) fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+pub(super) fn terminal_width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.unwrap_or(120)
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::dataset::Dataset;
 use crate::image::decode_rgb;
-use crate::image::thumbnail::thumbnail;
+use crate::image::encode::thumbnail;
 use crate::record::Records;
 use crate::report::{self, Thumbnails};
 
@@ -34,8 +34,7 @@ pub(super) fn thumbnails(records: &Records, dataset: &Dataset) -> Result<Thumbna
         let path = paths.get(image.as_str()).with_context(|| format!("{image} is not in {}", dataset.name))?;
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let picture = decode_rgb(&bytes).with_context(|| format!("cannot decode {}", path.display()))?;
-        let small = thumbnail(&picture, LONGEST).with_context(|| format!("no thumbnail of {}", path.display()))?;
-        Ok((image, format!("data:image/jpeg;base64,{}", STANDARD.encode(small))))
+        Ok((image, format!("data:image/jpeg;base64,{}", STANDARD.encode(thumbnail(&picture, LONGEST)))))
     };
     report::listed_images(records)?.into_iter().map(picture).collect()
 }

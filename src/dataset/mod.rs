@@ -3,6 +3,7 @@
 //! splits in its types. [`Dataset::open`] is the way in.
 
 pub mod download;
+pub mod drawn;
 pub mod error;
 mod findings;
 mod folder;

@@ -3,10 +3,10 @@
 pub mod canvas;
 mod container;
 pub mod decode;
+pub mod encode;
 pub mod header;
 pub mod resize;
 pub mod tensor;
-pub mod thumbnail;
 
 use std::sync::Once;
 

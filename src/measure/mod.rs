@@ -12,4 +12,5 @@ pub mod plan;
 pub mod progress;
 pub mod random;
 pub mod run;
+pub mod stopwatch;
 pub mod timing;

@@ -15,8 +15,9 @@ use crate::record::{PredictionRow, RunRecord, RunRow, SelectionRow, Status, Timi
 
 use super::cache::Key;
 use super::features::{self, FeatureCandidate, Features, Missing, Resources};
+use super::memory;
 use super::plan::{Planned, Request};
-use super::{memory, timing};
+use super::timing::Subject;
 
 /// One candidate with its score on val.
 struct Tried {
@@ -37,6 +38,13 @@ struct Selected {
 struct Fit {
     classifier: Classifier,
     seconds: f64,
+}
+
+/// Features and classifier as selection chose them, fitted on the final training images.
+struct Chosen {
+    selected: Selected,
+    features: Box<dyn Features>,
+    fit: Fit,
 }
 
 /// What the final evaluation gets: it can predict, and nothing else.
@@ -119,8 +127,16 @@ fn blank(
     }
 }
 
-fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
-    memory::reset_peak();
+/// Times a run at length ([`Subject::long`]), its features and classifier chosen and fitted as for its record.
+pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images: usize) -> Result<Vec<TimingRow>> {
+    let Chosen { features, fit, .. } = choose(planned, dataset, resources)?;
+    let reported = dataset.splits.test.images();
+    let known = features.vectors(resources, reported)?.x;
+    let (features, classifier) = (&*features, &fit.classifier);
+    Subject { features, classifier, resources, images: reported, known: known.view() }.long(images)
+}
+
+fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
     let classes = dataset.splits.classes.len();
     let selected = select(planned, dataset, resources, classes)?;
     let best = &selected.tried[selected.chosen];
@@ -130,13 +146,21 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
     };
     let features = features::fit(&planned.arm.features, &best.features, resources, train.images())?;
     let fit = final_fit(&*features, &best.candidate, resources, &train, classes)?;
+    Ok(Chosen { selected, features, fit })
+}
+
+fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
+    memory::reset_peak();
+    let Chosen { selected, features, fit } = choose(planned, dataset, resources)?;
+    let best = &selected.tried[selected.chosen];
     let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
     let judged = dataset.splits.test.evaluate(&fitted)?;
     let peak_mib = memory::peak_mib();
 
     let images = dataset.splits.test.images();
     let reported = features.vectors(resources, images)?;
-    let timings = timing::time(&*features, &fit.classifier, resources, images, reported.x.view())?;
+    let known = reported.x.view();
+    let timings = Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?;
     let run = RunRow {
         n: judged.len(),
         without_keypoints: reported.without_keypoints,

@@ -7,7 +7,9 @@ pub mod rows;
 pub mod scores;
 pub mod store;
 mod table;
+pub mod time;
 
 pub use rows::*;
 pub use scores::{format_score, format_scores, parse_scores};
 pub use store::{Records, RunRecord, Store};
+pub use time::TimeRow;

@@ -13,7 +13,7 @@ use super::table::{self, Row};
 
 const DATASET: &str = "dataset.json";
 const ARMS: &str = "arms.json";
-const ENVIRONMENTS: &str = "environment.json";
+pub(super) const ENVIRONMENTS: &str = "environment.json";
 
 /// Everything that was recorded for one data set.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,6 +16,7 @@ mod table;
 mod tables;
 mod templates;
 mod terminal;
+pub mod time;
 mod view;
 
 use std::collections::BTreeSet;

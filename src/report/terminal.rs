@@ -42,12 +42,12 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
     lines.join("\n")
 }
 
-struct Style {
-    colour: bool,
+pub(super) struct Style {
+    pub colour: bool,
 }
 
 impl Style {
-    fn bold(&self, text: &str) -> String {
+    pub fn bold(&self, text: &str) -> String {
         self.ansi("1", text)
     }
 
@@ -65,7 +65,7 @@ impl Style {
 }
 
 /// The table's lines, without the columns that the width has no room for.
-fn table(table: &Table, width: usize, style: &Style) -> Vec<String> {
+pub(super) fn table(table: &Table, width: usize, style: &Style) -> Vec<String> {
     let table = fitted(table, width);
     let widths = table.widths();
     let line = |cells: Vec<&str>| {
@@ -93,7 +93,7 @@ fn fitted(table: &Table, width: usize) -> Table {
 }
 
 /// Text in lines of at most `width` characters; a longer word stands alone.
-fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
     let mut lines = vec![first.to_owned()];
     let mut empty = true;
     for word in text.split_whitespace() {

@@ -1,6 +1,7 @@
 //! Bag of visual words: describe (cached by image), learn a vocabulary on train (cached by everything below it),
 //! count words (cached by vocabulary and image).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -14,11 +15,12 @@ use crate::handcrafted::descriptor::{self, Describe, Descriptors};
 use crate::handcrafted::encoding::bovw::hellinger;
 use crate::handcrafted::vocabulary::kmajority::{self, Bits};
 use crate::handcrafted::vocabulary::{self, Method, kmeans};
-use crate::image::{Canvas, Grey, canvas, decode, decode_grey};
+use crate::image::{Canvas, Grey, canvas, decode};
 use crate::measure::cache::Key;
 use crate::measure::random;
 
-use super::{Encoded, Features, Resources, Vectors, Worker, chunked, hashes, picture, read, stack};
+use super::{Encoded, Features, Resources, Stage, Stopwatch, Vectors, Worker};
+use super::{chunked, grey_ahead, hashes, picture, read, rgb_ahead, stack};
 
 /// A fitted bag of words.
 pub struct Bovw {
@@ -66,7 +68,9 @@ impl Detector {
             images,
             || self.open(),
             |detector, images| {
-                let describe = |encoded: &Encoded| Ok(detector.describe(&grey(encoded, resources.canvas)?)?);
+                let mut watch = Stopwatch::start();
+                let describe =
+                    |encoded: &Encoded| Ok(detector.describe(&*grey(encoded, resources.canvas, &mut watch)?)?);
                 read(images)?.iter().map(describe).collect::<Result<Vec<Descriptors>>>()
             },
         )?;
@@ -75,11 +79,13 @@ impl Detector {
 }
 
 /// A JPEG's own luminance natively; on a canvas, grey made from the canvas that every other arm sees.
-fn grey(encoded: &Encoded, canvas: Option<Canvas>) -> Result<Grey> {
-    match canvas {
-        None => Ok(decode_grey(&encoded.bytes)?),
-        Some(_) => Ok(canvas::grey(&picture(encoded, canvas)?)),
-    }
+fn grey<'a>(encoded: &'a Encoded, canvas: Option<Canvas>, watch: &mut Stopwatch) -> Result<Cow<'a, Grey>> {
+    let (grey, stage) = match canvas {
+        None => (encoded.grey()?, Stage::Decode),
+        Some(_) => (Cow::Owned(canvas::grey(&*picture(encoded, canvas, watch)?)), Stage::Resize),
+    };
+    watch.lap(stage);
+    Ok(grey)
 }
 
 impl Bovw {
@@ -213,12 +219,18 @@ struct BovwWorker {
 }
 
 impl Worker for BovwWorker {
-    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>> {
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let mut x = Array2::zeros((images.len(), self.vocabulary.words()));
         for (encoded, mut row) in images.iter().zip(x.outer_iter_mut()) {
-            let described = self.detector.describe(&grey(encoded, self.canvas)?)?;
+            let described = self.detector.describe(&*grey(encoded, self.canvas, watch)?)?;
+            watch.lap(Stage::Describe);
             row.assign(&ndarray::ArrayView1::from(&self.vocabulary.encode(&described)));
+            watch.lap(Stage::Encode);
         }
         Ok(x)
+    }
+
+    fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
+        if self.canvas.is_some() { rgb_ahead(image) } else { grey_ahead(image) }
     }
 }

@@ -9,7 +9,7 @@ use crate::dataset::ImageFile;
 use crate::image::resize::resize;
 use crate::image::{Canvas, decode, header};
 
-use super::{Encoded, Features, Resources, Vectors, Worker, chunked, picture, stack};
+use super::{Encoded, Features, Resources, Stage, Stopwatch, Vectors, Worker, chunked, picture, rgb_ahead, stack};
 
 /// Raised when the thumbnail of the same image may come out differently.
 const VERSION: u32 = 1;
@@ -44,8 +44,13 @@ impl Features for Nothing {
 }
 
 impl Worker for Nothing {
-    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>> {
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
+        watch.lap(Stage::Describe);
         Ok(Array2::zeros((images.len(), 0)))
+    }
+
+    fn decode_ahead(&self, _: &mut Encoded) -> Result<bool> {
+        Ok(false)
     }
 }
 
@@ -74,12 +79,18 @@ impl Features for Metadata {
 
 impl Worker for Metadata {
     /// Reads the header only: that is all a user of this "feature" would have to do.
-    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>> {
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let row = |encoded: &Encoded| {
             let header = header(&encoded.bytes)?;
             Ok(metadata_row(&ImageFile { width: header.width, height: header.height, ..encoded.image.clone() }))
         };
-        Ok(images.iter().map(row).collect::<Result<Vec<_>>>()?.into())
+        let rows = images.iter().map(row).collect::<Result<Vec<_>>>()?;
+        watch.lap(Stage::Describe);
+        Ok(rows.into())
+    }
+
+    fn decode_ahead(&self, _: &mut Encoded) -> Result<bool> {
+        Ok(false)
     }
 }
 
@@ -104,7 +115,7 @@ impl Features for Thumbnail {
             &(self.side, decode::version()),
             images,
             || self.worker(resources, 1),
-            |worker, images| worker.vectors(&super::read(images)?),
+            |worker, images| worker.vectors(&super::read(images)?, &mut Stopwatch::start()),
         )?;
         Ok(Vectors { x: stack(&chunks, self.dimension())?, without_keypoints: None })
     }
@@ -115,12 +126,17 @@ impl Features for Thumbnail {
 }
 
 impl Worker for ThumbnailWorker {
-    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>> {
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let mut x = Array2::zeros((images.len(), (3 * self.side * self.side) as usize));
         for (encoded, mut row) in images.iter().zip(x.outer_iter_mut()) {
-            let small = resize(&picture(encoded, self.canvas)?, self.side, self.side);
+            let small = resize(&*picture(encoded, self.canvas, watch)?, self.side, self.side);
             row.iter_mut().zip(small.data).for_each(|(value, byte)| *value = f32::from(byte));
+            watch.lap(Stage::Resize);
         }
         Ok(x)
+    }
+
+    fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
+        rgb_ahead(image)
     }
 }

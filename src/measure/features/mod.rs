@@ -5,6 +5,7 @@ mod bovw;
 mod floors;
 mod network;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -16,12 +17,13 @@ use crate::arm::FeatureSettings;
 use crate::dataset::ImageFile;
 use crate::deep::session::Device;
 use crate::handcrafted::vocabulary::Method;
-use crate::image::{Canvas, Rgb, decode_rgb};
+use crate::image::{Canvas, Grey, Rgb, decode_grey, decode_rgb};
 
 use super::cache::{Cache, Key};
 use super::parallel;
 use super::plan::FoundBackbone;
 use super::progress::Progress;
+use super::stopwatch::{Stage, Stopwatch};
 
 /// Images that one task describes and one cache entry holds.
 const CHUNK: usize = 32;
@@ -69,6 +71,29 @@ pub struct Vectors {
 pub struct Encoded<'a> {
     pub image: &'a ImageFile,
     pub bytes: Vec<u8>,
+    /// Pixels that were decoded ahead, where decoding is not to be timed.
+    ahead: Option<Pixels>,
+}
+
+enum Pixels {
+    Rgb(Rgb),
+    Grey(Grey),
+}
+
+impl Encoded<'_> {
+    fn rgb(&self) -> Result<Cow<'_, Rgb>> {
+        match &self.ahead {
+            Some(Pixels::Rgb(pixels)) => Ok(Cow::Borrowed(pixels)),
+            _ => Ok(Cow::Owned(decode_rgb(&self.bytes).with_context(|| self.image.path.display().to_string())?)),
+        }
+    }
+
+    fn grey(&self) -> Result<Cow<'_, Grey>> {
+        match &self.ahead {
+            Some(Pixels::Grey(pixels)) => Ok(Cow::Borrowed(pixels)),
+            _ => Ok(Cow::Owned(decode_grey(&self.bytes).with_context(|| self.image.path.display().to_string())?)),
+        }
+    }
 }
 
 /// Fitted features: the same function of an image whatever else is asked for.
@@ -89,8 +114,18 @@ pub trait Features: Send + Sync {
 
 /// One thread's own detector or session.
 pub trait Worker: Send {
-    /// One row an image, from its encoded bytes.
-    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>>;
+    /// One row an image, from its encoded bytes. `watch` learns where the time went.
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>>;
+
+    /// Decodes the pixels that it works on, so that [`vectors`](Worker::vectors) finds them decoded; `false` where it
+    /// works on none.
+    fn decode_ahead(&self, image: &mut Encoded) -> Result<bool>;
+
+    /// Runs the network once more on the first `images` inputs that the last call of [`vectors`](Worker::vectors)
+    /// prepared, and does nothing else; `None` where there is no network.
+    fn network_alone(&mut self, _images: usize) -> Option<Result<()>> {
+        None
+    }
 }
 
 /// The candidates of an arm, in the order in which they are preferred at equal accuracy.
@@ -137,18 +172,29 @@ pub fn hashes(images: &[Arc<ImageFile>]) -> Vec<&str> {
 pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
     let read = |image: &'a Arc<ImageFile>| {
         let bytes = std::fs::read(&image.path).with_context(|| format!("can't read {}", image.path.display()))?;
-        Ok(Encoded { image, bytes })
+        Ok(Encoded { image, bytes, ahead: None })
     };
     images.iter().map(read).collect()
 }
 
 /// The picture that every arm sees: decoded, and on the canvas where one is asked for.
-fn picture(encoded: &Encoded, canvas: Option<Canvas>) -> Result<Rgb> {
-    let picture = decode_rgb(&encoded.bytes).with_context(|| encoded.image.path.display().to_string())?;
-    Ok(match canvas {
-        Some(canvas) => canvas.apply(&picture),
-        None => picture,
-    })
+fn picture<'a>(encoded: &'a Encoded, canvas: Option<Canvas>, watch: &mut Stopwatch) -> Result<Cow<'a, Rgb>> {
+    let picture = encoded.rgb()?;
+    watch.lap(Stage::Decode);
+    let Some(canvas) = canvas else { return Ok(picture) };
+    let picture = canvas.apply(&picture);
+    watch.lap(Stage::Resize);
+    Ok(Cow::Owned(picture))
+}
+
+fn rgb_ahead(image: &mut Encoded) -> Result<bool> {
+    image.ahead = Some(Pixels::Rgb(image.rgb()?.into_owned()));
+    Ok(true)
+}
+
+fn grey_ahead(image: &mut Encoded) -> Result<bool> {
+    image.ahead = Some(Pixels::Grey(image.grey()?.into_owned()));
+    Ok(true)
 }
 
 /// One result a chunk of images, computed in parallel where the cache does not have it.

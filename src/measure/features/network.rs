@@ -13,7 +13,8 @@ use crate::deep::extract::{BATCH, Extractor, VERSION};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, decode, resize, tensor};
 
-use super::{Encoded, Features, Missing, Resources, Vectors, Worker, chunked, picture, read, stack};
+use super::{Encoded, Features, Missing, Resources, Stage, Stopwatch, Vectors, Worker};
+use super::{chunked, picture, read, rgb_ahead, stack};
 
 pub struct Network {
     backbone: Arc<Backbone>,
@@ -68,7 +69,7 @@ impl Features for Network {
             &ingredients,
             images,
             || self.worker(resources, BATCH),
-            |worker, images| worker.vectors(&read(images)?),
+            |worker, images| worker.vectors(&read(images)?, &mut Stopwatch::start()),
         )?;
         Ok(Vectors { x: stack(&chunks, self.dimension())?, without_keypoints: None })
     }
@@ -101,18 +102,30 @@ struct NetworkWorker {
 }
 
 impl Worker for NetworkWorker {
-    fn vectors(&mut self, images: &[Encoded]) -> Result<Array2<f32>> {
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let size = 3 * (self.input * self.input) as usize;
         let mut rows = Vec::new();
         for batch in images.chunks(self.batch) {
             for (encoded, out) in batch.iter().zip(self.tensors.chunks_exact_mut(size)) {
-                let picture = picture(encoded, self.canvas)?;
+                let picture = picture(encoded, self.canvas, watch)?;
                 let crop = resize::resize_and_crop(&picture, resize_side(self.input), self.input);
                 tensor::write_tensor(&crop, &self.normalisation, out);
+                watch.lap(Stage::Resize);
             }
             let mut extractor = self.extractor.lock().unwrap_or_else(|e| e.into_inner());
             rows.extend(extractor.features(&self.tensors[..batch.len() * size])?);
+            watch.lap(Stage::Infer);
         }
         Ok(Array2::from_shape_vec((images.len(), rows.len() / images.len().max(1)), rows)?)
+    }
+
+    fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
+        rgb_ahead(image)
+    }
+
+    fn network_alone(&mut self, images: usize) -> Option<Result<()>> {
+        let mut extractor = self.extractor.lock().unwrap_or_else(|e| e.into_inner());
+        let inputs = &self.tensors[..images * extractor.image_len()];
+        Some(extractor.features(inputs).map(drop).map_err(Into::into))
     }
 }

@@ -1,0 +1,114 @@
+//! `featbench time`: how long an image takes, stage by stage, alone, in batches and all at once.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Args as ClapArgs;
+
+use crate::dataset::{Dataset, DatasetError, drawn, registry::registered};
+use crate::measure::cache::Cache;
+use crate::measure::environment::environment_id;
+use crate::measure::plan::{Planned, Request, plan};
+use crate::measure::run;
+use crate::record::{TimeRow, TimingRow, time};
+use crate::report;
+
+use super::Outcome;
+use super::measure::Session;
+use super::options::{Job, Options};
+use super::report::{colour, terminal_width};
+
+const EXAMPLES: &str = "\
+Examples:
+  featbench time                                     the default arms, on the default data set
+  featbench time --arms sift-bovw-svm --images 100   a short look at one arm
+  featbench time --dataset photos --threads 1
+  featbench time --input 128 --arms resnet-frozen-svm
+
+Arms are chosen and fitted as `featbench measure` does it, from its cache where they are there. Without a data set \
+pictures are drawn, which says how fast the stages are here and nothing about accuracy. Let nothing else run.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// Images that are timed one by one, evenly spaced; a 99th percentile needs 662
+    #[arg(long, default_value_t = 700, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    images: u64,
+}
+
+pub(super) fn run(mut args: Args) -> Result<Outcome> {
+    let options = &mut args.options;
+    if options.dataset.is_empty() && !is_any_here(options.data_dir.as_deref()) {
+        let folder = Cache::default_folder()?.join("drawn");
+        drawn::draw(&folder).with_context(|| format!("can't draw pictures in {}", folder.display()))?;
+        eprintln!("no data set is here: timing on drawn pictures, which say nothing about photographs");
+        options.dataset = vec![folder.display().to_string()];
+    }
+    let Job { datasets, request, backbone, fallback } = options.job()?;
+    let session = Session::open(options, &request, backbone.as_ref())?;
+    fallback.iter().for_each(|reason| session.progress.say(reason));
+    let mut outcome = Outcome::Complete;
+    for dataset in &datasets {
+        let plan = plan(&request, dataset, backbone.as_ref())?;
+        if options.dry_run {
+            println!("{}: {} runs to be timed", dataset.name, plan.len());
+            plan.iter().for_each(|planned| println!("  {}", planned.title()));
+        } else if !time_all(&session, dataset, &plan, &options.out, args.images as usize)? {
+            outcome = Outcome::Partial;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Is any registered data set on this machine, whole or not?
+fn is_any_here(data_dir: Option<&Path>) -> bool {
+    let absent = |name| matches!(Dataset::open(name, data_dir, 0), Err(DatasetError::NotFound(_)));
+    registered().iter().any(|set| !absent(set.name))
+}
+
+/// Times one run after the other and shows what came out; `false` if one could not be.
+fn time_all(session: &Session, dataset: &Dataset, plan: &[Planned], out: &Path, images: usize) -> Result<bool> {
+    let folder = out.join(&dataset.name).join("time");
+    let id = environment_id(&session.environment);
+    let write = |rows: &[TimeRow]| time::write(&folder, rows, (&id, session.environment.clone()));
+    write(&[])?;
+    let (mut rows, mut complete) = (Vec::new(), true);
+    for (i, planned) in plan.iter().enumerate() {
+        session.progress.say(&format!("[{}/{}] {}", i + 1, plan.len(), planned.title()));
+        match run::time(planned, dataset, &session.resources(planned.canvas, planned.seed), images) {
+            Ok(samples) => {
+                rows.extend(samples.into_iter().map(|s| time_row(s, planned, session.request, &dataset.name, &id)));
+                write(&rows)?;
+            }
+            Err(error) => {
+                session.progress.say(&format!("  {}", format!("{error:#}").replace('\n', " ")));
+                complete = false;
+            }
+        }
+    }
+    print!("{}", report::time::terminal(&rows, terminal_width(), colour()));
+    println!("\n{}", folder.join("time.csv").display());
+    Ok(complete)
+}
+
+fn time_row(sample: TimingRow, planned: &Planned, request: &Request, dataset: &str, environment_id: &str) -> TimeRow {
+    let network = planned.arm.uses_network();
+    TimeRow {
+        environment_id: environment_id.into(),
+        dataset: dataset.into(),
+        arm: planned.arm.name.clone(),
+        backbone: if network { request.backbone.clone() } else { String::new() },
+        input_px: network.then_some(request.input),
+        canvas: planned.canvas.map_or("native".into(), |canvas| canvas.side.to_string()),
+        seed: planned.seed,
+        device: planned.device.name().into(),
+        threads: if sample.scenario == "single" { 1 } else { request.threads },
+        scenario: sample.scenario,
+        stage: sample.stage,
+        sample: sample.sample,
+        images: sample.images,
+        milliseconds: sample.milliseconds,
+    }
+}
