@@ -1,6 +1,6 @@
 # Thin: everything below also works as plain cargo commands once `make setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup build report test bench lint
+.PHONY: help setup build report test bench peers lint
 
 # A build server must not change Cargo.lock.
 LOCKED := $(if $(CI),--locked)
@@ -9,6 +9,7 @@ help:
 	@echo 'make report   set up, build, measure the data sets that are here, write featbench-report/ (ARGS="--seeds 0,1")'
 	@echo 'make test     set up, run all tests'
 	@echo 'make bench    set up, run the benchmarks'
+	@echo 'make peers    set up, measure featbench and its Python peers side by side, write BENCHMARKS.md (TORCH=1: with torchvision)'
 	@echo 'make lint     formatting, clippy and documentation, warnings denied; committed reports against their records'
 	@echo 'make build    set up, build'
 	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA, CUDA=0: without)'
@@ -27,6 +28,10 @@ test: setup
 
 bench: setup
 	cargo bench $(LOCKED)
+
+peers: setup
+	cargo build $(LOCKED) --bin featbench --example peers
+	@TORCH=$(TORCH) benches/peers/run.sh $(ARGS)
 
 lint: setup
 	cargo fmt --check

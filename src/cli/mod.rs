@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::measure::memory;
+
 /// Do I need deep features for this, or will SIFT do, and how sure are you?
 #[derive(Debug, Parser)]
 #[command(name = "featbench", version, about, long_about = LONG, after_help = EXAMPLES)]
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
 
 /// What has to hold before anything else happens in this process.
 fn prepare_process() {
+    memory::keep_what_is_freed();
     // SAFETY: no other thread has been started that could read the environment, and the default action of a signal
     // runs no code of ours.
     unsafe {

@@ -53,7 +53,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
         if options.dry_run {
-            println!("{}: {} runs to be timed", dataset.name, plan.len());
+            println!("{}: would time", dataset.name);
             plan.iter().for_each(|planned| println!("  {}", planned.title()));
         } else if !time_all(&session, dataset, &plan, &options.out, args.images as usize)? {
             outcome = Outcome::Partial;

@@ -1,11 +1,29 @@
-//! The largest resident memory of this process since a mark, as the Linux kernel counts it.
-//! Other systems have no such mark: there it is unknown rather than guessed.
+//! The largest resident memory of this process since a mark, as the Linux kernel counts it, and how freed memory is
+//! kept. Other systems have no such mark: there it is unknown rather than guessed.
 
 use std::fs;
 
-/// Sets the mark anew: from here on [`peak_mib`] counts. `false` where the system does not allow it, and a peak would
+/// Makes glibc keep what is freed instead of giving it back to the kernel. SIFT allocates and frees some megabytes for
+/// every image, and to get them back zeroed, page by page, takes a fifth of its time (measured on two threads). Other
+/// systems stay as they are.
+pub fn keep_what_is_freed() {
+    // SAFETY: only numbers are passed; what this system can't do, it answers with 0.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        // The largest that is accepted on 64 bits; beyond it, allocations are the kernel's.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
+    }
+}
+
+/// Gives back what was freed and sets the mark anew: from here on [`peak_mib`] counts. `false` where the system does not allow it, and a peak would
 /// be that of everything before.
 pub fn reset_peak() -> bool {
+    // SAFETY: it takes a number and touches only memory that nobody uses.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::malloc_trim(0);
+    }
     // Value 5 resets the mark and nothing else (proc_pid_clear_refs(5)).
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }

@@ -57,7 +57,7 @@ impl Descriptors {
                 out.extend(root_sift(descriptor.map(|&x| f32::from(x))));
             }
             Descriptors::Orb(bytes) => {
-                let bits = |byte: &u8| (0..8).map(|bit| f32::from(byte >> bit & 1)).collect::<Vec<_>>();
+                let bits = |byte: &u8| -> [f32; 8] { std::array::from_fn(|bit| f32::from(byte >> bit & 1)) };
                 out.extend(bytes[i * ORB_BYTES..][..ORB_BYTES].iter().flat_map(bits));
             }
         }

@@ -12,6 +12,7 @@ mod list_doctor_cache;
 mod real;
 mod report;
 mod resume;
+mod time;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,204 @@
+"""BENCHMARKS.md from the records of `make peers`: the same records give the same bytes. Needs nothing but Python.
+
+usage: render.py RECORDS PAGE            writes the page
+       render.py RECORDS PAGE --check    writes nothing; exit code 1 unless the page is what the records give
+"""
+import csv
+import gzip
+import json
+import statistics
+import sys
+from pathlib import Path
+
+# Benchmark, its title, peer, how many times as fast featbench should be, and whether fewer seconds or a rate is shown.
+COMPARISONS = [
+    ("describe sift", "SIFT, 500 keypoints", "cv2 loop", 1.3),
+    ("describe sift", "SIFT, 500 keypoints", "cv2 pool", 1.0),
+    ("describe orb", "ORB, 500 keypoints", "cv2 loop", 1.3),
+    ("describe orb", "ORB, 500 keypoints", "cv2 pool", 1.0),
+    ("extract 224", "`resnet18-cntk` from JPEG, 224 px", "torchvision", 1.05),
+    ("extract 224", "`resnet18-cntk` from JPEG, 224 px", "Pillow and NumPy", 1.05),
+    ("extract 224", "`resnet18-cntk` from JPEG, 224 px", "network alone", 0.93),
+    ("extract 224", "`resnet18-cntk` from JPEG, 224 px", "network alone in featbench", 0.93),
+    ("extract 128", "`resnet18-cntk` from JPEG, 128 px", "torchvision", 1.2),
+    ("extract 128", "`resnet18-cntk` from JPEG, 128 px", "Pillow and NumPy", 1.2),
+    ("extract 128", "`resnet18-cntk` from JPEG, 128 px", "network alone", None),
+    ("one image", "one decoded image to features, 224 px, one thread", "network alone", 1 / 1.1),
+    ("one image", "one decoded image to features, 224 px, one thread", "network alone in featbench", 1 / 1.1),
+    ("vocabulary", "vocabulary of 500 words", "MiniBatchKMeans", 1.0),
+    ("svm 512", "linear SVM, one-vs-rest, 512 dimensions", "liblinear", None),
+    ("svm 1024", "linear SVM, one-vs-rest, 1,024 dimensions", "liblinear", None),
+]
+SLOWEST_SVM = 1.0  # seconds
+LARGEST_INERTIA = 1.02  # of MiniBatchKMeans'
+
+
+def read(path):
+    compressed = path.with_suffix(".csv.gz")
+    opened = gzip.open(compressed, "rt", newline="") if compressed.exists() else open(path, newline="")
+    with opened as file:
+        return list(csv.DictReader(file))
+
+
+def number(value, digits=3):
+    """As many significant digits, without an exponent."""
+    if value == 0:
+        return "0"
+    exponent = int(f"{value:.{digits - 1}e}".split("e")[1])
+    return f"{value:,.{max(digits - 1 - exponent, 0)}f}"
+
+
+def quantile(values, p):
+    """Between the two nearest samples, as featbench's own tables have it."""
+    values, place = sorted(values), p * (len(values) - 1)
+    below, above = values[int(place)], values[min(int(place) + 1, len(values) - 1)]
+    return below + (above - below) * (place - int(place))
+
+
+def table(head, rows):
+    """Names of columns that begin with # are of numbers."""
+    titles = [title.lstrip("#") for title in head]
+    rule = ["--:" if title.startswith("#") else "---" for title in head]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [titles, rule, *rows])
+
+
+def comparisons(rows):
+    """One line a pair: medians as rates, and the ratio with the range of its samples taken at about the same time."""
+    lines = []
+    for benchmark, title, peer, goal in COMPARISONS:
+        of = lambda subject: [float(row["items"]) / float(row["seconds"]) for row in rows
+                              if (row["benchmark"], row["subject"]) == (benchmark, subject)]
+        ours, theirs = of("featbench"), of(peer)
+        if not ours or not theirs:
+            continue
+        if benchmark == "one image":
+            # Single calls vary with their image; their medians are compared, not call by call.
+            ratio, span = statistics.median(ours) / statistics.median(theirs), "–"
+        else:
+            ratios = [a / b for a, b in zip(ours, theirs)]
+            ratio, span = statistics.median(ratios), f"{min(ratios):.2f} to {max(ratios):.2f}"
+        show = seconds if benchmark.startswith(("svm", "vocabulary")) else rate
+        mark = "–" if goal is None else f"{goal:.2f} {'met' if ratio >= goal else 'missed'}"
+        lines.append([title, peer, show(ours, rows, benchmark), show(theirs, rows, benchmark), f"{ratio:.2f}", span, mark])
+    return table(["what", "peer", "#featbench", "#peer", "#ratio", "#its samples", "#asked for"], lines)
+
+
+def rate(rates, rows, benchmark):
+    return f"{number(statistics.median(rates))}/s"
+
+
+def seconds(rates, rows, benchmark):
+    items = next(float(row["items"]) for row in rows if row["benchmark"] == benchmark)
+    return f"{number(items / statistics.median(rates))} s"
+
+
+def checks(rows):
+    """What had to agree for the times to be of the same work."""
+    of = lambda benchmark, subject, key="check": [float(row[key]) for row in rows
+                                                  if (row["benchmark"], row["subject"]) == (benchmark, subject)]
+    lines = []
+    for kind in ("sift", "orb"):
+        for keypoints in of(f"describe {kind}", "featbench")[:1]:
+            lines.append(f"- {kind.upper()}: {int(keypoints):,} keypoints, the same number in every picture for all three.")
+    ours, theirs = of("vocabulary", "featbench"), of("vocabulary", "MiniBatchKMeans")
+    if ours and theirs:
+        ratio = statistics.mean(ours) / statistics.mean(theirs)
+        verdict = "met" if ratio <= LARGEST_INERTIA else "missed"
+        lines.append(f"- Vocabulary: mean squared distance to the nearest word {statistics.mean(ours):.5f} against "
+                     f"{statistics.mean(theirs):.5f}, {ratio:.3f} of it (at most {LARGEST_INERTIA} asked for: {verdict}).")
+    for columns in ("512", "1024"):
+        ours, theirs = of(f"svm {columns}", "featbench"), of(f"svm {columns}", "liblinear")
+        if ours and theirs:
+            slowest = max(of(f"svm {columns}", "featbench", "seconds"))
+            verdict = "met" if slowest <= SLOWEST_SVM else "missed"
+            lines.append(f"- SVM on {columns} dimensions: {ours[0]:.1%} of the training images right against "
+                         f"{theirs[0]:.1%}; slowest fit {number(slowest)} s (at most {SLOWEST_SVM:.0f} s asked for: {verdict}).")
+    return "\n".join(lines)
+
+
+def scenarios(rows):
+    """featbench's own loop: one image, batches, all images."""
+    lines = []
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        of = lambda scenario, stage: [row for row in rows if (row["arm"], row["scenario"], row["stage"])
+                                      == (arm, scenario, stage)]
+        times = lambda stage: [float(row["milliseconds"]) for row in of("single", stage)]
+        rate = lambda scenario, stage: number(statistics.median(
+            float(row["images"]) / float(row["milliseconds"]) * 1e3 for row in of(scenario, stage)))
+        total = times("total")
+        p99 = number(quantile(total, 0.99)) if len(total) >= 662 else "–"
+        lines.append([f"`{arm}`", f"{len(total)}", number(quantile(total, 0.5)), number(quantile(total, 0.9)), p99,
+                      number(quantile(times("decoded"), 0.5)), rate("batch", "total"), rate("batch", "decoded"),
+                      rate("offline", "total")])
+    return table(["arm", "#images", "#p50, ms", "#p90, ms", "#p99, ms", "#p50 without decoding, ms", "#batches, images/s",
+                  "#without decoding, images/s", "#all at once, images/s"], lines)
+
+
+def stages(rows):
+    names = ["decode", "resize", "describe", "infer", "encode", "classify"]
+    lines = []
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        line = [f"`{arm}`"]
+        for stage in names:
+            times = [float(row["milliseconds"]) for row in rows
+                     if (row["arm"], row["scenario"], row["stage"]) == (arm, "single", stage)]
+            line.append(number(statistics.median(times), 2) if times else "–")
+        lines.append(line)
+    return table(["arm"] + [f"#{name}" for name in names], lines)
+
+
+def page(records):
+    environment = json.loads((records / "environment.json").read_text())
+    rows = read(records / "peers.csv")
+    ours = environment["featbench"]
+    drawn = environment["dataset"] == "drawn"
+    subject = "drawn pictures, which say little about photographs" if drawn else f"the training images of {environment['dataset']}"
+    commit = ours["commit"][:12] + (" with changes" if ours["dirty"] or environment["dirty"] else "")
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(environment["python"].items()))
+    parts = [
+        "# Benchmarks",
+        "Rendered by `benches/peers/render.py` from the rows in [reports/benchmarks](reports/benchmarks), which `make peers`\n"
+        "measures; every number can be computed again from there.",
+        f"- {environment['date']}, commit {commit}, {ours['profile']}, {ours['rustc']}\n"
+        f"- {ours['cpu']}, {ours['cores']} cores, {ours['memory_mib']:,} MiB, {ours['os']}; load before the run {environment['load']}\n"
+        f"- {environment['threads']} threads on {environment['images']:,} images: {subject}\n"
+        f"- featbench: OpenCV {ours['opencv']}, ONNX Runtime {ours['onnxruntime']}\n"
+        f"- Python: {versions}; threads by {', '.join(environment['python_threads'])}",
+        "## Against Python",
+        "Both sides take turns in one run and time the same work: from files to descriptors or features, reading and decoding\n"
+        "included, libraries loaded and sessions open before the clock starts. A ratio above 1 means that featbench is faster.\n"
+        "*cv2 loop* is one detector with OpenCV's own threads, *cv2 pool* a pool of threads with a detector each; *network\n"
+        "alone* is ONNX Runtime on inputs that are ready, called from Python in batches of 32 (one image: singly) or by\n"
+        "featbench in batches of 16. SVMs have the same C and the same loss.",
+        comparisons(rows),
+        checks(rows),
+    ]
+    timed = records / environment["dataset"] / "time" / "time.csv"
+    if timed.exists() or timed.with_suffix(".csv.gz").exists():
+        times = read(timed)
+        parts += [
+            "## One image, batches, all images",
+            "`featbench time`: one image on one thread; batches of 16, and all images at once, on all threads; from encoded bytes\n"
+            "to class unless said otherwise.",
+            scenarios(times),
+            "Where the time of one image goes, median milliseconds:",
+            stages(times),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main():
+    records, target = Path(sys.argv[1]), Path(sys.argv[2])
+    text = page(records)
+    if "--check" not in sys.argv:
+        target.write_text(text, newline="\n")
+        return 0
+    if target.exists() and target.read_bytes() == text.encode():
+        print(f"{target}: what its records give")
+        return 0
+    print(f"{target}: differs from what its records give; `python3 benches/peers/render.py {records} {target}` renders it")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
