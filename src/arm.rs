@@ -4,12 +4,13 @@
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::classify::ClassifierSettings;
+use crate::classify::{ClassifierSettings, ClassifyError};
+use crate::finetune;
 use crate::handcrafted::vocabulary::Method;
 use crate::names;
 
 /// The arms that the binary carries, in the order of the tables.
-const EMBEDDED: [&str; 7] = [
+const EMBEDDED: [&str; 14] = [
     include_str!("../arms/majority.toml"),
     include_str!("../arms/metadata-1nn.toml"),
     include_str!("../arms/thumbnail-1nn.toml"),
@@ -17,6 +18,13 @@ const EMBEDDED: [&str; 7] = [
     include_str!("../arms/orb-bovw-svm.toml"),
     include_str!("../arms/resnet-frozen-svm.toml"),
     include_str!("../arms/resnet-frozen-softmax.toml"),
+    include_str!("../arms/resnet-finetuned-1cycle.toml"),
+    include_str!("../arms/resnet-finetuned-1cycle-svm.toml"),
+    include_str!("../arms/resnet-finetuned-probe-1cycle.toml"),
+    include_str!("../arms/resnet-finetuned-step.toml"),
+    include_str!("../arms/resnet-finetuned-adam-step.toml"),
+    include_str!("../arms/resnet-head-only.toml"),
+    include_str!("../arms/resnet-scratch.toml"),
 ];
 
 /// Whose idea the features are.
@@ -76,6 +84,8 @@ pub enum FeatureSettings {
     Bovw(BovwSettings),
     /// The features of a pretrained network, frozen.
     Network,
+    /// The features of a network that is trained on the data set's training images.
+    Finetuned(Box<finetune::settings::Settings>),
 }
 
 /// A bag of visual words; lists are candidates that val chooses from.
@@ -107,6 +117,7 @@ impl FeatureSettings {
                 Err(format!("side = {side} must be from 1 to 256 pixels"))
             }
             Self::Bovw(bovw) => bovw.check(),
+            Self::Finetuned(settings) => settings.check(),
             _ => Ok(()),
         }
     }
@@ -134,6 +145,9 @@ impl Arm {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if arm.name.is_empty() || !arm.name.chars().all(plain) {
             bail!("{origin}: name = \"{}\" must consist of lower-case letters, digits and hyphens", arm.name);
+        }
+        if arm.classifier == ClassifierSettings::Head && arm.training().is_none() {
+            bail!("{origin}: {}", ClassifyError::NoHead);
         }
         arm.features.check().and_then(|()| arm.classifier.check()).map_err(|wrong| anyhow!("{origin}: {wrong}"))?;
         Ok(arm)
@@ -185,10 +199,15 @@ impl Arm {
 
     /// Does it look at pixels? If not, it can't exist on a canvas.
     pub fn reads_pixels(&self) -> bool {
-        matches!(self.features, FeatureSettings::Thumbnail { .. } | FeatureSettings::Bovw(_) | FeatureSettings::Network)
+        !matches!(self.features, FeatureSettings::None | FeatureSettings::Metadata)
     }
 
     pub fn uses_network(&self) -> bool {
-        self.features == FeatureSettings::Network
+        self.features == FeatureSettings::Network || self.training().is_some()
+    }
+
+    /// How its network is trained, if it is.
+    pub fn training(&self) -> Option<&finetune::settings::Settings> {
+        if let FeatureSettings::Finetuned(settings) = &self.features { Some(settings) } else { None }
     }
 }

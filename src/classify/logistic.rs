@@ -50,6 +50,19 @@ pub struct Softmax {
 }
 
 impl Softmax {
+    /// A model that something else has fitted: weights (d x classes) and one intercept a class.
+    pub fn new(weights: Array2<f64>, intercepts: Array1<f64>) -> Self {
+        Self { weights, intercepts }
+    }
+
+    pub fn weights(&self) -> &Array2<f64> {
+        &self.weights
+    }
+
+    pub fn intercepts(&self) -> &Array1<f64> {
+        &self.intercepts
+    }
+
     /// # Errors
     /// Fewer than two classes in `train`, or a solver failure.
     pub fn fit(penalty: Penalty, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {

@@ -7,7 +7,7 @@ pub mod neighbours;
 pub mod scale;
 pub mod svm;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,8 @@ pub enum ClassifierSettings {
     Svm(svm::SvmSettings),
     /// Multinomial logistic regression, the likeliest class wins.
     Logistic(logistic::LogisticSettings),
+    /// The head of the trained network that the features come from.
+    Head,
 }
 
 /// One point of a grid.
@@ -38,6 +40,7 @@ pub enum Candidate {
     NearestNeighbour { scale: Scaling },
     Svm { scale: Scaling, point: svm::Point },
     Logistic { scale: Scaling, penalty: logistic::Penalty },
+    Head,
 }
 
 /// A fitted classifier with the scaling that belongs before it.
@@ -68,6 +71,8 @@ pub enum ClassifyError {
     TooFewClasses(usize),
     #[error("the support vector machine did not fit: {0}")]
     Svm(#[from] linfa_svm::SvmError),
+    #[error("classifier kind = \"head\" needs features of kind = \"finetuned\"")]
+    NoHead,
     #[error("the logistic regression did not fit: {0}")]
     Logistic(#[from] linfa_logistic::error::Error),
 }
@@ -91,6 +96,7 @@ impl ClassifierSettings {
     pub fn candidates(&self) -> Vec<Candidate> {
         match self {
             Self::Majority => vec![Candidate::Majority],
+            Self::Head => vec![Candidate::Head],
             Self::NearestNeighbour { scale } => vec![Candidate::NearestNeighbour { scale: *scale }],
             Self::Svm(settings) => {
                 settings.points().into_iter().map(|point| Candidate::Svm { scale: settings.scale, point }).collect()
@@ -136,13 +142,14 @@ impl Candidate {
     /// Fits on all rows of `train`.
     pub fn fit(&self, train: Labelled, classes: usize) -> Result<Classifier, ClassifyError> {
         let scaling = match self {
-            Self::Majority => Scaling::None,
+            Self::Majority | Self::Head => Scaling::None,
             Self::NearestNeighbour { scale } | Self::Svm { scale, .. } | Self::Logistic { scale, .. } => *scale,
         };
         let scale = scaling.fit(train.x);
         let x = scale.apply(train.x);
         let scaled = Labelled { x: x.view(), y: train.y };
         let model = match self {
+            Self::Head => return Err(ClassifyError::NoHead),
             Self::Majority => Model::Majority { class: most_frequent(train.y, classes), classes },
             Self::NearestNeighbour { .. } => {
                 Model::NearestNeighbour(neighbours::NearestNeighbour::new(scaled, classes))
@@ -156,7 +163,7 @@ impl Candidate {
     /// The settings as `name=value`, joined by spaces; empty where there is nothing to choose.
     pub fn describe(&self) -> String {
         match self {
-            Self::Majority | Self::NearestNeighbour { .. } => String::new(),
+            Self::Majority | Self::NearestNeighbour { .. } | Self::Head => String::new(),
             Self::Svm { point, .. } => point.to_string(),
             Self::Logistic { penalty, .. } => penalty.to_string(),
         }
@@ -164,6 +171,18 @@ impl Candidate {
 }
 
 impl Classifier {
+    /// A linear classifier of unscaled vectors that something else has fitted: weights d x classes, one intercept a
+    /// class. Its scores are logarithms of the softmax's probabilities.
+    pub fn linear(weights: Array2<f64>, intercepts: Array1<f64>) -> Classifier {
+        Classifier { scale: Scale::none(), model: Model::Logistic(logistic::Softmax::new(weights, intercepts)) }
+    }
+
+    /// A fitted logistic regression as weights (d x classes) and intercepts of unscaled vectors; `None` for another.
+    pub fn as_linear(&self) -> Option<(Array2<f64>, Array1<f64>)> {
+        let Model::Logistic(model) = &self.model else { return None };
+        Some(self.scale.unscaled(model.weights(), model.intercepts()))
+    }
+
     /// Scores (n x classes), larger is likelier.
     pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
         let x = self.scale.apply(x);
@@ -177,7 +196,8 @@ impl Classifier {
         }
     }
 
-    fn count_correct(&self, val: Labelled) -> usize {
+    /// How many rows it gets right.
+    pub fn count_correct(&self, val: Labelled) -> usize {
         count_correct(&self.scores(val.x), val.y)
     }
 }

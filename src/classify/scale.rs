@@ -34,6 +34,18 @@ impl Scaling {
 }
 
 impl Scale {
+    /// No scaling.
+    pub fn none() -> Scale {
+        Scale(None)
+    }
+
+    /// A linear model of scaled vectors (weights d x classes, one intercept a class) as one of the vectors themselves.
+    pub fn unscaled(&self, weights: &Array2<f64>, intercepts: &Array1<f64>) -> (Array2<f64>, Array1<f64>) {
+        let Some((mean, deviation)) = &self.0 else { return (weights.clone(), intercepts.clone()) };
+        let weights = weights / &deviation.mapv(f64::from).insert_axis(Axis(1));
+        let shift = mean.mapv(f64::from).dot(&weights);
+        (weights, intercepts - &shift)
+    }
     /// The scaled rows.
     pub fn apply(&self, x: ArrayView2<f32>) -> Array2<f32> {
         match &self.0 {

@@ -4,6 +4,7 @@ mod cache;
 mod doctor;
 mod fetch;
 mod list;
+mod lr_find;
 mod measure;
 mod options;
 mod report;
@@ -55,6 +56,8 @@ enum Command {
     Report(report::Args),
     /// Time arms stage by stage: one image, batches, all images
     Time(Box<time::Args>),
+    /// Range test: which learning rates a training could take
+    LrFind(Box<lr_find::Args>),
     /// What is installed: versions, devices, one line each with the remedy
     #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Time(args) => time::run(*args),
+        Command::LrFind(args) => lr_find::run(*args),
         Command::Doctor => doctor::run(),
         Command::Cache(args) => cache::run(&args),
     };

@@ -203,6 +203,19 @@ impl Backbone {
         }
     }
 
+    /// The same backbone after a training: a model with its input and its output of features. `identity` tells the
+    /// training.
+    pub fn trained(&self, model: Vec<u8>, identity: String) -> Backbone {
+        Backbone {
+            name: self.name.clone(),
+            ports: self.ports.clone(),
+            path: self.path.clone(),
+            content: Content::Onnx(model),
+            identity,
+            ..*self
+        }
+    }
+
     /// May an input have this side, in pixels?
     pub fn check_side(&self, side: usize) -> Result<(), BackboneError> {
         let expected = match self.ports.side {

@@ -13,7 +13,7 @@ pub mod settings;
 pub mod weights;
 
 /// Numbers with a shape, row-major: a parameter of a network, or what comes out of one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Tensor {
     pub shape: Vec<usize>,
     pub data: Vec<f32>,

@@ -1,5 +1,6 @@
 //! Pixels: decoding, the square canvas, resizing and normalising. Knows nothing of data sets, labels or arms.
 
+pub mod augment;
 pub mod canvas;
 mod container;
 pub mod decode;

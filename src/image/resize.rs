@@ -23,6 +23,12 @@ pub fn resize_and_crop(picture: &Rgb, size: u32, crop: u32) -> Rgb {
     if (x.length, y.length) == (crop, crop) { resized } else { with_border(&resized, x.target, y.target, crop) }
 }
 
+/// What a network is shown where nothing is drawn at random: the shorter side brought to 256 for an input of 224, and in
+/// that proportion otherwise, then the centre (torchvision's evaluation).
+pub fn evaluation_crop(picture: &Rgb, side: u32) -> Rgb {
+    resize_and_crop(picture, side * 256 / 224, side)
+}
+
 /// What a centre crop shows of one axis.
 struct Visible {
     /// Start and length in the source, in its pixels.

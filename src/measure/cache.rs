@@ -88,6 +88,12 @@ impl Cache {
         })
     }
 
+    /// Deletes an entry that is not needed any more.
+    pub fn remove(&self, key: &Key) {
+        // one that can't be deleted takes space and does no harm
+        let _ = fs::remove_file(self.path(key));
+    }
+
     /// The entry, computed and kept where it is not there yet.
     pub fn get_or<T: Serialize + DeserializeOwned>(&self, key: &Key, compute: impl FnOnce() -> Result<T>) -> Result<T> {
         if let Some(found) = self.get(key) {

@@ -29,6 +29,9 @@ impl Cost {
     }
 }
 
+/// How many times longer than looking at an image learning from it takes.
+const TRAINING: f64 = 4.0;
+
 /// Cost of `runs` where nothing is cached; what two runs share is counted once.
 pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
     let images = (dataset.splits.train.len() + dataset.splits.val.len() + dataset.splits.test.len()) as f64;
@@ -46,7 +49,9 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
         }
         let candidates = super::features::candidates(&run.arm.features).len() * run.arm.classifier.candidates().len();
         let fit = candidates as f64 * fit(&run.arm.classifier, train / 1000.0);
-        cost.seconds += fit / request.threads as f64 + 3.0;
+        let training =
+            run.arm.training().map_or(0.0, |training| training.epochs as f64 * train * TRAINING * thread_ms / 1e3);
+        cost.seconds += (fit + training) / request.threads as f64 + 3.0;
     }
     cost
 }
@@ -54,7 +59,7 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
 /// Seconds of one thread for a fit on so many thousand images.
 fn fit(classifier: &ClassifierSettings, thousands: f64) -> f64 {
     match classifier {
-        ClassifierSettings::Majority | ClassifierSettings::NearestNeighbour { .. } => 0.0,
+        ClassifierSettings::Majority | ClassifierSettings::Head | ClassifierSettings::NearestNeighbour { .. } => 0.0,
         ClassifierSettings::Svm(_) => 1.5 * thousands.powi(2),
         ClassifierSettings::Logistic(_) => 1.0 * thousands,
     }
@@ -65,7 +70,7 @@ fn extraction(features: &FeatureSettings, input: u32) -> (f64, f64) {
     match features {
         FeatureSettings::None | FeatureSettings::Metadata => (0.0, 0.0),
         FeatureSettings::Thumbnail { side } => (1.5, f64::from(12 * side * side)),
-        FeatureSettings::Network => (37.0 * (f64::from(input) / 224.0).powi(2), 2048.0),
+        FeatureSettings::Network | FeatureSettings::Finetuned(_) => (37.0 * (f64::from(input) / 224.0).powi(2), 2048.0),
         FeatureSettings::Bovw(bovw) => {
             let (ms, size) = if bovw.descriptor == DescriptorKind::Orb { (4.0, 32.0) } else { (15.0, 128.0) };
             (ms, size * f64::from(bovw.max_keypoints))

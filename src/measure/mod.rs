@@ -11,6 +11,7 @@ pub mod parallel;
 pub mod plan;
 pub mod progress;
 pub mod random;
+pub mod range_test;
 pub mod run;
 pub mod stopwatch;
 pub mod timing;

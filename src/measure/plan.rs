@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, Refit};
 use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, decode};
-use crate::{classify, deep, handcrafted};
+use crate::{classify, deep, finetune, handcrafted};
 
 /// What the user asked for, checked.
 #[derive(Debug, Clone)]
@@ -74,6 +74,8 @@ struct Ingredients<'a> {
     versions: [u32; 4],
     opencv: String,
     network: Option<(&'a str, &'a str, u32, &'a str, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training: Option<u32>,
 }
 
 /// Runs of `request` on a data set, arm by arm. Arms that read no pixels have no canvas runs.
@@ -111,6 +113,9 @@ fn plan_one(
         let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
         (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
     });
+    // an epoch that val chose belongs to a network that did not learn from val
+    let chosen_epoch = arm.training().is_some_and(|training| training.keep == finetune::settings::Keep::Best);
+    let refit = if chosen_epoch { Refit::Train } else { refit };
     let ingredients = Ingredients {
         manifest,
         settings: &settings,
@@ -125,6 +130,7 @@ fn plan_one(
         ],
         opencv: decode::version(),
         network,
+        training: arm.training().map(|_| finetune::trainer::VERSION),
     };
     let short = |hash: blake3::Hash| hash.to_hex()[..12].to_owned();
     Ok(Planned {

@@ -7,14 +7,16 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::classify::{self, Candidate, Classifier, Labelled, decide};
+use crate::classify::{self, Candidate, Classifier, ClassifierSettings, Labelled, decide};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
+use crate::finetune::settings::Keep;
 use crate::image::decode;
-use crate::record::{PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow, format_scores};
+use crate::record::format_scores;
+use crate::record::{EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
 
 use super::cache::Key;
-use super::features::{self, FeatureCandidate, Features, Missing, Resources};
+use super::features::{self, FeatureCandidate, Features, Lessons, Missing, Resources, Training};
 use super::memory;
 use super::plan::{Planned, Request};
 use super::timing::Subject;
@@ -23,7 +25,8 @@ use super::timing::Subject;
 struct Tried {
     features: FeatureCandidate,
     candidate: Candidate,
-    correct: usize,
+    /// `None` where nothing was to be chosen and val is learnt from.
+    correct: Option<usize>,
 }
 
 /// The outcome of selection.
@@ -31,6 +34,7 @@ struct Selected {
     tried: Vec<Tried>,
     chosen: usize,
     seconds: f64,
+    curves: Curves,
 }
 
 /// A classifier with the time that its fit took, as it is cached.
@@ -43,8 +47,16 @@ struct Fit {
 /// Features and classifier as selection chose them, fitted on the final training images.
 struct Chosen {
     selected: Selected,
+    curves: Curves,
     features: Box<dyn Features>,
     fit: Fit,
+}
+
+/// Rows of a run's trainings.
+#[derive(Default)]
+struct Curves {
+    steps: Vec<StepRow>,
+    epochs: Vec<EpochRow>,
 }
 
 /// What the final evaluation gets: it can predict, and nothing else.
@@ -81,7 +93,14 @@ pub fn run(
         Err(error) => {
             let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
             let run = RunRow { status, reason: format!("{error:#}").replace('\n', " "), ..row };
-            RunRecord { run, predictions: Vec::new(), timings: Vec::new(), selection: Vec::new() }
+            RunRecord {
+                run,
+                predictions: Vec::new(),
+                timings: Vec::new(),
+                selection: Vec::new(),
+                steps: Vec::new(),
+                epochs: Vec::new(),
+            }
         }
     }
 }
@@ -95,6 +114,7 @@ fn blank(
     environment_id: &str,
 ) -> RunRow {
     let network = planned.arm.uses_network();
+    let training = planned.arm.training();
     RunRow {
         run_id: planned.run_id.clone(),
         dataset: dataset.name.clone(),
@@ -105,8 +125,8 @@ fn blank(
         canvas: planned.canvas.map_or("native".into(), |canvas| canvas.side.to_string()),
         seed: planned.seed,
         form: String::new(),
-        epochs: None,
-        protocol: "last".into(),
+        epochs: training.and_then(|training| training.epochs.try_into().ok()),
+        protocol: if training.is_some_and(|t| t.keep == Keep::Best) { "selected" } else { "last" }.into(),
         refit: planned.refit.to_string(),
         settings_hash: planned.settings_hash.clone(),
         environment_id: environment_id.into(),
@@ -138,20 +158,26 @@ pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images:
 
 fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
     let classes = dataset.splits.classes.len();
-    let selected = select(planned, dataset, resources, classes)?;
+    let mut selected = select(planned, dataset, resources, classes)?;
     let best = &selected.tried[selected.chosen];
     let train = match planned.refit {
         Refit::Train => dataset.splits.train.clone(),
         Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
     };
-    let features = features::fit(&planned.arm.features, &best.features, resources, train.images())?;
+    let val = (planned.refit == Refit::Train).then_some(&dataset.splits.val);
+    let lessons = Lessons { train: &train, val, classes };
+    let features = features::fit_on(&planned.arm.features, &best.features, resources, &lessons)?;
     let fit = final_fit(&*features, &best.candidate, resources, &train, classes)?;
-    Ok(Chosen { selected, features, fit })
+    let mut curves = std::mem::take(&mut selected.curves);
+    if planned.refit == Refit::TrainAndVal {
+        curves.add(features.training(), planned, None);
+    }
+    Ok(Chosen { selected, curves, features, fit })
 }
 
 fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
     memory::reset_peak();
-    let Chosen { selected, features, fit } = choose(planned, dataset, resources)?;
+    let Chosen { selected, curves, features, fit } = choose(planned, dataset, resources)?;
     let best = &selected.tried[selected.chosen];
     let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
     let judged = dataset.splits.test.evaluate(&fitted)?;
@@ -166,7 +192,7 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
         without_keypoints: reported.without_keypoints,
         dimension: features.dimension(),
         chosen: best.settings(),
-        val_accuracy: Some(best.correct as f64 / dataset.splits.val.len() as f64),
+        val_accuracy: best.correct.map(|correct| correct as f64 / dataset.splits.val.len() as f64),
         select_s: selected.seconds,
         fit_s: fit.seconds,
         peak_mib,
@@ -176,6 +202,8 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
         predictions: prediction_rows(&judged, dataset, &planned.run_id),
         timings: timings.into_iter().map(|t| TimingRow { run_id: planned.run_id.clone(), ..t }).collect(),
         selection: selection_rows(&selected, dataset.splits.val.len(), &planned.run_id),
+        steps: curves.steps,
+        epochs: curves.epochs,
         run,
     })
 }
@@ -190,10 +218,25 @@ impl Tried {
 /// Tries every candidate on val with a fit on train alone; the first of the best is chosen.
 fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: usize) -> Result<Selected> {
     let (train, val) = (&dataset.splits.train, &dataset.splits.val);
+    let mut curves = Curves::default();
     let mut tried = Vec::new();
     let mut seconds = 0.0;
+    let head = planned.arm.classifier == ClassifierSettings::Head;
+    if head && planned.refit == Refit::TrainAndVal {
+        // nothing is chosen: the one training is the final one
+        tried.push(Tried { features: FeatureCandidate::Only, candidate: Candidate::Head, correct: None });
+        return Ok(Selected { tried, chosen: 0, seconds, curves });
+    }
+    let lessons = Lessons { train, val: Some(val), classes };
     for candidate in features::candidates(&planned.arm.features) {
-        let fitted = features::fit(&planned.arm.features, &candidate, resources, train.images())?;
+        let fitted = features::fit_on(&planned.arm.features, &candidate, resources, &lessons)?;
+        curves.add(fitted.training(), planned, Some(val.len()));
+        if let Some(training) = fitted.training().filter(|_| head) {
+            let x = fitted.vectors(resources, val.images())?.x;
+            let correct = training.classifier.count_correct(Labelled { x: x.view(), y: val.labels() });
+            tried.push(Tried { features: candidate, candidate: Candidate::Head, correct: Some(correct) });
+            continue;
+        }
         let train_x = fitted.vectors(resources, train.images())?.x;
         let val_x = fitted.vectors(resources, val.images())?.x;
         let images = (features::hashes(train.images()), features::hashes(val.images()));
@@ -212,12 +255,12 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         tried.extend(results.into_iter().map(|(c, correct)| Tried {
             features: candidate.clone(),
             candidate: c,
-            correct,
+            correct: Some(correct),
         }));
     }
     let chosen = (0..tried.len()).fold(0, |best, i| if tried[i].correct > tried[best].correct { i } else { best });
     tried.get(chosen).context("the arm's grid is empty")?;
-    Ok(Selected { tried, chosen, seconds })
+    Ok(Selected { tried, chosen, seconds, curves })
 }
 
 fn final_fit(
@@ -227,6 +270,9 @@ fn final_fit(
     train: &Split<Train>,
     classes: usize,
 ) -> Result<Fit> {
+    if let (Candidate::Head, Some(training)) = (candidate, features.training()) {
+        return Ok(Fit { classifier: training.classifier.clone(), seconds: training.seconds });
+    }
     let ingredients = (features::hashes(train.images()), train.labels(), candidate, classes);
     let key = classifier_key("fit", features, resources, &ingredients)?;
     resources.cache.get_or(&key, || {
@@ -262,13 +308,51 @@ fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str) -> Vec<Pr
 }
 
 fn selection_rows(selected: &Selected, n: usize, run_id: &str) -> Vec<SelectionRow> {
-    let row = |(i, tried): (usize, &Tried)| SelectionRow {
-        run_id: run_id.into(),
-        candidate: i,
-        settings: tried.settings(),
-        correct: tried.correct,
-        n,
-        chosen: i == selected.chosen,
+    let row = |(i, tried): (usize, &Tried)| {
+        Some(SelectionRow {
+            run_id: run_id.into(),
+            candidate: i,
+            settings: tried.settings(),
+            correct: tried.correct?,
+            n,
+            chosen: i == selected.chosen,
+        })
     };
-    selected.tried.iter().enumerate().map(row).collect()
+    selected.tried.iter().enumerate().filter_map(row).collect()
+}
+
+impl Curves {
+    /// Adds a training, where there was one; `val` is the number of selection images, unless they were trained on.
+    fn add(&mut self, training: Option<&Training>, planned: &Planned, val: Option<usize>) {
+        let Some(Training { log, epoch: chosen, .. }) = training else { return };
+        let run_id = || planned.run_id.clone();
+        let images = if val.is_some() { Refit::Train } else { Refit::TrainAndVal };
+        let final_one = images == planned.refit;
+        self.steps.extend(log.steps.iter().enumerate().map(|(i, step)| StepRow {
+            run_id: run_id(),
+            training: images.to_string(),
+            step: i + 1,
+            learning_rate: step.rates.learning_rate,
+            momentum: step.rates.momentum,
+            loss: step.loss,
+        }));
+        let mut steps = 0;
+        for (i, epoch) in log.epochs.iter().enumerate() {
+            steps += epoch.steps;
+            self.epochs.push(EpochRow {
+                run_id: run_id(),
+                training: images.to_string(),
+                epoch: i + 1,
+                steps,
+                train_loss: epoch.train_loss,
+                train_correct: epoch.train_correct,
+                train_n: epoch.train_images,
+                val_correct: epoch.val_correct,
+                val_n: val.unwrap_or(0),
+                train_s: epoch.train_s,
+                val_s: epoch.val_s,
+                chosen: final_one && i == *chosen,
+            });
+        }
+    }
 }

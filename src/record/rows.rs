@@ -127,6 +127,46 @@ pub struct SelectionRow {
     pub chosen: bool,
 }
 
+/// `steps.csv`: one mini-batch of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    pub run_id: String,
+    /// As in [`EpochRow`].
+    pub training: String,
+    /// Number of the step within its training, from 1.
+    pub step: usize,
+    pub learning_rate: f64,
+    /// SGD's momentum, or Adam's beta1.
+    pub momentum: f64,
+    /// Mean cross-entropy of the mini-batch before the update.
+    pub loss: f32,
+}
+
+/// `epochs.csv`: one epoch of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    pub run_id: String,
+    /// Images that the training learnt from: `train`, or `train+val`.
+    pub training: String,
+    /// From 1.
+    pub epoch: usize,
+    /// Steps that were taken when it ended.
+    pub steps: usize,
+    /// Mean cross-entropy of its images, each as its step saw it.
+    pub train_loss: f64,
+    /// Training images that were classified correctly, as their steps saw them.
+    pub train_correct: usize,
+    pub train_n: usize,
+    /// Selection images that are classified correctly after it; empty where they are trained on.
+    pub val_correct: Option<usize>,
+    pub val_n: usize,
+    /// Seconds of its steps, and of the look at the selection images.
+    pub train_s: f64,
+    pub val_s: f64,
+    /// Its weights are the ones that are used.
+    pub chosen: bool,
+}
+
 /// Something to know about a data set's files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {

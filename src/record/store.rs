@@ -29,6 +29,9 @@ pub struct Records {
     pub timings: Vec<TimingRow>,
     /// In the order of the runs, then by candidate.
     pub selection: Vec<SelectionRow>,
+    /// In the order of the runs, then by training and step or epoch; empty where no network was trained.
+    pub steps: Vec<StepRow>,
+    pub epochs: Vec<EpochRow>,
 }
 
 /// The rows of one finished run.
@@ -38,6 +41,8 @@ pub struct RunRecord {
     pub predictions: Vec<PredictionRow>,
     pub timings: Vec<TimingRow>,
     pub selection: Vec<SelectionRow>,
+    pub steps: Vec<StepRow>,
+    pub epochs: Vec<EpochRow>,
 }
 
 /// The record folder of one data set (`OUT/DATASET`), open for writing.
@@ -61,6 +66,14 @@ impl Row for TimingRow {
 
 impl Row for SelectionRow {
     const NAME: &'static str = "selection";
+}
+
+impl Row for StepRow {
+    const NAME: &'static str = "steps";
+}
+
+impl Row for EpochRow {
+    const NAME: &'static str = "epochs";
 }
 
 /// A row that belongs to a run.
@@ -100,6 +113,26 @@ impl OfRun for SelectionRow {
     }
 }
 
+impl OfRun for StepRow {
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn place(&self) -> impl Ord {
+        (&self.training, self.step)
+    }
+}
+
+impl OfRun for EpochRow {
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn place(&self) -> impl Ord {
+        (&self.training, self.epoch)
+    }
+}
+
 /// Drops rows whose run is not in `order` and sorts the others.
 fn settle<R: OfRun>(rows: &mut Vec<R>, order: &HashMap<&str, usize>) {
     rows.retain(|row| order.contains_key(row.run_id()));
@@ -115,7 +148,8 @@ fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
 }
 
 impl Records {
-    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`) and the three JSON files. Rows of runs
+    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`), `steps` and `epochs` where they are
+    /// there, and the three JSON files. Rows of runs
     /// that are not in `runs.csv` are what a killed write left behind; they are passed over.
     ///
     /// # Errors
@@ -129,6 +163,8 @@ impl Records {
             predictions: table::read(folder)?,
             timings: table::read(folder)?,
             selection: table::read(folder)?,
+            steps: table::read_if_there(folder)?,
+            epochs: table::read_if_there(folder)?,
         };
         records.settle();
         Ok(records)
@@ -165,18 +201,22 @@ impl Records {
             predictions: Vec::new(),
             timings: Vec::new(),
             selection: Vec::new(),
+            steps: Vec::new(),
+            epochs: Vec::new(),
         }
     }
 
     /// Brings all rows into their fixed order and drops what belongs to no run.
     fn settle(&mut self) {
-        let Records { environments, runs, predictions, timings, selection, .. } = self;
+        let Records { environments, runs, predictions, timings, selection, steps, epochs, .. } = self;
         runs.sort_by(|a, b| (a.family_rank(), a.identity()).cmp(&(b.family_rank(), b.identity())));
         environments.retain(|id, _| runs.iter().any(|run| run.environment_id == *id));
         let order = runs.iter().enumerate().map(|(place, run)| (run.run_id.as_str(), place)).collect();
         settle(predictions, &order);
         settle(timings, &order);
         settle(selection, &order);
+        settle(steps, &order);
+        settle(epochs, &order);
     }
 }
 
@@ -259,10 +299,14 @@ impl Store {
     /// # Errors
     /// A file that can't be written; the store is then as it was, and the folder holds no part of the run.
     pub fn add(&mut self, record: RunRecord, environment: (&str, Environment)) -> Result<()> {
-        let RunRecord { run, predictions, timings, selection } = record;
+        let RunRecord { run, predictions, timings, selection, steps, epochs } = record;
         let id = &run.run_id;
         ensure!(
-            all_of_run(&predictions, id) && all_of_run(&timings, id) && all_of_run(&selection, id),
+            all_of_run(&predictions, id)
+                && all_of_run(&timings, id)
+                && all_of_run(&selection, id)
+                && all_of_run(&steps, id)
+                && all_of_run(&epochs, id),
             "run {id}: some of its rows name another run"
         );
         let mut records = self.records.clone();
@@ -272,11 +316,15 @@ impl Store {
             drop_run(&mut records.predictions, &old.run_id);
             drop_run(&mut records.timings, &old.run_id);
             drop_run(&mut records.selection, &old.run_id);
+            drop_run(&mut records.steps, &old.run_id);
+            drop_run(&mut records.epochs, &old.run_id);
         }
         records.environments.insert(environment.0.to_owned(), environment.1);
         records.predictions.extend(predictions);
         records.timings.extend(timings);
         records.selection.extend(selection);
+        records.steps.extend(steps);
+        records.epochs.extend(epochs);
         records.runs.push(run);
         self.replace(records)
     }
@@ -292,6 +340,8 @@ impl Store {
         files::write_json(&self.folder.join(DATASET), &records.dataset)?;
         files::write_json(&self.folder.join(ARMS), &records.arms)?;
         files::write_json(&self.folder.join(ENVIRONMENTS), &records.environments)?;
+        table::write_if_any(&self.folder, &records.steps)?;
+        table::write_if_any(&self.folder, &records.epochs)?;
         table::write(&self.folder, &records.selection)?;
         table::write(&self.folder, &records.timings)?;
         table::write(&self.folder, &records.predictions)?;
@@ -319,6 +369,8 @@ mod tests {
         assert_eq!(documented("predictions.csv"), PredictionRow::columns());
         assert_eq!(documented("timings.csv"), TimingRow::columns());
         assert_eq!(documented("selection.csv"), SelectionRow::columns());
+        assert_eq!(documented("steps.csv"), StepRow::columns());
+        assert_eq!(documented("epochs.csv"), EpochRow::columns());
         assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
         assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
         assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());

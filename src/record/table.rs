@@ -55,6 +55,21 @@ pub(super) fn read<R: Row>(folder: &Path) -> Result<Vec<R>> {
     reader.deserialize().collect::<Result<_, _>>().map_err(|error| refuse(&error.to_string()))
 }
 
+/// The same for a file that is there only where it has rows.
+pub(super) fn read_if_there<R: Row>(folder: &Path) -> Result<Vec<R>> {
+    if path_of::<R>(folder)?.exists() { read(folder) } else { Ok(Vec::new()) }
+}
+
+/// Writes the file of `R` where there are rows, and removes it where there are none.
+pub(super) fn write_if_any<R: Row>(folder: &Path, rows: &[R]) -> Result<()> {
+    let path = path_of::<R>(folder)?;
+    match rows {
+        [] if path.exists() => std::fs::remove_file(&path).map_err(|error| files::unwritable(&path, &error)),
+        [] => Ok(()),
+        _ => write(folder, rows),
+    }
+}
+
 /// Writes the file of `R` anew, in the form (plain or compressed) that stands there.
 pub(super) fn write<R: Row>(folder: &Path, rows: &[R]) -> Result<()> {
     let path = path_of::<R>(folder)?;

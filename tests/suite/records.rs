@@ -120,6 +120,8 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
             n: 2,
             chosen: true,
         }],
+        steps: Vec::new(),
+        epochs: Vec::new(),
     }
 }
 

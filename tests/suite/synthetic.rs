@@ -103,6 +103,8 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
         predictions: Vec::new(),
         timings: Vec::new(),
         selection: Vec::new(),
+        steps: Vec::new(),
+        epochs: Vec::new(),
     }
 }
 
@@ -116,6 +118,8 @@ pub fn record(records: &Records, folder: &Path) -> Store {
             predictions: records.predictions.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
             timings: records.timings.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
             selection: records.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            steps: Vec::new(),
+            epochs: Vec::new(),
         };
         store.add(record, ("e1", records.environments["e1"].clone())).unwrap();
     }

@@ -4,6 +4,8 @@
 pub mod ports;
 mod proto;
 
+use std::collections::HashSet;
+
 use prost::Message;
 
 use super::Tensor;
@@ -60,14 +62,7 @@ impl Graph {
 
     /// Adds a node whose outputs get the stated names; `""` leaves an optional input or output out.
     pub fn node_to(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)], outputs: &[&str]) {
-        self.proto.node.push(NodeProto {
-            input: inputs.iter().map(|name| name.to_string()).collect(),
-            output: outputs.iter().map(|name| name.to_string()).collect(),
-            name: outputs[0].into(),
-            op_type: op.into(),
-            attribute: attributes.iter().map(|(name, value)| value.named(name)).collect(),
-            domain: String::new(),
-        });
+        self.proto.node.push(NodeProto::new(op, inputs, attributes, outputs));
     }
 
     /// Adds a constant under its own name.
@@ -136,15 +131,52 @@ impl ModelProto {
     }
 }
 
+impl NodeProto {
+    /// A standard operator, named after its first output.
+    pub fn new(op: &str, inputs: &[&str], attributes: &[(&str, Attribute)], outputs: &[&str]) -> NodeProto {
+        NodeProto {
+            input: inputs.iter().map(|name| name.to_string()).collect(),
+            output: outputs.iter().map(|name| name.to_string()).collect(),
+            name: outputs[0].into(),
+            op_type: op.into(),
+            attribute: attributes.iter().map(|(name, value)| value.named(name)).collect(),
+            domain: String::new(),
+        }
+    }
+}
+
 impl GraphProto {
     /// What must be fed: old files list their constants among the inputs too, those are left out.
     pub fn fed_inputs(&self) -> impl Iterator<Item = &ValueInfoProto> {
         self.input.iter().filter(|value| !self.initializer.iter().any(|constant| constant.name == value.name))
     }
+
+    /// The names of the values that `output` depends on, itself among them.
+    pub fn needed<'a>(&'a self, output: &'a str) -> HashSet<&'a str> {
+        let mut needed = HashSet::from([output]);
+        for node in self.node.iter().rev() {
+            if node.output.iter().any(|output| needed.contains(output.as_str())) {
+                needed.extend(node.input.iter().map(String::as_str));
+            }
+        }
+        needed
+    }
+
+    /// The part of the graph that computes `output`, which is its only output.
+    pub fn leading_to(&self, output: &str) -> GraphProto {
+        let needed = self.needed(output);
+        let mut part = self.clone();
+        part.node.retain(|node| node.output.iter().any(|output| needed.contains(output.as_str())));
+        part.initializer.retain(|constant| needed.contains(constant.name.as_str()));
+        part.output.retain(|value| value.name == output);
+        part.value_info.clear();
+        part
+    }
 }
 
 impl ValueInfoProto {
-    fn float(name: &str, shape: &[Dimension]) -> ValueInfoProto {
+    /// A tensor of 32-bit floats.
+    pub fn float(name: &str, shape: &[Dimension]) -> ValueInfoProto {
         let dim = shape.iter().map(|side| DimensionProto { value: Some(side.clone()) }).collect();
         let tensor = TensorTypeProto { elem_type: FLOAT, shape: Some(TensorShapeProto { dim }) };
         ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }

@@ -1,6 +1,6 @@
 //! Reading a network: from the nodes of its graph to a tape.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::node::{Node, Operand};
 use super::{BatchNorm, GradientError, RULES, Tape, Value};
@@ -50,13 +50,18 @@ pub struct Recorded {
     pub parameters: Vec<Parameter>,
 }
 
-/// Records the forward pass; `learns` tells which constants are parameters to be trained.
+/// Records the forward pass; `learns` tells which constants are parameters to be trained, `batch_norm` which statistics
+/// the batch norm with a scale of this name uses.
 ///
 /// # Errors
 /// A node that has no rule, or whose rule does not cover its settings; a value that is not there.
-pub fn record(source: Source, learns: &dyn Fn(&str) -> bool, batch_norm: BatchNorm) -> Result<Recorded, GradientError> {
+pub fn record(
+    source: Source,
+    learns: &dyn Fn(&str) -> bool,
+    batch_norm: &dyn Fn(&str) -> BatchNorm,
+) -> Result<Recorded, GradientError> {
     let mut reader = Reader::new(source, learns, batch_norm);
-    let needed = needed(source.graph, source.output);
+    let needed = source.graph.needed(source.output);
     for node in source.graph.node.iter().filter(|node| node.op_type != "Constant") {
         if node.output.iter().any(|output| needed.contains(output.as_str())) {
             reader.read(node)?;
@@ -67,20 +72,10 @@ pub fn record(source: Source, learns: &dyn Fn(&str) -> bool, batch_norm: BatchNo
     Ok(Recorded { tape: reader.tape, output, parameters: reader.parameters })
 }
 
-/// The values that `output` depends on.
-fn needed<'a>(graph: &'a GraphProto, output: &'a str) -> HashSet<&'a str> {
-    let mut needed = HashSet::from([output]);
-    for node in graph.node.iter().rev() {
-        if node.output.iter().any(|output| needed.contains(output.as_str())) {
-            needed.extend(node.input.iter().map(String::as_str));
-        }
-    }
-    needed
-}
-
 struct Reader<'a> {
     tape: Tape,
     learns: &'a dyn Fn(&str) -> bool,
+    batch_norm: &'a dyn Fn(&str) -> BatchNorm,
     /// Initializers and `Constant` nodes.
     constants: HashMap<&'a str, &'a TensorProto>,
     /// By their names in the network.
@@ -89,15 +84,26 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(source: Source<'a>, learns: &'a dyn Fn(&str) -> bool, batch_norm: BatchNorm) -> Reader<'a> {
-        let mut tape = Tape::new(batch_norm);
+    fn new(
+        source: Source<'a>,
+        learns: &'a dyn Fn(&str) -> bool,
+        batch_norm: &'a dyn Fn(&str) -> BatchNorm,
+    ) -> Reader<'a> {
+        let mut tape = Tape::new();
         tape.graph.input(INPUT, &sides(source.shape));
         let images = Value { name: INPUT.into(), shape: source.shape.to_vec(), learns: false };
         let values = HashMap::from([(source.input.into(), images)]);
         let initializers = source.graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
         let nodes = source.graph.node.iter().filter(|node| node.op_type == "Constant");
         let nodes = nodes.filter_map(|node| Some((node.output.first()?.as_str(), node.attribute.first()?.t.as_ref()?)));
-        Reader { tape, learns, constants: initializers.chain(nodes).collect(), values, parameters: Vec::new() }
+        Reader {
+            tape,
+            learns,
+            batch_norm,
+            constants: initializers.chain(nodes).collect(),
+            values,
+            parameters: Vec::new(),
+        }
     }
 
     fn read(&mut self, proto: &NodeProto) -> Result<(), GradientError> {
@@ -108,7 +114,11 @@ impl<'a> Reader<'a> {
         let Some(&(_, rule, learning)) = rule else {
             return Err(GradientError::Unsupported { node, operator });
         };
-        let training = proto.op_type == "BatchNormalization" && self.tape.batch_norm == BatchNorm::Train;
+        let normalises = proto.op_type == "BatchNormalization";
+        if normalises {
+            self.tape.batch_norm = (self.batch_norm)(proto.input.get(1).map_or("", String::as_str));
+        }
+        let training = normalises && self.tape.batch_norm == BatchNorm::Train;
         let operand = |(place, name): (usize, &String)| match place {
             _ if place < learning && (self.learns)(name) => self.operand(name, Role::Learns),
             3 | 4 if training => self.operand(name, Role::Statistic),

@@ -21,6 +21,7 @@ type Backward = Box<dyn FnOnce(&mut Tape, &str)>;
 /// Forward passes in the order of computation; [`backpropagate`](Tape::backpropagate) runs them backwards.
 pub struct Tape {
     pub graph: Graph,
+    /// Of the node that is being read.
     pub batch_norm: BatchNorm,
     /// Running statistics and their values after this step.
     pub statistics: Vec<Statistic>,
@@ -31,10 +32,10 @@ pub struct Tape {
 }
 
 impl Tape {
-    pub fn new(batch_norm: BatchNorm) -> Tape {
+    pub fn new() -> Tape {
         Tape {
             graph: Graph::new("training step"),
-            batch_norm,
+            batch_norm: BatchNorm::default(),
             statistics: Vec::new(),
             masks: Vec::new(),
             backward: Vec::new(),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::gradient::{BatchNorm, GradientError, INPUT, Source};
 use super::optimiser::Optimiser;
 use super::schedule::Rates;
+use crate::deep::Tensor;
 use crate::deep::onnx::ModelProto;
 use crate::deep::session::{Device, Input, Session, SessionError, State};
 use crate::deep::weights::Weights;
@@ -28,7 +29,8 @@ pub struct Recipe<'a> {
     pub logits: &'a str,
     /// Is the constant of this name trained?
     pub learns: &'a dyn Fn(&str) -> bool,
-    pub batch_norm: BatchNorm,
+    /// Which statistics the batch norm uses whose scale has this name.
+    pub batch_norm: &'a dyn Fn(&str) -> BatchNorm,
     pub optimiser: &'a Optimiser,
 }
 
@@ -43,6 +45,8 @@ pub enum StepError {
     NothingLearns(String),
     #[error("{what}: {found} numbers were given; {expected} are expected")]
     Length { what: String, found: usize, expected: usize },
+    #[error("the checkpoint has no `{0}` of this network's shape; delete the cache (`featbench cache --clear`)")]
+    Checkpoint(String),
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -76,12 +80,21 @@ pub struct Training<'a> {
     /// A graph is made for one number of images: the last batch of an epoch may have another.
     graphs: BTreeMap<usize, (TrainingGraph, Session)>,
     state: Option<State>,
+    /// What a checkpoint kept, until the next step goes on from there.
+    restored: Option<Weights>,
     steps: u64,
 }
 
 impl<'a> Training<'a> {
     pub fn new(recipe: Recipe<'a>, device: Device, threads: usize) -> Training<'a> {
-        Training { recipe, device, threads, graphs: BTreeMap::new(), state: None, steps: 0 }
+        Training { recipe, device, threads, graphs: BTreeMap::new(), state: None, restored: None, steps: 0 }
+    }
+
+    /// A training that goes on where another one of the same recipe stood after `steps` steps, with its
+    /// [`state`](Training::state): the same steps from there lead to the same bits.
+    pub fn resume(mut self, state: Weights, steps: u64) -> Training<'a> {
+        (self.restored, self.state, self.steps) = (Some(state), None, steps);
+        self
     }
 
     /// The graph for batches of this many images, derived at the first call.
@@ -93,12 +106,13 @@ impl<'a> Training<'a> {
         if !self.graphs.contains_key(&images) {
             let graph = TrainingGraph::derive(&self.recipe, images)?;
             let session = Session::open_with_threads(&graph.model.write(), self.device, self.threads)?;
-            if self.state.is_none() {
-                self.state = Some(State::new(graph.start())?);
-            }
             self.graphs.insert(images, (graph, session));
         }
-        Ok(self.graphs.get_mut(&images).expect("it was just put there"))
+        let prepared = self.graphs.get_mut(&images).expect("it was just put there");
+        if self.state.is_none() {
+            self.state = Some(State::new(start(&prepared.0, self.restored.take())?)?);
+        }
+        Ok(prepared)
     }
 
     /// Takes one step with a batch of any number of images.
@@ -152,6 +166,18 @@ impl<'a> Training<'a> {
         let state = self.state()?.into_iter();
         Ok(state.filter_map(|(name, tensor)| Some((graph::network_name(&name)?.to_owned(), tensor))).collect())
     }
+}
+
+/// What the first step starts from: the network's own numbers, or those of a checkpoint.
+fn start(graph: &TrainingGraph, restored: Option<Weights>) -> Result<Vec<(String, String, Tensor)>, StepError> {
+    let mut start = graph.start();
+    if let Some(mut restored) = restored {
+        for (input, _, tensor) in &mut start {
+            let kept = restored.remove(input).filter(|kept| kept.shape == tensor.shape);
+            *tensor = kept.ok_or_else(|| StepError::Checkpoint(input.clone()))?;
+        }
+    }
+    Ok(start)
 }
 
 fn require_length(what: &str, found: usize, expected: usize) -> Result<(), StepError> {

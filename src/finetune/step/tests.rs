@@ -22,7 +22,7 @@ fn model() -> ModelProto {
 }
 
 fn recipe<'a>(model: &'a ModelProto, optimiser: &'a Optimiser, learns: &'a dyn Fn(&str) -> bool) -> Recipe<'a> {
-    Recipe { model, input: "x", image: &[4], logits: "logits", learns, batch_norm: BatchNorm::Train, optimiser }
+    Recipe { model, input: "x", image: &[4], logits: "logits", learns, batch_norm: &|_| BatchNorm::Train, optimiser }
 }
 
 const IMAGES: [f32; 12] = [1.0, 0.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.5, -1.0, 0.0, 1.0, 0.0];
@@ -84,4 +84,26 @@ fn what_can_t_be_trained_is_said() {
     let error = training.step(batch, RATES).unwrap_err().to_string();
     assert_eq!(error, "dropout masks: 0 numbers were given; 1 are expected");
     assert_eq!(training.steps(), 0);
+}
+
+#[test]
+fn a_checkpoint_leads_to_the_same_bits() {
+    let (model, optimiser) = (model(), Optimiser::Adam(Default::default()));
+    let begin = || Training::new(recipe(&model, &optimiser, &|_| true), Device::Cpu, 1);
+    let masks = [vec![1.0; 12]];
+    let batch = Batch { images: &IMAGES, targets: &TARGETS, masks: &masks };
+    let mut whole = begin();
+    (0..5).for_each(|_| drop(whole.step(batch, RATES).unwrap()));
+    let mut first = begin();
+    (0..2).for_each(|_| drop(first.step(batch, RATES).unwrap()));
+    let mut rest = begin();
+    rest.graph(3).unwrap();
+    let mut rest = rest.resume(first.state().unwrap(), first.steps());
+    (0..3).for_each(|_| drop(rest.step(batch, RATES).unwrap()));
+    assert!(rest.state() == whole.state() && rest.steps() == 5);
+
+    let mut other = first.state().unwrap();
+    other.remove("parameter:fc.bias");
+    let error = begin().resume(other, 2).step(batch, RATES).unwrap_err().to_string();
+    assert!(error.starts_with("the checkpoint has no `parameter:fc.bias`"), "{error}");
 }

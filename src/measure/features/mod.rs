@@ -2,20 +2,25 @@
 //! [`Features`] that give the vectors of any image, cached by content.
 
 mod bovw;
+mod finetuned;
 mod floors;
 mod network;
+
+pub use finetuned::range_test;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ndarray::{Array2, Axis, concatenate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::arm::FeatureSettings;
-use crate::dataset::ImageFile;
+use crate::classify::Classifier;
+use crate::dataset::{ImageFile, Split, Train, Val};
 use crate::deep::session::Device;
+use crate::finetune::trainer::Log;
 use crate::handcrafted::vocabulary::Method;
 use crate::image::{Canvas, Grey, Rgb, decode_grey, decode_rgb};
 
@@ -110,6 +115,29 @@ pub trait Features: Send + Sync {
     fn batch(&self) -> usize {
         1
     }
+    /// How its network was trained, where it was.
+    fn training(&self) -> Option<&Training> {
+        None
+    }
+}
+
+/// What a network is trained with.
+pub struct Lessons<'a> {
+    pub train: &'a Split<Train>,
+    /// Judged after every epoch; `None` where it is part of `train`.
+    pub val: Option<&'a Split<Val>>,
+    pub classes: usize,
+}
+
+/// A training that is over.
+pub struct Training {
+    /// The network's own head, as a classifier of its features.
+    pub classifier: Classifier,
+    pub log: Log,
+    /// The epoch whose weights are used, from 0.
+    pub epoch: usize,
+    /// All steps together, whenever they were taken.
+    pub seconds: f64,
 }
 
 /// One thread's own detector or session.
@@ -145,7 +173,20 @@ impl FeatureCandidate {
     }
 }
 
-/// Fits the features of an arm on training images (their labels are not asked for).
+/// Fits the features of an arm, also those of a network that is trained, which alone looks at labels.
+pub fn fit_on(
+    settings: &FeatureSettings,
+    candidate: &FeatureCandidate,
+    resources: &Resources,
+    lessons: &Lessons,
+) -> Result<Box<dyn Features>> {
+    match settings {
+        FeatureSettings::Finetuned(settings) => Ok(Box::new(finetuned::Finetuned::fit(settings, resources, lessons)?)),
+        _ => fit(settings, candidate, resources, lessons.train.images()),
+    }
+}
+
+/// Fits the features of an arm on training images, without labels.
 pub fn fit(
     settings: &FeatureSettings,
     candidate: &FeatureCandidate,
@@ -159,6 +200,7 @@ pub fn fit(
         (FeatureSettings::Thumbnail { side }, _) => Box::new(floors::Thumbnail { side: *side }),
         (FeatureSettings::Metadata, _) => Box::new(floors::Metadata),
         (FeatureSettings::Network, _) => Box::new(network::Network::new(resources)?),
+        (FeatureSettings::Finetuned(_), _) => bail!("a network can't be trained without labels"),
         (FeatureSettings::None | FeatureSettings::Bovw(_), _) => Box::new(floors::Nothing),
     })
 }

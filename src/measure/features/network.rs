@@ -23,17 +23,20 @@ pub struct Network {
     on_gpu: Mutex<BTreeMap<usize, Arc<Mutex<Extractor>>>>,
 }
 
-/// Shorter side before the centre crop: 256 for 224, and in that proportion otherwise (torchvision's evaluation).
-fn resize_side(input: u32) -> u32 {
-    input * 256 / 224
-}
-
 impl Network {
     pub fn new(resources: &Resources) -> Result<Network> {
         let found = resources.backbone.context("an arm with a network needs a backbone")?;
-        let backbone = found.clone().map_err(Missing)?;
+        Network::of(found.clone().map_err(Missing)?)
+    }
+
+    /// The features of this network.
+    pub fn of(backbone: Arc<Backbone>) -> Result<Network> {
         let runtime = Runtime::get().map_err(|error| Missing(error.to_string()))?.version();
         Ok(Network { backbone, runtime, on_gpu: Mutex::default() })
+    }
+
+    pub fn backbone(&self) -> &Backbone {
+        &self.backbone
     }
 
     /// Another worker's session for this batch, or a new one.
@@ -108,7 +111,7 @@ impl Worker for NetworkWorker {
         for batch in images.chunks(self.batch) {
             for (encoded, out) in batch.iter().zip(self.tensors.chunks_exact_mut(size)) {
                 let picture = picture(encoded, self.canvas, watch)?;
-                let crop = resize::resize_and_crop(&picture, resize_side(self.input), self.input);
+                let crop = resize::evaluation_crop(&picture, self.input);
                 tensor::write_tensor(&crop, &self.normalisation, out);
                 watch.lap(Stage::Resize);
             }

@@ -46,7 +46,7 @@ fn examples(help: &str) -> Vec<String> {
 fn every_command_has_examples_that_parse() {
     let place = Place::empty();
     let commands = commands(&place);
-    for name in ["list", "fetch", "measure", "report", "time", "doctor", "cache"] {
+    for name in ["list", "fetch", "measure", "report", "time", "lr-find", "doctor", "cache"] {
         assert!(commands.iter().any(|command| command == name), "{name} is not among {commands:?}");
     }
     for command in commands.iter().map(String::as_str).chain([""]) {
@@ -67,12 +67,15 @@ fn every_option_is_explained() {
     let measuring: Vec<&str> = MEASURING.to_vec();
     let reporting = [&measuring[..], &["--from <FOLDER>", "--check"]].concat();
     let timing = [&measuring[..], &["--images <N>"]].concat();
+    let sweeping = ["--start <RATE>", "--end <RATE>", "--steps <N>", "--linear", "--torch-lr-finder", "--json"];
+    let sweeping = [&measuring[..], &sweeping].concat();
     let listing = vec!["--data-dir <FOLDER>", "--model-dir <FOLDER>"];
     let fetching = vec!["<DATASET>", "--data-dir <FOLDER>", "--url <URL>"];
     for (command, options) in [
         ("measure", measuring),
         ("report", reporting),
         ("time", timing),
+        ("lr-find", sweeping),
         ("list", listing),
         ("fetch", fetching),
         ("cache", vec!["--clear"]),
@@ -128,6 +131,7 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("measure --refit val", "`train` or `train+val`"),
         ("report --from reports --out elsewhere", "'--from <FOLDER>' cannot be used with"),
         ("time --images 0", "0 is not in 1..=100000"),
+        ("lr-find --steps 1", "1 is not in 2..=100000"),
         ("report --check", "the following required arguments were not provided: --from <FOLDER>"),
         ("fetch bees", "possible values: mini-natural-images, hymenoptera"),
         ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),

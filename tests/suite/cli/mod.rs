@@ -6,6 +6,7 @@ mod bad_input;
 mod data;
 mod determinism;
 mod device;
+mod finetune;
 mod folders;
 mod help;
 mod list_doctor_cache;

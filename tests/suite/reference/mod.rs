@@ -3,9 +3,11 @@
 mod encodings;
 mod generated;
 mod hex;
+mod lr_find;
 mod metrics;
 mod networks;
 mod opencv_features;
 mod preprocessing;
+mod random_resized_crop;
 mod schedules;
 mod training_steps;

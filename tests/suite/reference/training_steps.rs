@@ -114,7 +114,7 @@ impl Run {
             image: &[3, SIDE, SIDE],
             logits: LOGITS,
             learns: &|name| !head_only || name.starts_with("fc."),
-            batch_norm: if frozen { BatchNorm::Frozen } else { BatchNorm::Train },
+            batch_norm: &|_| if frozen { BatchNorm::Frozen } else { BatchNorm::Train },
             optimiser: &optimiser,
         };
         let images = generated::input("train64", LABELS.len(), SIDE);
@@ -241,7 +241,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
             image: &[3, SIDE, SIDE],
             logits: LOGITS,
             learns: &|_| true,
-            batch_norm: BatchNorm::Train,
+            batch_norm: &|_| BatchNorm::Train,
             optimiser: &optimiser,
         };
         let mut training = Training::new(recipe, Device::Cpu, threads);

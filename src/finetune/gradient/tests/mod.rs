@@ -76,7 +76,7 @@ impl OneNode {
 
     fn record(&self, graph: &GraphProto) -> Result<Recorded, GradientError> {
         let source = Source { graph, input: "unused", shape: &[1], output: "y" };
-        record(source, &|name| (0..self.learned).any(|place| name == Self::name(place)), self.batch_norm)
+        record(source, &|name| (0..self.learned).any(|place| name == Self::name(place)), &|_| self.batch_norm)
     }
 
     /// Output and gradients of the learned inputs, for a loss whose gradient at the output is `dy`.
@@ -266,7 +266,7 @@ fn a_value_that_is_used_twice_gets_both_gradients() {
     graph.node_to("Add", &["sum", "sum"], &[], &["y"]);
     let graph = graph.model().graph.unwrap();
     let source = Source { graph: &graph, input: "unused", shape: &[1], output: "y" };
-    let Recorded { mut tape, output, parameters } = record(source, &|_| true, BatchNorm::Train).unwrap();
+    let Recorded { mut tape, output, parameters } = record(source, &|_| true, &|_| BatchNorm::Train).unwrap();
     tape.graph.input("dy", &sides(&[2]));
     tape.backpropagate(&output, "dy");
     let gradient = tape.gradient(&parameters[0].value).unwrap().to_owned();

@@ -1,0 +1,114 @@
+//! Which parameters of a network learn, and what they start from where nothing was learnt before.
+
+use std::collections::{HashMap, HashSet};
+
+use rand::Rng;
+
+use super::head;
+use super::random::{Purpose, generator, normal};
+use super::settings::{Layers, NormPolicy};
+use crate::deep::Tensor;
+use crate::deep::onnx::{GraphProto, ModelProto, NodeProto};
+use crate::deep::weights::Weights;
+
+/// What of a network learns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learning {
+    parameters: HashSet<String>,
+    /// Scales of the batch norms that are trained with the statistics of the batch.
+    norms: HashSet<String>,
+}
+
+impl Learning {
+    /// Of a network with a head. Where the layer of a batch norm does not learn, its statistics stay too.
+    ///
+    /// # Errors
+    /// No parameter's name begins as `layers` says.
+    pub fn of(model: &ModelProto, layers: &Layers, norms: NormPolicy) -> Result<Learning, String> {
+        let empty = GraphProto::default();
+        let graph = model.graph.as_ref().unwrap_or(&empty);
+        let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        let prefix = match layers {
+            Layers::All => "",
+            Layers::Head => head::PREFIX,
+            Layers::From(prefix) => prefix,
+        };
+        let mut learning = Learning { parameters: HashSet::new(), norms: HashSet::new() };
+        let mut reached = false;
+        for node in &graph.node {
+            let own = || node.input.iter().filter(|name| constants.contains(name.as_str()));
+            reached |= own().any(|name| name.starts_with(prefix));
+            if reached {
+                learning.add(node, own(), norms);
+            }
+        }
+        if reached { Ok(learning) } else { Err(unknown(prefix, &graph.node, &constants)) }
+    }
+
+    fn add<'a>(&mut self, node: &NodeProto, parameters: impl Iterator<Item = &'a String>, norms: NormPolicy) {
+        let normalises = node.op_type == "BatchNormalization";
+        let of_head = node.output.iter().any(|output| output.starts_with(head::PREFIX));
+        if normalises && (of_head || norms == NormPolicy::Train) {
+            self.norms.extend(node.input.get(1).cloned());
+        }
+        if !normalises || of_head || norms != NormPolicy::Freeze {
+            self.parameters.extend(parameters.cloned());
+        }
+    }
+
+    /// Does the parameter of this name learn?
+    pub fn learns(&self, name: &str) -> bool {
+        self.parameters.contains(name)
+    }
+
+    /// Is the batch norm with the scale of this name trained with the statistics of the batch?
+    pub fn follows_batch(&self, scale: &str) -> bool {
+        self.norms.contains(scale)
+    }
+}
+
+fn unknown(prefix: &str, nodes: &[NodeProto], constants: &HashSet<&str>) -> String {
+    let mut stages: Vec<&str> = Vec::new();
+    for name in nodes.iter().flat_map(|node| &node.input).filter(|name| constants.contains(name.as_str())) {
+        let stage = name.split('.').next().unwrap_or(name);
+        if !stages.contains(&stage) && stages.len() < 20 {
+            stages.push(stage);
+        }
+    }
+    format!("layers: no parameter's name begins with `{prefix}`; the network has {}", stages.join(", "))
+}
+
+/// Random first weights of a network, as torchvision's: normal with deviation sqrt(2 / fan out) for convolutions (He et
+/// al. 2015), 1 and 0 for batch norms, uniform for other layers.
+pub fn random(model: &ModelProto, seed: u64) -> Weights {
+    let Some(graph) = &model.graph else { return Weights::new() };
+    let tensors: HashMap<&str, Tensor> =
+        graph.initializer.iter().filter_map(|constant| Some((constant.name.as_str(), constant.tensor()?))).collect();
+    let mut rng = generator(seed, Purpose::Weights, 0, 0);
+    let mut weights = Weights::new();
+    for node in &graph.node {
+        for (place, name) in node.input.iter().enumerate() {
+            let Some(tensor) = tensors.get(name.as_str()).filter(|_| !name.starts_with(head::PREFIX)) else { continue };
+            let shape = &tensor.shape;
+            let mut draw: Box<dyn FnMut() -> f64> = match (node.op_type.as_str(), place) {
+                ("BatchNormalization", 1 | 4) => Box::new(|| 1.0),
+                ("Conv", 1) => {
+                    let fan_out = shape[0] * shape[2..].iter().product::<usize>();
+                    let deviation = (2.0 / fan_out as f64).sqrt();
+                    let rng = &mut rng;
+                    Box::new(move || deviation * normal(rng))
+                }
+                ("Gemm" | "MatMul", 1) => {
+                    let transposed = node.attribute.iter().any(|a| a.name == "transB" && a.i == Some(1));
+                    let bound = 1.0 / (shape[usize::from(transposed)] as f64).sqrt();
+                    let rng = &mut rng;
+                    Box::new(move || rng.random_range(-bound..bound))
+                }
+                _ => Box::new(|| 0.0),
+            };
+            let data = (0..tensor.data.len()).map(|_| draw() as f32).collect();
+            weights.insert(name.clone(), Tensor::new(shape, data));
+        }
+    }
+    weights
+}

@@ -1,0 +1,160 @@
+//! The settings of a training, as an arm's file states them: what learns, from where, for how long and how fast.
+
+use serde::{Deserialize, Serialize};
+
+use super::gradient::BatchNorm;
+use super::optimiser::Optimiser;
+use super::schedule::Schedule;
+use crate::image::augment::RandomCrop;
+
+/// The `[features]` table of an arm whose network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The weights that the backbone starts from.
+    #[serde(default)]
+    pub start: Start,
+    pub head: Head,
+    /// Penalty of the linear probe that a head of the kind `probe` starts from.
+    #[serde(default = "probe_alpha")]
+    pub probe_alpha: f64,
+    #[serde(default)]
+    pub layers: Layers,
+    #[serde(default)]
+    pub batch_norm: NormPolicy,
+    pub epochs: usize,
+    /// Images of a mini-batch. The last one of an epoch may be smaller; a single image left over is left out, since it
+    /// has no variance to be normalised with.
+    pub batch: usize,
+    /// The largest learning rate of the schedule.
+    pub lr: f64,
+    /// Which epoch's weights are used.
+    #[serde(default)]
+    pub keep: Keep,
+    /// Epochs without a better accuracy on val after which the training ends early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Range of a random crop's area, as a share of the image.
+    #[serde(default = "whole_range")]
+    pub scale: [f64; 2],
+    /// Every other view is a mirror image, at random.
+    #[serde(default = "yes")]
+    pub mirror: bool,
+    /// Share of the target that is spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// a of the distribution Beta(a, a) that shares are drawn from; 0 is no mixup (Zhang and others 2018).
+    #[serde(default)]
+    pub mixup: f64,
+    /// Share of the numbers that are dropped before the last layer.
+    #[serde(default)]
+    pub dropout: f64,
+    pub optimiser: Optimiser,
+    pub schedule: Schedule,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    #[default]
+    Pretrained,
+    /// Random numbers: what is learnt is learnt from these images alone.
+    Random,
+}
+
+/// The layers behind the features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// One layer of random weights.
+    Linear,
+    /// A batch norm before it.
+    BatchnormLinear,
+    /// One layer that starts from a logistic regression on the frozen features.
+    Probe,
+}
+
+/// What learns.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layers {
+    #[default]
+    All,
+    Head,
+    /// The first layer with a parameter whose name begins so, and everything behind it.
+    From(String),
+}
+
+/// How batch norms of the backbone are trained, where their layers learn; that of a head always learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormPolicy {
+    /// With the statistics of the batch; the running ones follow.
+    #[default]
+    Train,
+    /// With the running statistics, which stay; scale and bias learn.
+    FreezeStatistics,
+    /// Nothing of them changes.
+    Freeze,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    #[default]
+    Last,
+    /// The first of the best on val.
+    Best,
+}
+
+fn probe_alpha() -> f64 {
+    100.0
+}
+
+fn whole_range() -> [f64; 2] {
+    [0.08, 1.0]
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl NormPolicy {
+    pub fn statistics(self) -> BatchNorm {
+        if self == NormPolicy::Train { BatchNorm::Train } else { BatchNorm::Frozen }
+    }
+}
+
+impl Settings {
+    /// What is wrong with the values, if anything is.
+    pub fn check(&self) -> Result<(), String> {
+        let share = |name: &str, value: f64| match (0.0..1.0).contains(&value) {
+            true => Ok(()),
+            false => Err(format!("{name} = {value} must be at least 0 and below 1")),
+        };
+        share("label_smoothing", self.label_smoothing)?;
+        share("dropout", self.dropout)?;
+        let [low, high] = self.scale;
+        if !(0.0 < low && low <= high && high <= 1.0) {
+            return Err(format!("scale = [{low}, {high}] must rise from above 0 to at most 1"));
+        }
+        if !(0.0..=1.0).contains(&self.mixup) {
+            return Err(format!("mixup = {} must be from 0 to 1", self.mixup));
+        }
+        if self.epochs == 0 || self.batch < 2 {
+            return Err("epochs must be at least 1, and batch at least 2".into());
+        }
+        if self.lr.is_nan() || self.lr <= 0.0 {
+            return Err(format!("lr = {} must be above 0", self.lr));
+        }
+        if self.probe_alpha.is_nan() || self.probe_alpha <= 0.0 {
+            return Err(format!("probe_alpha = {} must be above 0", self.probe_alpha));
+        }
+        self.optimiser.check()
+    }
+
+    /// How the crops of training images are drawn.
+    pub fn crop(&self) -> RandomCrop {
+        RandomCrop { scale: self.scale, ratio: RandomCrop::RATIO }
+    }
+}

@@ -1,0 +1,301 @@
+//! A training from its first step to its last: shuffled mini-batches of random views, a step after the other, and after
+//! every epoch a look at val. The next mini-batches are prepared on another thread while a step runs.
+//!
+//! Everything random follows from seed, epoch and place ([`super::random`]), and a checkpoint holds the rest, so that
+//! neither threads nor interruptions change a bit of the result.
+
+mod batches;
+mod judge;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
+
+use anyhow::{Result, anyhow, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::gradient::{BatchNorm, Mask};
+use super::parameters::Learning;
+use super::schedule::{Length, Rates};
+use super::settings::Settings;
+use super::step::{Recipe, Training};
+use crate::deep::network::LOGITS;
+use crate::deep::onnx::ModelProto;
+use crate::deep::session::Device;
+use crate::deep::weights::Weights;
+use crate::image::Rgb;
+use crate::image::tensor::Normalisation;
+
+use batches::{Batches, Prepared};
+use judge::Judge;
+pub use sweep::sweep;
+
+/// Raised whenever the same training may end with other weights.
+pub const VERSION: u32 = 1;
+
+/// Mini-batches that are prepared ahead.
+const AHEAD: usize = 2;
+
+/// Where images come from.
+pub trait Pictures: Sync {
+    /// The picture of image `i`, counted from 0.
+    fn picture(&self, i: usize) -> Result<Rgb>;
+}
+
+/// Images with the class index of each.
+#[derive(Clone, Copy)]
+pub struct Examples<'a> {
+    pub pictures: &'a dyn Pictures,
+    pub labels: &'a [usize],
+}
+
+/// What is to be trained, on what, and how.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    pub settings: &'a Settings,
+    /// A network with a head: output [`LOGITS`].
+    pub model: &'a ModelProto,
+    /// Its input, the side of that in pixels, and what images are normalised with.
+    pub input: &'a str,
+    pub side: u32,
+    pub normalisation: Normalisation,
+    pub classes: usize,
+    pub train: Examples<'a>,
+    /// Judged after every epoch, never learnt from.
+    pub val: Option<Examples<'a>>,
+    pub device: Device,
+    pub threads: usize,
+    pub seed: u64,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepLog {
+    pub rates: Rates,
+    /// The mini-batch's mean cross-entropy before the update.
+    pub loss: f32,
+}
+
+/// One epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochLog {
+    pub steps: usize,
+    /// Mean over its images, each as its step saw it.
+    pub train_loss: f64,
+    /// Training images that were classified correctly, as their steps saw them, before the update.
+    pub train_correct: usize,
+    pub train_images: usize,
+    /// Images of val that the network classifies correctly after the epoch; `None` without val.
+    pub val_correct: Option<usize>,
+    pub train_s: f64,
+    pub val_s: f64,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Log {
+    pub steps: Vec<StepLog>,
+    pub epochs: Vec<EpochLog>,
+}
+
+/// The weights after the first of the epochs that were best on val.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Counted from 0.
+    pub epoch: usize,
+    pub correct: usize,
+    pub weights: Weights,
+}
+
+/// Everything that the rest of a training depends on, after a whole epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    state: Weights,
+    log: Log,
+    best: Option<Best>,
+}
+
+/// A finished training. Weights are those that changed, by the network's names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trained {
+    pub last: Weights,
+    pub best: Option<Best>,
+    pub log: Log,
+}
+
+/// Who looks on.
+pub trait Observer {
+    /// A step with so many images was taken.
+    fn stepped(&mut self, _images: usize) {}
+    /// An epoch is over; an error ends the training.
+    fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+}
+
+impl Log {
+    /// Seconds of all steps, preparation of mini-batches included where a step had to wait for it.
+    pub fn train_s(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.train_s).sum()
+    }
+}
+
+impl Checkpoint {
+    /// Training images that were seen up to here.
+    pub fn images(&self) -> usize {
+        self.log.epochs.iter().map(|epoch| epoch.train_images).sum()
+    }
+}
+
+impl Task<'_> {
+    /// Training images that all epochs see.
+    pub fn images(&self) -> usize {
+        let sizes = batches::sizes(self.train.labels.len(), self.settings.batch);
+        sizes.iter().sum::<usize>() * self.settings.epochs
+    }
+}
+
+/// Trains, from the beginning or from a checkpoint of the same task.
+///
+/// # Errors
+/// Settings that do not fit the network or the data, a picture that can't be read, a loss that is not a number, or what
+/// `observer` says.
+pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer) -> Result<Trained> {
+    let settings = task.settings;
+    let steps_per_epoch = batches::sizes(task.train.labels.len(), settings.batch).len();
+    let plan = settings.schedule.plan(settings.lr, Length { epochs: settings.epochs, steps_per_epoch })?;
+    let judge = task.val.map(|val| Judge::new(task, val)).transpose()?;
+    let (state, log, best) = from.map_or((None, Log::default(), None), |from| (Some(from.state), from.log, from.best));
+    let state = state.map(|state| (state, log.steps.len() as u64));
+    prepare(task, state, |training, batches| {
+        let first = log.epochs.len();
+        let mut course = Course { task, training, plan, judge, log, best, observer };
+        ahead(&batches, first..settings.epochs, |prepared| course.run(prepared, steps_per_epoch))?;
+        Ok(Trained { last: course.training.weights()?, best: course.best, log: course.log })
+    })
+}
+
+/// Hands `act` a training at its beginning, or where it had this state after so many steps, with its mini-batches.
+fn prepare<T>(
+    task: &Task,
+    state: Option<(Weights, u64)>,
+    act: impl FnOnce(Training, Batches) -> Result<T>,
+) -> Result<T> {
+    let settings = task.settings;
+    let learning = Learning::of(task.model, &settings.layers, settings.batch_norm).map_err(|wrong| anyhow!(wrong))?;
+    let learns = |name: &str| learning.learns(name);
+    let batch_norm = |scale: &str| if learning.follows_batch(scale) { BatchNorm::Train } else { BatchNorm::Frozen };
+    let side = task.side as usize;
+    let recipe = Recipe {
+        model: task.model,
+        input: task.input,
+        image: &[3, side, side],
+        logits: LOGITS,
+        learns: &learns,
+        batch_norm: &batch_norm,
+        optimiser: &settings.optimiser,
+    };
+    let mut training = Training::new(recipe, task.device, task.threads);
+    if let Some((state, steps)) = state {
+        training = training.resume(state, steps);
+    }
+    let images = batches::sizes(task.train.labels.len(), settings.batch).into_iter().next();
+    let images = images.ok_or_else(|| anyhow!("there are no images to train on"))?;
+    let of_one = |mask: &Mask| mask.shape.iter().product::<usize>() / images;
+    let masks = training.graph(images)?.masks.iter().map(of_one).collect();
+    act(training, Batches { task, masks })
+}
+
+/// Prepares the mini-batches of some epochs on another thread, and hands `act` the receiving end.
+fn ahead<T>(
+    batches: &Batches,
+    epochs: Range<usize>,
+    act: impl FnOnce(&Receiver<Result<Prepared>>) -> Result<T>,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(AHEAD);
+        scope.spawn(move || {
+            let mut all = epochs.flat_map(|epoch| batches.of_epoch(epoch)).map(|batch| batches.prepare(&batch));
+            // the receiver is gone where the training has ended early
+            let _ = all.try_for_each(|batch| sender.send(batch));
+        });
+        let done = act(&receiver);
+        drop(receiver);
+        done
+    })
+}
+
+/// A training on its way.
+struct Course<'a> {
+    task: &'a Task<'a>,
+    training: Training<'a>,
+    plan: Vec<Rates>,
+    judge: Option<Judge<'a>>,
+    log: Log,
+    best: Option<Best>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Course<'_> {
+    fn run(&mut self, batches: &Receiver<Result<Prepared>>, steps: usize) -> Result<()> {
+        while self.log.epochs.len() < self.task.settings.epochs && !self.stalled() {
+            let mut epoch = self.epoch(batches, steps)?;
+            let start = Instant::now();
+            epoch.val_correct = self.look_at_val()?;
+            epoch.val_s = start.elapsed().as_secs_f64();
+            self.log.epochs.push(epoch);
+            let state = self.training.state()?;
+            self.observer.keep(&Checkpoint { state, log: self.log.clone(), best: self.best.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Has val not become better for as long as the settings wait?
+    fn stalled(&self) -> bool {
+        let (Some(patience), Some(best)) = (self.task.settings.patience, &self.best) else { return false };
+        self.log.epochs.len() > best.epoch + patience
+    }
+
+    fn epoch(&mut self, batches: &Receiver<Result<Prepared>>, steps: usize) -> Result<EpochLog> {
+        let start = Instant::now();
+        let (mut loss, mut correct, mut images) = (0.0, 0, 0);
+        for _ in 0..steps {
+            let prepared = batches.recv().map_err(|_| anyhow!("the thread that prepares mini-batches has ended"))??;
+            let (number, n) = (self.log.steps.len(), prepared.labels.len());
+            let rates = self.plan[number];
+            let outcome = self.training.step(prepared.batch(), rates)?;
+            ensure!(
+                outcome.loss.is_finite(),
+                "the loss of step {} is {}: the training has diverged at a learning rate of {:.2e}, take a lower lr",
+                number + 1,
+                outcome.loss,
+                rates.learning_rate
+            );
+            loss += f64::from(outcome.loss) * n as f64;
+            correct += judge::correct(&outcome.logits, &prepared.labels);
+            images += n;
+            self.log.steps.push(StepLog { rates, loss: outcome.loss });
+            self.observer.stepped(n);
+        }
+        Ok(EpochLog {
+            steps,
+            train_loss: loss / images as f64,
+            train_correct: correct,
+            train_images: images,
+            val_correct: None,
+            train_s: start.elapsed().as_secs_f64(),
+            val_s: 0.0,
+        })
+    }
+
+    fn look_at_val(&mut self) -> Result<Option<usize>> {
+        let Some(judge) = &self.judge else { return Ok(None) };
+        let weights = self.training.weights()?;
+        let correct = judge.correct(weights.clone())?;
+        if self.best.as_ref().is_none_or(|best| correct > best.correct) {
+            self.best = Some(Best { epoch: self.log.epochs.len(), correct, weights });
+        }
+        Ok(Some(correct))
+    }
+}

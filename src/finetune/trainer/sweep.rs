@@ -1,0 +1,36 @@
+//! The range test on a real task: steps of a training that is thrown away, at learning rates that rise.
+
+use anyhow::{Result, anyhow};
+
+use super::{Task, ahead, prepare};
+use crate::finetune::range_test::{Curve, Sweep};
+use crate::finetune::schedule::Rates;
+
+/// SGD's momentum, or Adam's beta1, throughout: fastai's.
+const MOMENTUM: f64 = 0.9;
+
+/// Takes the steps of a sweep on a task's mini-batches; ends early where the loss has grown too large, or is not a number
+/// any more. The task's own weights are not touched, and what the training that follows draws at random does not depend on
+/// it.
+///
+/// # Errors
+/// As for [`train`](super::train), but that no loss is an error.
+pub fn sweep(task: &Task, sweep: Sweep, stepped: &mut dyn FnMut(usize)) -> Result<Curve> {
+    let mut curve = sweep.begin();
+    prepare(task, None, |mut training, batches| {
+        ahead(&batches, 0..usize::MAX, |prepared| {
+            while let Some(learning_rate) = curve.next_rate() {
+                let batch =
+                    prepared.recv().map_err(|_| anyhow!("the thread that prepares mini-batches has ended"))??;
+                let outcome = training.step(batch.batch(), Rates { learning_rate, momentum: MOMENTUM })?;
+                curve.add(outcome.loss.into());
+                stepped(batch.labels.len());
+                if !outcome.loss.is_finite() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    })?;
+    Ok(curve)
+}

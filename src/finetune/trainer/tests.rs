@@ -1,0 +1,182 @@
+//! Trainings of a network that is small enough for a test.
+
+use std::cell::Cell;
+
+use super::*;
+use crate::deep::Tensor;
+use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
+use crate::finetune::head::Head;
+use crate::finetune::optimiser::{Optimiser, Sgd};
+use crate::finetune::schedule::{Constant, Schedule};
+use crate::finetune::settings::{self, Keep, Layers, NormPolicy, Start};
+use crate::image::tensor::IMAGENET;
+
+const SIDE: u32 = 8;
+const CLASSES: usize = 3;
+
+/// A convolution with batch norm, averaged: four features.
+fn model() -> ModelProto {
+    let mut graph = Graph::new("small");
+    let free = |name: &str| Dimension::Name(name.into());
+    graph.input("input", &[free("batch"), Dimension::Size(3), free("height"), free("width")]);
+    let kernel = (0..4 * 27).map(|i| ((i * 7) % 11) as f32 / 20.0 - 0.25).collect();
+    graph.initializer(TensorProto::float("conv.weight", Tensor::new(&[4, 3, 3, 3], kernel)));
+    for (part, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
+        graph.initializer(TensorProto::float(&format!("bn.{part}"), Tensor::new(&[4], vec![value; 4])));
+    }
+    let window = [("kernel_shape", Attribute::Ints(vec![3, 3])), ("pads", Attribute::Ints(vec![1; 4]))];
+    let x = graph.node("Conv", &["input", "conv.weight"], &window);
+    let x = graph.node("BatchNormalization", &[&x, "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"], &[]);
+    let x = graph.node("Relu", &[&x], &[]);
+    let x = graph.node("GlobalAveragePool", &[&x], &[]);
+    graph.node_to("Flatten", &[&x], &[("axis", Attribute::Int(1))], &["features"]);
+    graph.output("features", &[free("batch"), Dimension::Size(4)]);
+    Head::random(CLASSES, 4, 0).with_norm(true).with_dropout(true).append(&graph.model(), "features")
+}
+
+fn settings() -> Settings {
+    Settings {
+        start: Start::Pretrained,
+        head: settings::Head::BatchnormLinear,
+        probe_alpha: 1.0,
+        layers: Layers::All,
+        batch_norm: NormPolicy::Train,
+        epochs: 4,
+        batch: 8,
+        lr: 0.05,
+        keep: Keep::Last,
+        patience: None,
+        scale: [0.5, 1.0],
+        mirror: true,
+        label_smoothing: 0.1,
+        mixup: 0.2,
+        dropout: 0.1,
+        optimiser: Optimiser::Sgd(Sgd::default()),
+        schedule: Schedule::Constant(Constant::default()),
+    }
+}
+
+/// Noise in one colour a class.
+struct Drawn;
+
+impl Pictures for Drawn {
+    fn picture(&self, i: usize) -> Result<Rgb> {
+        let value = |at: usize| if at % 3 == i % CLASSES { 150 + ((at * 31 + i * 17) % 97) as u8 } else { 40 };
+        Ok(Rgb { width: 12, height: 10, data: (0..360).map(value).collect() })
+    }
+}
+
+/// Keeps the checkpoint after an epoch, or stops the training there.
+struct Watch {
+    after: usize,
+    stop: bool,
+    kept: Option<Checkpoint>,
+    images: Cell<usize>,
+}
+
+impl Observer for Watch {
+    fn stepped(&mut self, images: usize) {
+        self.images.set(self.images.get() + images);
+    }
+
+    fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        if checkpoint.log.epochs.len() == self.after {
+            self.kept = Some(checkpoint.clone());
+            ensure!(!self.stop, "killed");
+        }
+        Ok(())
+    }
+}
+
+fn watch(after: usize, stop: bool) -> Watch {
+    Watch { after, stop, kept: None, images: Cell::new(0) }
+}
+
+fn run(settings: &Settings, threads: usize, from: Option<Checkpoint>, watch: &mut Watch) -> Result<Trained> {
+    let (model, labels) = (model(), |n| (0..n).map(|i| i % CLASSES).collect::<Vec<_>>());
+    let (train, val) = (labels(27), labels(9));
+    let task = Task {
+        settings,
+        model: &model,
+        input: "input",
+        side: SIDE,
+        normalisation: IMAGENET,
+        classes: CLASSES,
+        train: Examples { pictures: &Drawn, labels: &train },
+        val: Some(Examples { pictures: &Drawn, labels: &val }),
+        device: Device::Cpu,
+        threads,
+        seed: 5,
+    };
+    assert_eq!(task.images(), 27 * settings.epochs);
+    super::train(&task, from, watch)
+}
+
+/// Without the times.
+fn untimed(mut trained: Trained) -> Trained {
+    trained.log.epochs.iter_mut().for_each(|epoch| (epoch.train_s, epoch.val_s) = (0.0, 0.0));
+    trained
+}
+
+#[test]
+fn interruptions_and_threads_change_no_bit() {
+    let settings = settings();
+    let mut whole = watch(0, false);
+    let expected = untimed(run(&settings, 1, None, &mut whole).unwrap());
+    assert_eq!((expected.log.steps.len(), expected.log.epochs.len(), whole.images.get()), (16, 4, 108));
+    assert!(untimed(run(&settings, 3, None, &mut watch(0, false)).unwrap()) == expected, "3 threads");
+    for after in 1..=4 {
+        let mut killed = watch(after, true);
+        assert_eq!(run(&settings, 1, None, &mut killed).unwrap_err().to_string(), "killed");
+        let kept: Vec<u8> = postcard::to_stdvec(&killed.kept.unwrap()).unwrap();
+        let checkpoint: Checkpoint = postcard::from_bytes(&kept).unwrap();
+        assert_eq!(checkpoint.images(), 27 * after);
+        let resumed = untimed(run(&settings, 2, Some(checkpoint), &mut watch(0, false)).unwrap());
+        assert!(resumed == expected, "resumed after epoch {after}");
+    }
+}
+
+#[test]
+fn a_network_learns_and_the_best_epoch_is_the_first_of_the_best() {
+    let settings = Settings { epochs: 12, mixup: 0.0, patience: Some(3), ..settings() };
+    let Trained { last, best, log } = run(&settings, 1, None, &mut watch(0, false)).unwrap();
+    let best = best.unwrap();
+    let correct: Vec<usize> = log.epochs.iter().map(|epoch| epoch.val_correct.unwrap()).collect();
+    assert_eq!(Some(best.epoch), correct.iter().position(|c| Some(c) == correct.iter().max()));
+    assert_eq!((best.correct, log.epochs.len()), (9, 12.min(best.epoch + 4)), "{correct:?}");
+    assert!(best.weights.keys().eq(last.keys()) && best.weights != last);
+    assert!(log.epochs.last().unwrap().train_loss < 0.8 * log.epochs[0].train_loss);
+}
+
+#[test]
+fn what_is_frozen_stays() {
+    let changed = |layers: Layers, batch_norm| {
+        let settings = Settings { epochs: 1, layers, batch_norm, ..settings() };
+        let before = model().graph.unwrap().initializer;
+        let last = run(&settings, 1, None, &mut watch(0, false)).unwrap().last;
+        let moved = |(name, tensor): &(String, Tensor)| {
+            before.iter().find(|t| t.name == *name).and_then(TensorProto::tensor).as_ref() != Some(tensor)
+        };
+        last.into_iter().filter(moved).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let norm = |of: &'static str| ["bias", "running_mean", "running_var", "weight"].map(|part| format!("{of}.{part}"));
+    let head = [vec!["head.bias".to_owned()], norm("head.norm").to_vec(), vec!["head.weight".to_owned()]].concat();
+    let behind = |names: &[String]| [names, &head].concat();
+    let kernel = "conv.weight".to_owned();
+    assert_eq!(changed(Layers::Head, NormPolicy::Train), head);
+    assert_eq!(changed(Layers::From("bn".into()), NormPolicy::Train), behind(&norm("bn")));
+    assert_eq!(changed(Layers::All, NormPolicy::Train), behind(&[&norm("bn")[..], &[kernel.clone()]].concat()));
+    let learnt = ["bn.bias".to_owned(), "bn.weight".to_owned(), kernel.clone()];
+    assert_eq!(changed(Layers::All, NormPolicy::FreezeStatistics), behind(&learnt));
+    assert_eq!(changed(Layers::All, NormPolicy::Freeze), behind(&[kernel]));
+    let unknown = Settings { layers: Layers::From("layer3".into()), ..settings() };
+    let error = run(&unknown, 1, None, &mut watch(0, false)).unwrap_err().to_string();
+    assert_eq!(error, "layers: no parameter's name begins with `layer3`; the network has conv, bn, head");
+}
+
+#[test]
+fn a_training_that_diverges_says_so() {
+    let settings = Settings { lr: 1e30, ..settings() };
+    let error = run(&settings, 1, None, &mut watch(0, false)).unwrap_err().to_string();
+    assert!(error.contains("has diverged") && error.ends_with("take a lower lr"), "{error}");
+}

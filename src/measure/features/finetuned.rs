@@ -1,0 +1,207 @@
+//! The features of a network that is trained on the training images: a training, cached when it is over and kept after
+//! every epoch until then, and after it a network like any other.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use ndarray::{Array1, Array2};
+
+use crate::classify::logistic::Penalty;
+use crate::classify::scale::Scaling;
+use crate::classify::{Candidate, Classifier, Labelled};
+use crate::dataset::ImageFile;
+use crate::deep::onnx::ModelProto;
+use crate::finetune::head::{self, Linear};
+use crate::finetune::parameters;
+use crate::finetune::range_test::{Curve, Sweep};
+use crate::finetune::settings::{Head, Keep, Settings, Start};
+use crate::finetune::step::with_weights;
+use crate::finetune::trainer::{self, Checkpoint, Examples, Observer, Pictures, Task, Trained, VERSION};
+use crate::image::{Rgb, decode};
+use crate::measure::cache::{Cache, Key};
+use crate::measure::progress::Bar;
+
+use super::network::Network;
+use super::{Features, Lessons, Resources, Stopwatch, Training, Vectors, Worker, hashes, picture, read};
+
+pub struct Finetuned {
+    network: Network,
+    training: Training,
+}
+
+impl Finetuned {
+    /// Trains, or takes the training from the cache.
+    pub fn fit(settings: &Settings, resources: &Resources, lessons: &Lessons) -> Result<Finetuned> {
+        let frozen = Network::new(resources)?;
+        with_task(settings, &frozen, resources, lessons, |task, identity| {
+            let Trained { last, best, log } = trained(task, resources, identity)?;
+            let (epoch, weights) = match (settings.keep, best) {
+                (Keep::Best, Some(best)) => (best.epoch, best.weights),
+                _ => (log.epochs.len() - 1, last),
+            };
+            let model = with_weights(task.model, weights);
+            let classifier = classifier(&head::linear(&model), lessons.classes)?;
+            let seconds = log.train_s();
+            let identity = format!("{} epoch {epoch}", identity.hash());
+            let network = Network::of(Arc::new(frozen.backbone().trained(model.write(), identity)))?;
+            Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds } })
+        })
+    }
+}
+
+/// A range test of an arm's training, with fresh weights of its own: nothing is changed by it.
+pub fn range_test(settings: &Settings, resources: &Resources, lessons: &Lessons, sweep: Sweep) -> Result<Curve> {
+    let frozen = Network::new(resources)?;
+    with_task(settings, &frozen, resources, lessons, |task, identity| {
+        let key = Key::new("lr-find", VERSION, &(identity.hash(), sweep))?;
+        resources.cache.get_or(&key, || {
+            let bar = resources.progress.bar("lr-find", sweep.steps * settings.batch);
+            trainer::sweep(task, sweep, &mut |images| bar.inc(images))
+        })
+    })
+}
+
+/// Hands `act` what is to be trained, and the key of everything that this depends on.
+fn with_task<T>(
+    settings: &Settings,
+    frozen: &Network,
+    resources: &Resources,
+    lessons: &Lessons,
+    act: impl FnOnce(&Task, &Key) -> Result<T>,
+) -> Result<T> {
+    let backbone = frozen.backbone();
+    backbone.check_side(resources.input as usize)?;
+    let model = ModelProto::read(&backbone.model()?).context(backbone.name.clone())?;
+    let mut model = head(settings, frozen, resources, lessons)?.append(&model, &backbone.ports.output);
+    if settings.start == Start::Random {
+        model = with_weights(&model, parameters::random(&model, resources.seed));
+    }
+    let pictures = |images| Files { images, resources };
+    let (train, val) = (pictures(lessons.train.images()), lessons.val.map(|val| pictures(val.images())));
+    let val_labels = lessons.val.map(|val| val.labels());
+    let task = Task {
+        settings,
+        model: &model,
+        input: &backbone.ports.input,
+        side: resources.input,
+        normalisation: backbone.normalisation,
+        classes: lessons.classes,
+        train: Examples { pictures: &train, labels: lessons.train.labels() },
+        val: val.as_ref().zip(val_labels).map(|(val, labels)| Examples { pictures: val, labels }),
+        device: resources.device,
+        threads: resources.threads,
+        seed: resources.seed,
+    };
+    act(&task, &identity(settings, frozen, resources, lessons)?)
+}
+
+/// Everything that a training depends on.
+fn identity(settings: &Settings, frozen: &Network, resources: &Resources, lessons: &Lessons) -> Result<Key> {
+    // which epoch is used afterwards changes nothing of the training
+    let settings = Settings { keep: Keep::Last, ..settings.clone() };
+    let val = lessons.val.map(|val| (hashes(val.images()), val.labels()));
+    let data = (hashes(lessons.train.images()), lessons.train.labels(), val, lessons.classes);
+    let place = (resources.device.name(), decode::version(), resources.canvas_key(), resources.input, resources.seed);
+    Key::new("train", VERSION, &(&settings, frozen.identity(), place, data))
+}
+
+/// The training from the cache, or from its last checkpoint on.
+fn trained(task: &Task, resources: &Resources, key: &Key) -> Result<Trained> {
+    if let Some(trained) = resources.cache.get(key) {
+        return Ok(trained);
+    }
+    let place = Key::new("checkpoint", VERSION, &key.hash())?;
+    let checkpoint: Option<Checkpoint> = resources.cache.get(&place);
+    let bar = resources.progress.bar("train", task.images());
+    bar.inc(checkpoint.as_ref().map_or(0, Checkpoint::images));
+    let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
+    let trained = trainer::train(task, checkpoint, &mut keeper)?;
+    resources.cache.put(key, &trained)?;
+    resources.cache.remove(&place);
+    Ok(trained)
+}
+
+/// Shows how far a training is, and keeps what it needs to go on.
+struct Keeper<'a> {
+    cache: &'a Cache,
+    place: &'a Key,
+    bar: Bar,
+}
+
+impl Observer for Keeper<'_> {
+    fn stepped(&mut self, images: usize) {
+        self.bar.inc(images);
+    }
+
+    fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.cache.put(self.place, checkpoint)
+    }
+}
+
+/// Images from their files, as every arm sees them.
+struct Files<'a> {
+    images: &'a [Arc<ImageFile>],
+    resources: &'a Resources<'a>,
+}
+
+impl Pictures for Files<'_> {
+    fn picture(&self, i: usize) -> Result<Rgb> {
+        let encoded = read(&self.images[i..=i])?;
+        Ok(picture(&encoded[0], self.resources.canvas, &mut Stopwatch::start())?.into_owned())
+    }
+}
+
+fn head(settings: &Settings, frozen: &Network, resources: &Resources, lessons: &Lessons) -> Result<head::Head> {
+    let random = || head::Head::random(lessons.classes, frozen.dimension(), resources.seed);
+    let head = match settings.head {
+        Head::Linear => random(),
+        Head::BatchnormLinear => random().with_norm(true),
+        Head::Probe => head::Head::given(&probe(settings.probe_alpha, frozen, resources, lessons)?),
+    };
+    Ok(head.with_dropout(settings.dropout > 0.0))
+}
+
+/// A logistic regression on the frozen features of the training images.
+fn probe(alpha: f64, frozen: &Network, resources: &Resources, lessons: &Lessons) -> Result<Linear> {
+    let x = frozen.vectors(resources, lessons.train.images())?.x;
+    let candidate = Candidate::Logistic { scale: Scaling::Standardise, penalty: Penalty { alpha } };
+    let train = Labelled { x: x.view(), y: lessons.train.labels() };
+    let (weights, intercepts) =
+        candidate.fit(train, lessons.classes)?.as_linear().context("a logistic regression is linear")?;
+    // a class that train does not show has minus infinity, which nothing can be learnt from
+    let lowest = intercepts.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::min) - 10.0;
+    let bias = intercepts.iter().map(|&v| if v.is_finite() { v } else { lowest }).collect();
+    Ok(Linear { weight: weights.t().iter().copied().collect(), bias })
+}
+
+/// The head as a classifier of the network's features.
+fn classifier(linear: &Linear, classes: usize) -> Result<Classifier> {
+    let rows = Array2::from_shape_vec((classes, linear.weight.len() / classes), linear.weight.clone())?;
+    Ok(Classifier::linear(rows.t().to_owned(), Array1::from(linear.bias.clone())))
+}
+
+impl Features for Finetuned {
+    fn dimension(&self) -> usize {
+        self.network.dimension()
+    }
+
+    fn identity(&self) -> String {
+        self.network.identity()
+    }
+
+    fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
+        self.network.vectors(resources, images)
+    }
+
+    fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>> {
+        self.network.worker(resources, batch)
+    }
+
+    fn batch(&self) -> usize {
+        self.network.batch()
+    }
+
+    fn training(&self) -> Option<&Training> {
+        Some(&self.training)
+    }
+}

@@ -1,0 +1,134 @@
+//! Arms with a network that is trained: through the same flow as every other arm, killed and resumed, whatever the threads.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::{Place, Row, assert_same_records};
+
+/// A few short epochs of the whole network, or of its head.
+fn arm(name: &str, epochs: usize, more: &str, classifier: &str) -> String {
+    format!(
+        r#"
+name = "{name}"
+family = "deep"
+title = "A short training"
+expectation = "Stripes are not checks."
+
+[features]
+kind = "finetuned"
+head = "batchnorm-linear"
+epochs = {epochs}
+batch = 8
+lr = 0.005
+{more}
+
+[features.optimiser]
+kind = "sgd"
+
+[features.schedule]
+kind = "one-cycle-fastai"
+
+[classifier]
+{classifier}
+"#
+    )
+}
+
+const HEAD: &str = "kind = \"head\"";
+const SVM: &str = "kind = \"svm\"\nscale = \"standardise\"\nlinear_c = [0.01]";
+
+/// The rows of a file of curves without its times.
+fn curves(place: &Place, file: &str) -> Vec<Row> {
+    let mut rows = place.rows(file);
+    rows.iter_mut().for_each(|row| row.retain(|column, _| !column.ends_with("_s")));
+    rows
+}
+
+fn assert_same(place: &Place, one: &str, other: &str) {
+    assert_same_records(place, one, other);
+    for file in ["steps.csv", "epochs.csv"] {
+        assert_eq!(curves(place, &format!("{one}/{file}")), curves(place, &format!("{other}/{file}")), "{file}");
+    }
+}
+
+#[test]
+fn a_killed_training_goes_on_to_the_same_bits() {
+    let place = Place::with_photos();
+    place.write("short.toml", arm("short", 3, "mixup = 0.2\ndropout = 0.1", HEAD));
+    let measure = "measure --dataset photos --arms short.toml --input 32 --seeds 3";
+    let whole = place.run(&format!("{measure} --out whole --threads 1")).with(0);
+    assert!(!whole.stdout.contains("diverged"));
+
+    let checkpoints = || place.files("killed-cache/featbench/checkpoint").len();
+    let killed = || {
+        let mut command = place.command(&format!("{measure} --out killed --threads 2"));
+        command.env("XDG_CACHE_HOME", place.path("killed-cache"));
+        command
+    };
+    let mut child = killed().stderr(Stdio::null()).spawn().unwrap();
+    while checkpoints() == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(checkpoints() > 0, "killed after the first epoch");
+    assert!(killed().stderr(Stdio::null()).status().unwrap().success());
+    assert_same(&place, "whole/photos", "killed/photos");
+
+    let epochs = place.rows("whole/photos/epochs.csv");
+    assert_eq!(epochs.len(), 3);
+    assert_eq!((epochs[2]["epoch"].as_str(), epochs[2]["training"].as_str()), ("3", "train"));
+    assert_eq!(epochs.iter().filter(|epoch| epoch["chosen"] == "true").count(), 1);
+    let steps: usize = epochs[2]["steps"].parse().unwrap();
+    assert_eq!(place.rows("whole/photos/steps.csv").len(), steps);
+    let run = &place.rows("whole/photos/runs.csv")[0];
+    assert_eq!((run["epochs"].as_str(), run["protocol"].as_str(), run["dimension"].as_str()), ("3", "last", "512"));
+    let val: f64 = run["val_accuracy"].parse().unwrap();
+    let (correct, n) = (epochs[2]["val_correct"].parse::<f64>().unwrap(), epochs[2]["val_n"].parse::<f64>().unwrap());
+    assert_eq!(val, correct / n, "the network's own head");
+}
+
+#[test]
+fn the_same_training_serves_head_and_machine_and_the_best_epoch() {
+    let place = Place::with_photos();
+    place.write("head.toml", arm("head", 2, "layers = \"head\"", HEAD));
+    place.write("machine.toml", arm("machine", 2, "layers = \"head\"", SVM));
+    place.write("best.toml", arm("best", 2, "layers = \"head\"\nkeep = \"best\"", HEAD));
+    place.run("measure --dataset photos --arms head.toml,machine.toml,best.toml --input 32 --refit train+val").with(0);
+    let trained = place.files("cache/featbench/train").len();
+    assert_eq!(trained, 2, "one on train, one on train and val");
+    assert!(place.files("cache/featbench/checkpoint").is_empty());
+    let records = "featbench-report/photos";
+    let runs = place.rows(&format!("{records}/runs.csv"));
+    let of = |arm: &str, column: &str| runs.iter().find(|run| run["arm"] == arm).unwrap()[column].clone();
+    assert_eq!((of("head", "refit"), of("head", "val_accuracy")), ("train+val".into(), String::new()));
+    assert_eq!((of("best", "refit"), of("best", "protocol")), ("train".into(), "selected".into()));
+    assert_eq!((of("machine", "chosen"), of("machine", "status")), ("c=0.01 kernel=linear".into(), "ok".into()));
+    let epochs = place.rows(&format!("{records}/epochs.csv"));
+    let of_machine: Vec<_> = epochs.iter().filter(|row| row["run_id"] == of("machine", "run_id")).collect();
+    let images: Vec<&str> = of_machine.iter().map(|row| row["training"].as_str()).collect();
+    assert_eq!(images, ["train", "train", "train+val", "train+val"]);
+    place.run("report --from featbench-report").with(0).saying(&["machine", "best"]);
+}
+
+#[test]
+fn settings_that_no_network_can_be_trained_with_are_refused() {
+    let place = Place::with_photos();
+    let refused = |more: &str, classifier: &str, texts: &[&str]| {
+        place.write("wrong.toml", arm("wrong", 2, more, classifier));
+        place.run("measure --dataset photos --arms wrong.toml --input 32").refused(texts);
+    };
+    refused("dropout = 1.5", HEAD, &["wrong.toml: dropout = 1.5 must be at least 0 and below 1"]);
+    refused("scale = [0.5, 0.2]", HEAD, &["scale = [0.5, 0.2]"]);
+    refused("pacience = 3", HEAD, &["wrong.toml", "pacience"]);
+    place.write(
+        "frozen.toml",
+        "name = \"frozen\"\nfamily = \"deep\"\ntitle = \"\"\nexpectation = \"\"\n\
+        features.kind = \"network\"\nclassifier.kind = \"head\"\n",
+    );
+    place.run("measure --dataset photos --arms frozen.toml").refused(&["kind = \"finetuned\""]);
+    place.write("stage.toml", arm("stage", 2, "layers = { from = \"layer9\" }", HEAD));
+    place.run("measure --dataset photos --arms stage.toml --input 32").with(1).saying(&[
+        "no parameter's name begins with `layer9`; the network has conv1, bn1, layer1, layer2, layer3, layer4, head",
+    ]);
+}
