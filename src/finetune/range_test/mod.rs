@@ -79,7 +79,7 @@ pub struct Suggestions {
 pub enum Flag {
     /// The smoothed loss never falls by a twentieth of what it starts with.
     Flat,
-    /// Single losses stray from the smoothed ones by more than half of what the smoothed loss falls.
+    /// The noise of single losses is more than a fifth of what the smoothed loss falls.
     Noisy,
     /// It ended early. As long as that was at the right end, this is how a range test should end.
     Diverged,
@@ -87,7 +87,7 @@ pub enum Flag {
 
 /// What counts as flat, and as noisy.
 const FLAT: f64 = 0.05;
-const NOISY: f64 = 0.5;
+const NOISY: f64 = 0.2;
 
 impl Default for Sweep {
     /// fastai's.
@@ -159,13 +159,15 @@ impl Curve {
         let Some(first) = finite.first() else { return vec![Flag::Diverged] };
         let fall = first.smoothed - finite.iter().fold(f64::INFINITY, |least, point| least.min(point.smoothed));
         // only up to the lowest point: behind it the loss is meant to run away
-        let falling: Vec<_> = finite.iter().take_while(|point| first.smoothed - point.smoothed < fall).collect();
-        let squares: f64 = falling.iter().map(|point| (point.loss - point.smoothed).powi(2)).sum();
-        let stray = (squares / falling.len().max(1) as f64).sqrt();
+        let falling: Vec<f64> =
+            finite.iter().take_while(|p| first.smoothed - p.smoothed < fall).map(|p| p.loss).collect();
+        // second differences of a smooth curve are small, those of noise have six times its variance
+        let bends = falling.windows(3).map(|l| (l[0] - 2.0 * l[1] + l[2]).powi(2));
+        let noise = (bends.sum::<f64>() / 6.0 / falling.len().max(1) as f64).sqrt();
         let diverged = self.diverged || finite.len() < self.points.len();
         let flags = [
             (fall < FLAT * first.smoothed, Flag::Flat),
-            (stray > NOISY * fall, Flag::Noisy),
+            (noise > NOISY * fall, Flag::Noisy),
             (diverged, Flag::Diverged),
         ];
         flags.into_iter().filter_map(|(holds, flag)| holds.then_some(flag)).collect()

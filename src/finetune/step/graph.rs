@@ -1,5 +1,7 @@
 //! Deriving the graph of a training step from the graph of a network.
 
+use std::collections::HashMap;
+
 use super::{Recipe, Source, StepError};
 use crate::deep::Tensor;
 use crate::deep::onnx::{Attribute, ModelProto, TensorProto};
@@ -65,13 +67,10 @@ impl TrainingGraph {
         recipe.optimiser.numbers(any, 1).iter().for_each(|(name, _)| tape.graph.input(name, &[]));
         tape.graph.output(LOSS, &[]);
         tape.graph.output(&output.name, &sides(&output.shape));
-        Ok(TrainingGraph {
-            masks: std::mem::take(&mut tape.masks),
-            model: tape.graph.model(),
-            classes,
-            logits: output.name,
-            changing,
-        })
+        let masks = std::mem::take(&mut tape.masks);
+        let mut model = tape.graph.model();
+        name_alike(&mut model, &mut changing);
+        Ok(TrainingGraph { masks, model, classes, logits: output.name, changing })
     }
 
     /// Everything that a step changes, as it is before the first: input, output, numbers.
@@ -109,6 +108,18 @@ fn update(tape: &mut Tape, recipe: &Recipe, value: &Value, tensor: Tensor) -> Ve
     changing.extend(kept.into_iter().zip(updated.kept).map(|(input, output)| (input, output, zeros.clone())));
     changing.iter().for_each(|(_, output, _)| tape.graph.output(output, &shape));
     changing
+}
+
+/// Names the outputs after the inputs that they replace, so that graphs for batches of any size share one state.
+fn name_alike(model: &mut ModelProto, changing: &mut [(String, String, Tensor)]) {
+    let new: HashMap<String, String> =
+        changing.iter().map(|(input, output, _)| (output.clone(), format!("new {input}"))).collect();
+    let rename = |name: &mut String| new.get(name).into_iter().for_each(|renamed| name.clone_from(renamed));
+    changing.iter_mut().for_each(|(_, output, _)| rename(output));
+    if let Some(graph) = &mut model.graph {
+        graph.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output)).for_each(rename);
+        graph.output.iter_mut().for_each(|value| rename(&mut value.name));
+    }
 }
 
 /// What the network calls the parameter behind this input, where it is one.

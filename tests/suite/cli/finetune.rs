@@ -103,7 +103,7 @@ fn the_same_training_serves_head_and_machine_and_the_best_epoch() {
     let of = |arm: &str, column: &str| runs.iter().find(|run| run["arm"] == arm).unwrap()[column].clone();
     assert_eq!((of("head", "refit"), of("head", "val_accuracy")), ("train+val".into(), String::new()));
     assert_eq!((of("best", "refit"), of("best", "protocol")), ("train".into(), "selected".into()));
-    assert_eq!((of("machine", "chosen"), of("machine", "status")), ("c=0.01 kernel=linear".into(), "ok".into()));
+    assert_eq!((of("machine", "chosen"), of("machine", "status")), ("kernel=linear C=0.01".into(), "ok".into()));
     let epochs = place.rows(&format!("{records}/epochs.csv"));
     let of_machine: Vec<_> = epochs.iter().filter(|row| row["run_id"] == of("machine", "run_id")).collect();
     let images: Vec<&str> = of_machine.iter().map(|row| row["training"].as_str()).collect();
@@ -120,7 +120,8 @@ fn settings_that_no_network_can_be_trained_with_are_refused() {
     };
     refused("dropout = 1.5", HEAD, &["wrong.toml: dropout = 1.5 must be at least 0 and below 1"]);
     refused("scale = [0.5, 0.2]", HEAD, &["scale = [0.5, 0.2]"]);
-    refused("pacience = 3", HEAD, &["wrong.toml", "pacience"]);
+    place.write("wrong.toml", arm("wrong", 2, "pacience = 3", HEAD));
+    place.run("measure --dataset photos --arms wrong.toml").with(2).saying(&["wrong.toml", "unknown field `pacience`"]);
     place.write(
         "frozen.toml",
         "name = \"frozen\"\nfamily = \"deep\"\ntitle = \"\"\nexpectation = \"\"\n\

@@ -38,7 +38,8 @@ fn measures(r: &Region, width: u32, height: u32) -> [Option<f64>; 6] {
     [Some(area), Some(aspect), share(r.left, width), share(r.top, height), x_room, y_room]
 }
 
-fn compare(expected: &Measure, mut values: Vec<f64>, what: &str) {
+/// `pixel` is how much one pixel more may change: quantiles of whole pixels jump.
+fn compare(expected: &Measure, mut values: Vec<f64>, pixel: f64, what: &str) {
     values.sort_by(f64::total_cmp);
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -46,7 +47,7 @@ fn compare(expected: &Measure, mut values: Vec<f64>, what: &str) {
     assert!(apart <= 5.0 * expected.std / n.sqrt() + 1e-6, "{what}: mean {mean}, expected {}", expected.mean);
     for (level, quantile) in LEVELS.iter().zip(expected.quantiles) {
         let found = values[(level * n) as usize];
-        let near = 0.02 * (expected.max - expected.min) + 1e-6;
+        let near = 0.02 * (expected.max - expected.min) + pixel + 1e-6;
         assert!((found - quantile).abs() <= near, "{what}: quantile {level} is {found}, expected {quantile}");
     }
 }
@@ -64,7 +65,12 @@ fn crops_are_drawn_as_by_torchvision() {
             let values: Vec<f64> = all.iter().filter_map(|measures| measures[place]).collect();
             assert_eq!(values.is_empty(), expected.is_none(), "{width} x {height}, measure {place}");
             if let Some(expected) = expected {
-                compare(expected, values, &format!("{width} x {height}, measure {place}"));
+                compare(
+                    expected,
+                    values,
+                    1.0 / f64::from(width.min(height)),
+                    &format!("{width} x {height}, measure {place}"),
+                );
             }
         }
         let [left, top, w, h] = case.fallback_ltwh;
