@@ -37,4 +37,5 @@ lint: setup
 	cargo fmt --check
 	cargo clippy $(LOCKED) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --no-deps
+	python3 benches/peers/render.py reports/benchmarks BENCHMARKS.md --check
 	@if [ -n "$$(find reports -name 'runs.csv*' 2>/dev/null)" ]; then set -x; cargo run $(LOCKED) -- report --check --from reports; fi

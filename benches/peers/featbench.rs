@@ -1,7 +1,8 @@
 //! The featbench side of `make peers`: one job a line on standard input, its answer a line on standard output, both
 //! JSON. Every job times itself, as the Python peers do, and files and libraries are open before the clock starts.
 //!
-//! `peers DATASET DATA_DIR THREADS`, where an empty DATA_DIR is none; the first answer, unasked, says what the data set is.
+//! `peers DATASET DATA_DIR THREADS`, where an empty DATA_DIR is none; the first answer, unasked, says what the data set
+//! is.
 
 use std::fs;
 use std::io::{BufRead, Write};

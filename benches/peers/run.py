@@ -2,8 +2,8 @@
 did the same work, and keeps every sample as a row.
 
 usage: run.py [--data-dir FOLDER] [--threads N] [--quick] [--out FOLDER]
-Writes peers.csv, environment.json and the rows of `featbench time` into reports/benchmarks, and BENCHMARKS.md from them;
-without the data set it draws pictures, says so, and writes into featbench-report/benchmarks instead.
+Writes peers.csv, environment.json and the rows of `featbench time` into reports/benchmarks, and BENCHMARKS.md from
+them; without the data set it draws pictures, says so, and writes into featbench-report/benchmarks instead.
 """
 import argparse
 import csv
@@ -230,8 +230,8 @@ def scenarios(arguments, dataset, out):
     known = [] if dataset == "drawn" else ["--dataset", dataset]
     folder = ["--data-dir", arguments.data_dir] if arguments.data_dir else []
     images = ["--images", "40"] if arguments.quick else []
-    command = ["cargo", "run", "--quiet", "--", "time", "--arms", ARMS, "--threads", str(arguments.threads), "--out", out]
-    subprocess.run([*command, *known, *folder, *images], check=True)
+    settings = ["--arms", ARMS, "--threads", str(arguments.threads), "--out", out]
+    subprocess.run(["cargo", "run", "--quiet", "--", "time", *settings, *known, *folder, *images], check=True)
     plain = out / dataset / "time" / "time.csv"
     # Neither time nor file name in the header: the same rows give the same bytes.
     plain.with_suffix(".csv.gz").write_bytes(gzip.compress(plain.read_bytes(), mtime=0))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The Python peers in an environment of their own in the user's data folder, then the comparison. Arguments go to run.py.
+# The Python peers in an environment of their own in the user's data folder, then the comparison. Arguments go to
+# run.py.
 #
 #   TORCH=1   also torch and torchvision (a download of 3 GB)
 set -euo pipefail

@@ -16,8 +16,8 @@ pub fn keep_what_is_freed() {
     }
 }
 
-/// Gives back what was freed and sets the mark anew: from here on [`peak_mib`] counts. `false` where the system does not allow it, and a peak would
-/// be that of everything before.
+/// Gives back what was freed and sets the mark anew: from here on [`peak_mib`] counts. `false` where the system does
+/// not allow it, and a peak would be that of everything before.
 pub fn reset_peak() -> bool {
     // SAFETY: it takes a number and touches only memory that nobody uses.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -371,6 +371,7 @@ mod tests {
         assert_eq!(documented("selection.csv"), SelectionRow::columns());
         assert_eq!(documented("steps.csv"), StepRow::columns());
         assert_eq!(documented("epochs.csv"), EpochRow::columns());
+        assert_eq!(documented("time.csv"), crate::record::TimeRow::columns());
         assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
         assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
         assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());

@@ -100,8 +100,9 @@ fn every_link_to_a_file_of_the_project_leads_somewhere() {
 /// Documents and set-up files: whatever a reader reads or runs before anything is built.
 fn read_by_people() -> Vec<PathBuf> {
     let folder = |name: &str| std::fs::read_dir(root().join(name)).unwrap().map(|entry| entry.unwrap().path());
+    let peers = folder("benches/peers").filter(|p| p.is_file());
     let documents = folder(".").filter(|p| p.extension().is_some_and(|e| e == "md"));
-    documents.chain(folder("setup")).chain(["Makefile", ".ci/run"].map(|name| root().join(name))).collect()
+    documents.chain(folder("setup")).chain(peers).chain(["Makefile", ".ci/run"].map(|name| root().join(name))).collect()
 }
 
 #[test]
@@ -115,5 +116,14 @@ fn documents_and_set_up_name_no_registry_host_and_no_place_of_one_machine() {
         for word in &unwanted {
             assert!(!text.contains(word.as_str()), "{} contains {word}", file.display());
         }
+    }
+}
+
+#[test]
+fn the_benchmarks_are_what_their_records_give() {
+    let call = ["benches/peers/render.py", "reports/benchmarks", "BENCHMARKS.md", "--check"];
+    match Command::new("python3").args(call).current_dir(root()).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+        Err(error) => eprintln!("skipped: no python3 ({error})"),
     }
 }
