@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         learns: &'a dyn Fn(&str) -> bool,
         batch_norm: &'a dyn Fn(&str) -> BatchNorm,
     ) -> Reader<'a> {
-        let mut tape = Tape::new();
+        let mut tape = Tape::default();
         tape.graph.input(INPUT, &sides(source.shape));
         let images = Value { name: INPUT.into(), shape: source.shape.to_vec(), learns: false };
         let values = HashMap::from([(source.input.into(), images)]);

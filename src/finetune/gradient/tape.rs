@@ -31,8 +31,8 @@ pub struct Tape {
     gradients: HashMap<String, String>,
 }
 
-impl Tape {
-    pub fn new() -> Tape {
+impl Default for Tape {
+    fn default() -> Tape {
         Tape {
             graph: Graph::new("training step"),
             batch_norm: BatchNorm::default(),
@@ -42,7 +42,9 @@ impl Tape {
             gradients: HashMap::new(),
         }
     }
+}
 
+impl Tape {
     /// Notes down a value that was computed from `inputs`. `backward` gets the name of its gradient and adds those of
     /// the inputs.
     pub fn record(

@@ -165,7 +165,10 @@ fn what_is_frozen_stays() {
     let kernel = "conv.weight".to_owned();
     assert_eq!(changed(Layers::Head, NormPolicy::Train), head);
     assert_eq!(changed(Layers::From("bn".into()), NormPolicy::Train), behind(&norm("bn")));
-    assert_eq!(changed(Layers::All, NormPolicy::Train), behind(&[&norm("bn")[..], &[kernel.clone()]].concat()));
+    assert_eq!(
+        changed(Layers::All, NormPolicy::Train),
+        behind(&[&norm("bn")[..], std::slice::from_ref(&kernel)].concat())
+    );
     let learnt = ["bn.bias".to_owned(), "bn.weight".to_owned(), kernel.clone()];
     assert_eq!(changed(Layers::All, NormPolicy::FreezeStatistics), behind(&learnt));
     assert_eq!(changed(Layers::All, NormPolicy::Freeze), behind(&[kernel]));
