@@ -117,6 +117,7 @@ impl Side {
         let runtime = Runtime::get()?.version();
         Ok(json!({
             "dataset": self.dataset.name,
+            "folder": self.dataset.folder.display().to_string(),
             "images": paths,
             "labels": train.labels(),
             "classes": self.dataset.splits.classes.len(),

@@ -225,9 +225,11 @@ def environment(arguments, featbench, load):
     }
 
 
-def scenarios(arguments, dataset, out):
+def scenarios(arguments, itself, out):
     """featbench's own loop, in a process of its own; its rows are kept compressed."""
-    known = [] if dataset == "drawn" else ["--dataset", dataset]
+    dataset = itself["dataset"]
+    # Drawn pictures by their folder: another registered data set may be here.
+    known = ["--dataset", itself["folder"] if dataset == "drawn" else dataset]
     folder = ["--data-dir", arguments.data_dir] if arguments.data_dir else []
     images = ["--images", "40"] if arguments.quick else []
     settings = ["--arms", ARMS, "--threads", str(arguments.threads), "--out", out]
@@ -260,7 +262,7 @@ def main():
     (out / "environment.json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
     compare(arguments, featbench, out)
     featbench.end()
-    scenarios(arguments, dataset, out)
+    scenarios(arguments, featbench.itself, out)
     page.write_text(render.page(out), newline="\n")
     print(f"\n{page.read_text()}\n{page}")
 
