@@ -104,26 +104,35 @@ impl Extractor {
 /// Largest difference between the features of two devices, relative to the largest feature.
 const DEVICES_APART: f32 = 1e-3;
 
-/// Runs the embedded backbone once at 32 px: does the device work, and does it compute what the CPU computes? Returns
-/// the backbone's name.
+/// Runs the embedded backbone once at 32 px: does the device work, and does a GPU compute what the CPU computes?
+/// Returns the backbone's name. What the device lacks is known before the network is opened.
 ///
 /// # Errors
 /// What is missing or wrong, with the remedy.
 pub fn probe(device: Device) -> Result<String, SessionError> {
+    device.start()?;
     let backbone = Backbone::open(EMBEDDED, &[]).expect("it is part of the program and tested");
     let features = |device| {
-        let mut extractor = Extractor::new(&backbone, device, 32, 2)?;
+        let mut extractor = Extractor::new(&backbone, device, 32, 2).map_err(unnamed)?;
         let ramp: Vec<f32> = (0..extractor.image_len()).map(|i| i as f32 / 1500.0 - 1.0).collect();
-        extractor.features(&ramp)
+        extractor.features(&ramp).map_err(unnamed)
     };
-    let found = features(device).and_then(|found| Ok((found, features(Device::Cpu)?)));
-    let (found, expected) = found.map_err(|error| match error {
-        BackboneError::Session { reason, .. } => reason,
-        other => SessionError::Run(other.to_string()),
-    })?;
+    let found = features(device)?;
+    if device == Device::Cpu {
+        return Ok(backbone.name);
+    }
+    let expected = features(Device::Cpu)?;
     let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
     let apart = found.iter().zip(&expected).fold(0f32, |apart, (a, b)| apart.max((a - b).abs())) / largest;
     if apart <= DEVICES_APART { Ok(backbone.name) } else { Err(CudaError::Differs(format!("{apart:.1e}")).into()) }
+}
+
+/// The reason alone, where the backbone's name says nothing.
+fn unnamed(error: BackboneError) -> SessionError {
+    match error {
+        BackboneError::Session { reason, .. } => reason,
+        other => SessionError::Run(other.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,18 @@ impl Device {
         }
     }
 
+    /// Loads the library and everything that this device needs; later calls cost nothing.
+    ///
+    /// # Errors
+    /// No library, or what the device lacks.
+    pub fn start(self) -> Result<&'static Runtime, SessionError> {
+        let runtime = Runtime::get()?;
+        if self == Device::Cuda {
+            runtime.start_cuda()?;
+        }
+        Ok(runtime)
+    }
+
     /// The execution provider and its options, for records.
     pub fn provider(self) -> String {
         match self {
@@ -160,11 +172,10 @@ impl Session {
 
     /// The same with several threads for each node, as training needs them: one step must follow the other.
     pub fn open_with_threads(model: &[u8], device: Device, threads: usize) -> Result<Session, SessionError> {
-        let runtime = Runtime::get()?;
+        let runtime = device.start()?;
         let provider = match device {
             Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
             Device::Cuda => {
-                runtime.start_cuda()?;
                 let set = |cuda: ep::CUDA, (key, value): (&str, &str)| cuda.with_arbitrary_config(key, value);
                 cuda::OPTIONS.into_iter().fold(ep::CUDA::default(), set).build()
             }
