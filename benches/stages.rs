@@ -32,10 +32,7 @@ fn each<T, R>(items: &[T], mut work: impl FnMut(&T) -> R) {
 fn encoded() -> Vec<Vec<u8>> {
     let here = registered().iter().find_map(|set| Dataset::open(set.name, None, 0).ok());
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let dataset = here.unwrap_or_else(|| {
-        drawn::draw(folder.path()).expect("pictures can be drawn");
-        Dataset::open(&folder.path().display().to_string(), None, 0).expect("they are a data set")
-    });
+    let dataset = here.unwrap_or_else(|| drawn::open(folder.path()).expect("pictures can be drawn"));
     let images = dataset.splits.train.images();
     let chosen = (0..IMAGES).map(|i| &images[i * images.len() / IMAGES]);
     let bytes: Vec<_> = chosen.map(|image| std::fs::read(&image.path).expect("it was there just now")).collect();
@@ -46,7 +43,7 @@ fn encoded() -> Vec<Vec<u8>> {
 fn images(criterion: &mut Criterion) {
     let encoded = encoded();
     let pictures: Vec<Rgb> = encoded.iter().map(|bytes| decode_rgb(bytes).expect("a picture")).collect();
-    let crop = |picture: &Rgb| resize::resize_and_crop(picture, SIDE * 256 / 224, SIDE);
+    let crop = |picture: &Rgb| resize::evaluation_crop(picture, SIDE);
     let crops: Vec<Rgb> = pictures.iter().map(crop).collect();
     let mut input = vec![0.0; (3 * SIDE * SIDE) as usize];
     assert!(crops.iter().all(|crop| (crop.width, crop.height, crop.data.len()) == (SIDE, SIDE, input.len())));

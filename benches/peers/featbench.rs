@@ -18,6 +18,7 @@ use featbench::classify::svm::Point;
 use featbench::classify::{Candidate, Labelled, decide};
 use featbench::dataset::{Dataset, DatasetError, ImageFile, drawn};
 use featbench::deep::backbone::Backbone;
+use featbench::deep::extract::BATCH;
 use featbench::deep::session::{Device, Runtime};
 use featbench::handcrafted::descriptor::{Describe, Descriptors, Orb, Sift};
 use featbench::handcrafted::vocabulary::kmeans;
@@ -37,8 +38,6 @@ use serde_json::{Value, json};
 
 /// Images of a task, as when measuring.
 const CHUNK: usize = 32;
-/// Images that the network takes at a time, as when measuring.
-const BATCH: usize = 16;
 
 #[derive(Deserialize)]
 #[serde(tag = "job", rename_all = "lowercase")]
@@ -101,11 +100,7 @@ fn answer(value: &Value) -> Result<()> {
 fn open(name: &str, data_dir: &str) -> Result<Dataset> {
     let data_dir = Some(Path::new(data_dir)).filter(|folder| !folder.as_os_str().is_empty());
     match Dataset::open(name, data_dir, 0) {
-        Err(DatasetError::NotFound(_)) => {
-            let folder = Cache::default_folder()?.join("drawn");
-            drawn::draw(&folder)?;
-            Ok(Dataset::open(&folder.display().to_string(), None, 0)?)
-        }
+        Err(DatasetError::NotFound(_)) => Ok(drawn::open(&Cache::default_folder()?.join("drawn"))?),
         opened => Ok(opened?),
     }
 }

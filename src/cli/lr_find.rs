@@ -91,12 +91,11 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     if args.options.arms.is_empty() {
         args.options.arms = vec![ARM.into()];
     }
-    let Job { datasets, request, backbone, fallback } = args.options.job()?;
+    let Job { datasets, request, backbone } = args.options.job()?;
     if let Some(arm) = request.arms.iter().find(|arm| arm.training().is_none()) {
         anyhow::bail!("--arms {}: only an arm whose network is trained has a learning rate, as {ARM} has", arm.name);
     }
     let session = Session::open(&args.options, &request, backbone.as_ref())?;
-    fallback.iter().for_each(|reason| session.progress.say(reason));
     let mut all = Vec::new();
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
@@ -108,7 +107,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
             let found =
                 same.iter().map(|planned| test(&session, dataset, planned, sweep)).collect::<Result<Vec<_>>>()?;
             if !args.json {
-                show(&found);
+                show(&same[0], &found);
             }
             all.extend(found);
         }
@@ -121,7 +120,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
 
 fn test(session: &Session, dataset: &Dataset, planned: &Planned, sweep: Sweep) -> Result<Found> {
     session.progress.say(&format!("{}: {}", dataset.name, planned.title()));
-    let curve = range_test::run(planned, dataset, &session.resources(planned.canvas, planned.seed), sweep)?;
+    let curve = range_test::run(planned, dataset, &session.resources(planned), sweep)?;
     Ok(Found {
         dataset: dataset.name.clone(),
         arm: planned.arm.name.clone(),
@@ -134,10 +133,10 @@ fn test(session: &Session, dataset: &Dataset, planned: &Planned, sweep: Sweep) -
 }
 
 /// One line a rule: the middle of the seeds, and their range.
-fn show(found: &[Found]) {
+fn show(planned: &Planned, found: &[Found]) {
     let Some(first) = found.first() else { return };
-    let canvas = first.canvas.map_or("native".into(), |side| format!("canvas {side}"));
-    println!("{}, {}, {canvas}: learning rates suggested over {} seeds", first.dataset, first.arm, found.len());
+    let (arm, frame) = (&first.arm, planned.frame());
+    println!("{}, {arm}, {frame}: learning rates suggested over {} seeds", first.dataset, found.len());
     for (name, rule) in RULES {
         let mut rates: Vec<f64> = found.iter().filter_map(|found| rule(&found.suggestions)).collect();
         rates.sort_by(f64::total_cmp);

@@ -8,8 +8,8 @@ use clap::Args as ClapArgs;
 
 use crate::arm::Arm;
 use crate::dataset::Dataset;
-use crate::deep::session::Runtime;
-use crate::image::{Canvas, decode};
+use crate::deep::session::{Device, Runtime};
+use crate::image::decode;
 use crate::measure::cache::Cache;
 use crate::measure::environment::{environment, environment_id};
 use crate::measure::features::Resources;
@@ -50,11 +50,10 @@ pub(super) struct Measured {
 
 /// Measures what is not recorded yet; `None` after a dry run.
 pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
-    let Job { datasets, request, backbone, fallback } = options.job()?;
+    let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(options, &request, backbone.as_ref())?;
     let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
     let plans = plans.collect::<Result<Vec<_>>>()?;
-    fallback.iter().for_each(|reason| session.progress.say(reason));
     if options.dry_run {
         datasets.iter().zip(&plans).for_each(|(dataset, plan)| session.preview(dataset, plan));
         return Ok(None);
@@ -121,8 +120,7 @@ impl<'a> Session<'a> {
         let environment_id = environment_id(&self.environment);
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
-            let resources = Resources { device: planned.device, ..self.resources(planned.canvas, planned.seed) };
-            let record = measuring::run(planned, self.request, dataset, &resources, &environment_id);
+            let record = measuring::run(planned, self.request, dataset, &self.resources(planned), &environment_id);
             if record.run.status != Status::Ok {
                 self.progress.say(&format!("  {}", record.run.reason));
                 outcome = Outcome::Partial;
@@ -138,7 +136,7 @@ impl<'a> Session<'a> {
         if description.near_duplicate_rmse.is_some() {
             return Ok(Outcome::Complete);
         }
-        match near_duplicates::add(description, dataset, &self.resources(None, 0)) {
+        match near_duplicates::add(description, dataset, &self.of_no_run()) {
             Ok(description) => store.describe(description).map(|()| Outcome::Complete),
             Err(error) => {
                 self.progress.say(&format!("  near-duplicates were not looked for: {error:#}"));
@@ -153,16 +151,22 @@ impl<'a> Session<'a> {
         self.request.canvases.iter().copied().flatten().chain(recorded).collect()
     }
 
-    pub fn resources(&self, canvas: Option<Canvas>, seed: u64) -> Resources<'_> {
+    /// What a run works with.
+    pub fn resources(&self, planned: &Planned) -> Resources<'_> {
+        Resources { canvas: planned.canvas, device: planned.device, seed: planned.seed, ..self.of_no_run() }
+    }
+
+    /// What work on a data set works with that belongs to no run: native images, the CPU.
+    fn of_no_run(&self) -> Resources<'_> {
         Resources {
             cache: &self.cache,
             threads: self.request.threads,
-            canvas,
+            canvas: None,
             progress: &self.progress,
-            device: self.request.device,
+            device: Device::Cpu,
             input: self.request.input,
             backbone: self.backbone,
-            seed,
+            seed: 0,
         }
     }
 

@@ -129,11 +129,11 @@ pub(super) struct Job {
     pub request: Request,
     /// The network of the arms that use one.
     pub backbone: Option<FoundBackbone>,
-    /// Why `--device auto` took the CPU, in a line to be said.
-    pub fallback: Option<String>,
 }
 
 impl Options {
+    /// Checks everything; says on standard error why `--device auto` takes the CPU, where it does.
+    ///
     /// # Errors
     /// Unknown names, a data set that is not here or not as its manifest says, a device that does not work.
     pub fn job(&self) -> Result<Job> {
@@ -157,7 +157,8 @@ impl Options {
         }
         let (device, fallback) = self.device.resolve(backbone.is_some())?;
         request.device = device;
-        Ok(Job { datasets, request, backbone, fallback })
+        fallback.iter().for_each(|reason| eprintln!("{reason}"));
+        Ok(Job { datasets, request, backbone })
     }
 
     fn datasets(&self) -> Result<Vec<Dataset>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
-use crate::dataset::{Dataset, DatasetError, drawn, registry::registered};
+use crate::dataset::{Dataset, drawn, registry};
 use crate::measure::cache::Cache;
 use crate::measure::environment::environment_id;
 use crate::measure::plan::{Planned, Request, plan};
@@ -46,9 +46,8 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
         eprintln!("no data set is here: timing on drawn pictures, which say nothing about photographs");
         options.dataset = vec![folder.display().to_string()];
     }
-    let Job { datasets, request, backbone, fallback } = options.job()?;
+    let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(options, &request, backbone.as_ref())?;
-    fallback.iter().for_each(|reason| session.progress.say(reason));
     let mut outcome = Outcome::Complete;
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
@@ -64,8 +63,8 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
 
 /// Is any registered data set on this machine, whole or not?
 fn is_any_here(data_dir: Option<&Path>) -> bool {
-    let absent = |name| matches!(Dataset::open(name, data_dir, 0), Err(DatasetError::NotFound(_)));
-    registered().iter().any(|set| !absent(set.name))
+    let folders = registry::search_folders(data_dir);
+    registry::registered().iter().any(|set| set.locate(&folders).is_ok())
 }
 
 /// Times one run after the other and shows what came out; `false` if one could not be.
@@ -77,7 +76,7 @@ fn time_all(session: &Session, dataset: &Dataset, plan: &[Planned], out: &Path, 
     let (mut rows, mut complete) = (Vec::new(), true);
     for (i, planned) in plan.iter().enumerate() {
         session.progress.say(&format!("[{}/{}] {}", i + 1, plan.len(), planned.title()));
-        match run::time(planned, dataset, &session.resources(planned.canvas, planned.seed), images) {
+        match run::time(planned, dataset, &session.resources(planned), images) {
             Ok(samples) => {
                 rows.extend(samples.into_iter().map(|s| time_row(s, planned, session.request, &dataset.name, &id)));
                 write(&rows)?;
@@ -94,14 +93,14 @@ fn time_all(session: &Session, dataset: &Dataset, plan: &[Planned], out: &Path, 
 }
 
 fn time_row(sample: TimingRow, planned: &Planned, request: &Request, dataset: &str, environment_id: &str) -> TimeRow {
-    let network = planned.arm.uses_network();
+    let (backbone, input_px) = request.network_of(&planned.arm);
     TimeRow {
         environment_id: environment_id.into(),
         dataset: dataset.into(),
         arm: planned.arm.name.clone(),
-        backbone: if network { request.backbone.clone() } else { String::new() },
-        input_px: network.then_some(request.input),
-        canvas: planned.canvas.map_or("native".into(), |canvas| canvas.side.to_string()),
+        backbone,
+        input_px,
+        canvas: planned.canvas_name(),
         seed: planned.seed,
         device: planned.device.name().into(),
         threads: if sample.scenario == "single" { 1 } else { request.threads },

@@ -6,6 +6,7 @@ use std::path::Path;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::{Dataset, DatasetError};
 use crate::image::Rgb;
 use crate::image::encode::encode_jpeg;
 use crate::record::files;
@@ -15,6 +16,15 @@ const CLASSES: [&str; 3] = ["blobs", "checks", "stripes"];
 const NUMBER: u64 = 40;
 /// Of the JPEG files, in percent.
 const QUALITY: i32 = 95;
+
+/// The data set of these pictures in `folder`, drawn where they are not there yet.
+///
+/// # Errors
+/// A folder that can't be written.
+pub fn open(folder: &Path) -> Result<Dataset, DatasetError> {
+    draw(folder).map_err(|error| DatasetError::io(folder, error))?;
+    Dataset::open(&folder.display().to_string(), None, 0)
+}
 
 /// Draws the pictures that are not there yet, as `FOLDER/CLASS/NUMBER.jpg`.
 pub fn draw(folder: &Path) -> std::io::Result<()> {

@@ -47,6 +47,11 @@ pub struct Planned {
 }
 
 impl Request {
+    /// As in the columns `backbone` and `input_px`: empty where an arm has no network.
+    pub fn network_of(&self, arm: &Arm) -> (String, Option<u32>) {
+        if arm.uses_network() { (self.backbone.clone(), Some(self.input)) } else { (String::new(), None) }
+    }
+
     /// The backbone that the arms with a network use; `None` where no arm does.
     pub fn find_backbone(&self) -> Option<FoundBackbone> {
         let wanted = self.arms.iter().any(Arm::uses_network);
@@ -58,8 +63,17 @@ impl Request {
 impl Planned {
     /// For lines on the terminal.
     pub fn title(&self) -> String {
-        let canvas = self.canvas.map_or("native".into(), |canvas| format!("canvas {}", canvas.side));
-        format!("{}, {canvas}, seed {}", self.arm.name, self.seed)
+        format!("{}, {}, seed {}", self.arm.name, self.frame(), self.seed)
+    }
+
+    /// `native`, or `canvas N`.
+    pub fn frame(&self) -> String {
+        self.canvas.map_or("native".into(), |canvas| format!("canvas {}", canvas.side))
+    }
+
+    /// As in the column `canvas`: `native`, or N.
+    pub fn canvas_name(&self) -> String {
+        self.canvas.map_or("native".into(), |canvas| canvas.side.to_string())
     }
 }
 

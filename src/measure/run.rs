@@ -34,6 +34,7 @@ struct Selected {
     tried: Vec<Tried>,
     chosen: usize,
     seconds: f64,
+    /// Of every training, the final one among them.
     curves: Curves,
 }
 
@@ -47,7 +48,6 @@ struct Fit {
 /// Features and classifier as selection chose them, fitted on the final training images.
 struct Chosen {
     selected: Selected,
-    curves: Curves,
     features: Box<dyn Features>,
     fit: Fit,
 }
@@ -113,16 +113,16 @@ fn blank(
     resources: &Resources,
     environment_id: &str,
 ) -> RunRow {
-    let network = planned.arm.uses_network();
+    let (backbone, input_px) = request.network_of(&planned.arm);
     let training = planned.arm.training();
     RunRow {
         run_id: planned.run_id.clone(),
         dataset: dataset.name.clone(),
         arm: planned.arm.name.clone(),
         family: planned.arm.family.name().into(),
-        backbone: if network { request.backbone.clone() } else { String::new() },
-        input_px: network.then_some(request.input),
-        canvas: planned.canvas.map_or("native".into(), |canvas| canvas.side.to_string()),
+        backbone,
+        input_px,
+        canvas: planned.canvas_name(),
         seed: planned.seed,
         form: String::new(),
         epochs: training.and_then(|training| training.epochs.try_into().ok()),
@@ -168,16 +168,15 @@ fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result
     let lessons = Lessons { train: &train, val, classes };
     let features = features::fit_on(&planned.arm.features, &best.features, resources, &lessons)?;
     let fit = final_fit(&*features, &best.candidate, resources, &train, classes)?;
-    let mut curves = std::mem::take(&mut selected.curves);
     if planned.refit == Refit::TrainAndVal {
-        curves.add(features.training(), planned, None);
+        selected.curves.add(features.training(), planned, None);
     }
-    Ok(Chosen { selected, curves, features, fit })
+    Ok(Chosen { selected, features, fit })
 }
 
 fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
     memory::reset_peak();
-    let Chosen { selected, curves, features, fit } = choose(planned, dataset, resources)?;
+    let Chosen { selected, features, fit } = choose(planned, dataset, resources)?;
     let best = &selected.tried[selected.chosen];
     let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
     let judged = dataset.splits.test.evaluate(&fitted)?;
@@ -202,8 +201,8 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
         predictions: prediction_rows(&judged, dataset, &planned.run_id),
         timings: timings.into_iter().map(|t| TimingRow { run_id: planned.run_id.clone(), ..t }).collect(),
         selection: selection_rows(&selected, dataset.splits.val.len(), &planned.run_id),
-        steps: curves.steps,
-        epochs: curves.epochs,
+        steps: selected.curves.steps,
+        epochs: selected.curves.epochs,
         run,
     })
 }

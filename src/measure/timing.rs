@@ -10,6 +10,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::classify::{Classifier, decide};
 use crate::dataset::ImageFile;
+use crate::deep::extract::BATCH;
 use crate::record::TimingRow;
 
 use super::features::{Encoded, Features, Resources, Worker, read};
@@ -23,8 +24,6 @@ const OFFLINE: usize = 128;
 /// Calls before the first sample.
 const WARM_UP: usize = 3;
 
-/// Images of a batch: those of a frozen network's, so that one thread sees it whole.
-const BATCH: usize = 16;
 /// Batches of a long timing.
 const BATCHES: usize = 20;
 /// Images of the offline scenario of a long timing, and how often it is repeated.
