@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gradient::BatchNorm;
 use super::optimiser::Optimiser;
 use super::schedule::Schedule;
 use crate::image::augment::RandomCrop;
@@ -117,12 +116,6 @@ fn whole_range() -> [f64; 2] {
 
 fn yes() -> bool {
     true
-}
-
-impl NormPolicy {
-    pub fn statistics(self) -> BatchNorm {
-        if self == NormPolicy::Train { BatchNorm::Train } else { BatchNorm::Frozen }
-    }
 }
 
 impl Settings {

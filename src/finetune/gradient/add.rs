@@ -6,8 +6,8 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let (a, b) = (node.input(0)?.clone(), node.input(1)?.clone());
     let shape = broadcast(&a.shape, &b.shape).ok_or_else(|| format!("{:?} and {:?} don't fit", a.shape, b.shape))?;
     let y = tape.graph.two("Add", &a.name, &b.name);
-    let (inputs, output) = ([a.clone(), b.clone()], shape.clone());
-    Ok(tape.record(y, shape, &inputs.each_ref(), move |tape, dy| {
+    let (learns, output) = (a.learns || b.learns, shape.clone());
+    Ok(tape.record(y, shape, learns, move |tape, dy| {
         for x in [&a, &b] {
             tape.add_gradient(x, |g| {
                 let axes = repeated(&x.shape, &output);

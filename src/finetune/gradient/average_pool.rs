@@ -1,7 +1,10 @@
 //! AveragePool: each gradient is shared out among the pixels of its window, which is a transposed convolution of every
 //! channel with a kernel of ones.
 
-use super::{Node, Tape, Value, window::Window};
+use super::{
+    Node, Tape, Value,
+    window::{Window, ints},
+};
 use crate::deep::Tensor;
 use crate::deep::onnx::Attribute;
 
@@ -13,8 +16,8 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let mut attributes = window.attributes().to_vec();
     attributes.push(("count_include_pad", Attribute::Int(with_padding)));
     let y = tape.graph.node("AveragePool", &[&x.name], &attributes);
-    let (shape, input) = (vec![x.shape[0], x.shape[1], sides[0], sides[1]], x.clone());
-    Ok(tape.record(y, shape, &[&input], move |tape, dy| {
+    let shape = vec![x.shape[0], x.shape[1], sides[0], sides[1]];
+    Ok(tape.record(y, shape, x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| {
             let share = shares(&window, [x.shape[2], x.shape[3]], sides, with_padding == 1);
             let share = g.floats(share);
@@ -23,7 +26,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             let ones = g.floats(Tensor::new(&[channels, 1, height, width], vec![1.0; channels * height * width]));
             let mut attributes = window.attributes().to_vec();
             attributes.push(("group", Attribute::Int(channels as i64)));
-            attributes.push(("output_padding", Attribute::Ints(unreached.map(|v| v as i64).to_vec())));
+            attributes.push(("output_padding", ints(&unreached)));
             g.node("ConvTranspose", &[&dy, &ones], &attributes)
         });
     }))

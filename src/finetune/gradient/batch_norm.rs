@@ -1,15 +1,12 @@
 //! BatchNormalization, with the statistics of the batch or with frozen ones.
 //! The normalisation itself is the operator's inference form, one pass over the data.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Node, Tape, Value};
 use crate::deep::Tensor;
 use crate::deep::onnx::{Attribute, Graph};
 
 /// Which statistics normalise. Whether scale and bias learn is said where the parameters to be trained are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BatchNorm {
     /// Those of the batch; the running ones follow.
     #[default]
@@ -127,8 +124,8 @@ impl Layer {
     }
 
     fn record(self, tape: &mut Tape, y: String, backward: impl FnOnce(Layer, &mut Tape, &str) + 'static) -> Value {
-        let (shape, operands) = (self.x.shape.clone(), [&self.x, &self.scale, &self.bias].map(Value::clone));
-        tape.record(y, shape, &operands.each_ref(), move |tape, dy| backward(self, tape, dy))
+        let (shape, learns) = (self.x.shape.clone(), self.x.learns || self.scale.learns || self.bias.learns);
+        tape.record(y, shape, learns, move |tape, dy| backward(self, tape, dy))
     }
 
     /// The operator's inference form.

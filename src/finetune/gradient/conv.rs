@@ -1,7 +1,8 @@
 //! Conv: three gradients, of the input, the weights and the bias.
 //! The forms are those that were the fastest on a CPU; each is a product that ONNX Runtime does near the machine's speed.
 
-use super::{Node, Tape, Value, window::Window};
+use super::window::{Window, ints};
+use super::{Node, Tape, Value};
 use crate::deep::Tensor;
 use crate::deep::onnx::{Attribute, Graph};
 
@@ -34,20 +35,16 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let operands: Vec<&Value> = [&x, &w].into_iter().chain(&bias).collect();
     let names: Vec<&str> = operands.iter().map(|value| value.name.as_str()).collect();
     let y = tape.graph.node("Conv", &names, &window.attributes());
-    let operands: Vec<Value> = operands.into_iter().cloned().collect();
+    let learns = operands.iter().any(|value| value.learns);
     let shape = vec![x.shape[0], outputs, sides[0], sides[1]];
     let conv = Conv { x, w, window, sides, unreached };
-    Ok(tape.record(y, shape, &operands.iter().collect::<Vec<_>>(), move |tape, dy| {
+    Ok(tape.record(y, shape, learns, move |tape, dy| {
         tape.add_gradient(&conv.w, |g| conv.weights(g, dy));
         tape.add_gradient(&conv.x, |g| conv.input(g, dy));
         if let Some(bias) = &bias {
             tape.add_gradient(bias, |g| g.reduce("ReduceSum", dy, &[0, 2, 3]));
         }
     }))
-}
-
-fn ints(list: &[usize]) -> Attribute {
-    Attribute::Ints(list.iter().map(|&v| v as i64).collect())
 }
 
 /// Swaps the first two sides of a tensor of four.

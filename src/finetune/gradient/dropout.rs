@@ -16,6 +16,6 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     tape.graph.input(&mask.name, &sides(&mask.shape));
     let y = tape.graph.two("Mul", &x.name, &mask.name);
     tape.masks.push(mask.clone());
-    let (shape, input) = (x.shape.clone(), x.clone());
-    Ok(tape.record(y, shape, &[&input], move |tape, dy| tape.add_gradient(&x, |g| g.two("Mul", dy, &mask.name))))
+    Ok(tape
+        .record(y, x.shape.clone(), x.learns, move |tape, dy| tape.add_gradient(&x, |g| g.two("Mul", dy, &mask.name))))
 }

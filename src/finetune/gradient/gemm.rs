@@ -24,11 +24,25 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     if let Some(bias) = bias.as_ref().filter(|bias| bias.shape != [outputs]) {
         return Err(format!("a bias of [{outputs}] is expected, not {:?}", bias.shape));
     }
-    let operands: Vec<&Value> = [&x, &w].into_iter().chain(&bias).collect();
-    let names: Vec<&str> = operands.iter().map(|value| value.name.as_str()).collect();
+    let names: Vec<&str> = [&x, &w].into_iter().chain(&bias).map(|value| value.name.as_str()).collect();
     let y = tape.graph.node("Gemm", &names, &[("transB", Attribute::Int(i64::from(turned)))]);
-    let (operands, shape): (Vec<Value>, _) = (operands.into_iter().cloned().collect(), vec![x.shape[0], outputs]);
-    Ok(tape.record(y, shape, &operands.iter().collect::<Vec<_>>(), move |tape, dy| {
+    Ok(product(tape, y, Factors { x, w, turned }, bias))
+}
+
+/// What a fully connected layer multiplies.
+pub struct Factors {
+    pub x: Value,
+    pub w: Value,
+    /// Are the weights outputs x inputs?
+    pub turned: bool,
+}
+
+/// Notes down `y`, the product of two matrices with a bias or without one.
+pub fn product(tape: &mut Tape, y: String, factors: Factors, bias: Option<Value>) -> Value {
+    let Factors { x, w, turned } = factors;
+    let shape = vec![x.shape[0], w.shape[usize::from(!turned)]];
+    let learns = x.learns || w.learns || bias.as_ref().is_some_and(|bias| bias.learns);
+    tape.record(y, shape, learns, move |tape, dy| {
         let flip = |name: &'static str| [(name, Attribute::Int(1))];
         tape.add_gradient(&x, |g| match turned {
             true => g.two("MatMul", dy, &w.name),
@@ -41,5 +55,5 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         if let Some(bias) = &bias {
             tape.add_gradient(bias, |g| g.reduce("ReduceSum", dy, &[0]));
         }
-    }))
+    })
 }

@@ -13,8 +13,8 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     // with the places of the maxima it is slower, so they are asked for only where they are needed
     let outputs = if x.learns { vec![y.as_str(), &places] } else { vec![y.as_str()] };
     tape.graph.node_to("MaxPool", &[&x.name], &window.attributes(), &outputs);
-    let (shape, input) = (vec![x.shape[0], x.shape[1], rows, columns], x.clone());
-    Ok(tape.record(y, shape, &[&input], move |tape, dy| {
+    let shape = vec![x.shape[0], x.shape[1], rows, columns];
+    Ok(tape.record(y, shape, x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| {
             let count = g.ints(&[x.shape.iter().product::<usize>() as i64]);
             let zero = TensorProto::float("zero", Tensor::new(&[1], vec![0.0]));

@@ -24,7 +24,7 @@ fn mean(tape: &mut Tape, x: &Value, keep: bool) -> Result<Value, String> {
     let (n, channels) = (x.shape[0], x.shape[1]);
     let shape = if keep { vec![n, channels, 1, 1] } else { vec![n, channels] };
     let input = x.clone();
-    Ok(tape.record(y, shape, &[x], move |tape, dy| {
+    Ok(tape.record(y, shape, x.learns, move |tape, dy| {
         tape.add_gradient(&input, |g| {
             let share = g.times(dy, 1.0 / (input.shape[2] * input.shape[3]) as f64);
             let share = if keep { share } else { g.reshape(&share, &[n, channels, 1, 1]) };

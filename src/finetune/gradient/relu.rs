@@ -6,8 +6,8 @@ use crate::deep::onnx::{Attribute, FLOAT};
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?.clone();
     let y = tape.graph.node("Relu", &[&x.name], &[]);
-    let (shape, inputs, output) = (x.shape.clone(), x.clone(), y.clone());
-    Ok(tape.record(y, shape, &[&inputs], move |tape, dy| {
+    let output = y.clone();
+    Ok(tape.record(y, x.shape.clone(), x.learns, move |tape, dy| {
         // `Where` is five times slower on the CPU
         tape.add_gradient(&x, |g| {
             let zero = g.number(0.0);

@@ -36,5 +36,5 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
 fn reshaped(tape: &mut Tape, x: &Value, shape: Vec<usize>) -> Result<Value, String> {
     let y = tape.graph.reshape(&x.name, &shape);
     let input = x.clone();
-    Ok(tape.record(y, shape, &[x], move |tape, dy| tape.add_gradient(&input, |g| g.reshape(dy, &input.shape))))
+    Ok(tape.record(y, shape, x.learns, move |tape, dy| tape.add_gradient(&input, |g| g.reshape(dy, &input.shape))))
 }

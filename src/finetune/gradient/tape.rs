@@ -45,16 +45,15 @@ impl Default for Tape {
 }
 
 impl Tape {
-    /// Notes down a value that was computed from `inputs`. `backward` gets the name of its gradient and adds those of
-    /// the inputs.
+    /// Notes down a value that was computed, and whether it depends on something that learns. `backward` gets the name
+    /// of its gradient and adds those of what it was computed from.
     pub fn record(
         &mut self,
         name: String,
         shape: Vec<usize>,
-        inputs: &[&Value],
+        learns: bool,
         backward: impl FnOnce(&mut Tape, &str) + 'static,
     ) -> Value {
-        let learns = inputs.iter().any(|input| input.learns);
         if learns {
             self.backward.push((name.clone(), Box::new(backward)));
         }

@@ -33,7 +33,6 @@ impl Window {
     }
 
     pub fn attributes(&self) -> [(&'static str, Attribute); 3] {
-        let ints = |list: &[usize]| Attribute::Ints(list.iter().map(|&v| v as i64).collect());
         [("kernel_shape", ints(&self.kernel)), ("strides", ints(&self.strides)), ("pads", ints(&self.pads))]
     }
 
@@ -48,6 +47,11 @@ impl Window {
         let ((rows, below), (columns, right)) = (axis(height, 0)?, axis(width, 1)?);
         Ok(([rows, columns], [below, right]))
     }
+}
+
+/// A list of lengths as an attribute.
+pub fn ints(list: &[usize]) -> Attribute {
+    Attribute::Ints(list.iter().map(|&v| v as i64).collect())
 }
 
 fn sized<const N: usize>(name: &str, list: Vec<usize>) -> Result<[usize; N], String> {

@@ -127,7 +127,7 @@ pub fn network_name(input: &str) -> Option<&str> {
     input.strip_prefix(PARAMETER)
 }
 
-/// The same network with other weights. A weight that was written as a node becomes an initializer.
+/// The same network with other weights: those that `weights` names are replaced. A weight that was written as a node becomes an initializer.
 pub fn with_weights(model: &ModelProto, weights: Weights) -> ModelProto {
     let mut model = model.clone();
     if let Some(graph) = &mut model.graph {

@@ -16,7 +16,7 @@ use crate::deep::onnx::ModelProto;
 use crate::deep::session::{Device, Input, Session, SessionError, State};
 use crate::deep::weights::Weights;
 
-pub use graph::TrainingGraph;
+pub use graph::{TrainingGraph, with_weights};
 
 /// What is trained and how.
 pub struct Recipe<'a> {
@@ -182,9 +182,4 @@ fn start(graph: &TrainingGraph, restored: Option<Weights>) -> Result<Vec<(String
 
 fn require_length(what: &str, found: usize, expected: usize) -> Result<(), StepError> {
     if found == expected { Ok(()) } else { Err(StepError::Length { what: what.into(), found, expected }) }
-}
-
-/// The same network with other weights: those that `weights` names are replaced.
-pub fn with_weights(model: &ModelProto, weights: Weights) -> ModelProto {
-    graph::with_weights(model, weights)
 }

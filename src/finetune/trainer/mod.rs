@@ -226,6 +226,11 @@ fn ahead<T>(
     })
 }
 
+/// The next mini-batch, when it is ready.
+fn next(batches: &Receiver<Result<Prepared>>) -> Result<Prepared> {
+    batches.recv().map_err(|_| anyhow!("the thread that prepares mini-batches has ended"))?
+}
+
 /// A training on its way.
 struct Course<'a> {
     task: &'a Task<'a>,
@@ -261,7 +266,7 @@ impl Course<'_> {
         let start = Instant::now();
         let (mut loss, mut correct, mut images) = (0.0, 0, 0);
         for _ in 0..steps {
-            let prepared = batches.recv().map_err(|_| anyhow!("the thread that prepares mini-batches has ended"))??;
+            let prepared = next(batches)?;
             let (number, n) = (self.log.steps.len(), prepared.labels.len());
             let rates = self.plan[number];
             let outcome = self.training.step(prepared.batch(), rates)?;

@@ -1,8 +1,8 @@
 //! The range test on a real task: steps of a training that is thrown away, at learning rates that rise.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::{Task, ahead, prepare};
+use super::{Task, ahead, next, prepare};
 use crate::finetune::range_test::{Curve, Sweep};
 use crate::finetune::schedule::Rates;
 
@@ -20,8 +20,7 @@ pub fn sweep(task: &Task, sweep: Sweep, stepped: &mut dyn FnMut(usize)) -> Resul
     prepare(task, None, |mut training, batches| {
         ahead(&batches, 0..usize::MAX, |prepared| {
             while let Some(learning_rate) = curve.next_rate() {
-                let batch =
-                    prepared.recv().map_err(|_| anyhow!("the thread that prepares mini-batches has ended"))??;
+                let batch = next(prepared)?;
                 let outcome = training.step(batch.batch(), Rates { learning_rate, momentum: MOMENTUM })?;
                 curve.add(outcome.loss.into());
                 stepped(batch.labels.len());
