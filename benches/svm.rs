@@ -137,7 +137,7 @@ fn table(subject: &Subject) -> Result<()> {
     let points: Vec<Point> =
         [0.1, 0.3, 1.0, 3.0, 10.0].map(|c| Point { c: c * subject.point.c, ..subject.point }).into();
     let val = Labelled { x: subject.val_x.view(), y: &subject.val_y };
-    let grid = || Ok(count_correct_of(Solver::default(), &points, subject.train(), val, 8)?);
+    let grid = || Ok(count_correct_of(&points, subject.train(), val, 8)?);
     let (alone, counts) = one.install(|| timed(grid))?;
     lines.push(("grid of 5, one thread".into(), alone, counts[3]));
     let (seconds, counts) = timed(grid)?;

@@ -10,7 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
-# Benchmark, its title, peer, how many times as fast featbench should be, and whether fewer seconds or a rate is shown.
+# Benchmark, its title, peer, and how many times as fast featbench should be, where that was asked for.
 COMPARISONS = [
     ("describe sift", "SIFT, 500 keypoints", "cv2 loop", 1.3),
     ("describe sift", "SIFT, 500 keypoints", "cv2 pool", 1.0),

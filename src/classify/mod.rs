@@ -122,7 +122,6 @@ impl ClassifierSettings {
                 let scale = settings.scale.fit(train.x);
                 let (x, val_x) = (scale.apply(train.x), scale.apply(val.x));
                 svm::count_correct_of(
-                    svm::Solver::default(),
                     &settings.points(),
                     Labelled { x: x.view(), y: train.y },
                     Labelled { x: val_x.view(), y: val.y },

@@ -46,6 +46,7 @@ impl Scale {
         let shift = mean.mapv(f64::from).dot(&weights);
         (weights, intercepts - &shift)
     }
+
     /// The scaled rows.
     pub fn apply(&self, x: ArrayView2<f32>) -> Array2<f32> {
         match &self.0 {

@@ -239,13 +239,13 @@ impl OneVsRest {
 /// Rows of `val` that each point gets right when fitted on `train`. Neighbouring points with the same kernel share one
 /// factor; their points and classes run in parallel.
 pub fn count_correct_of(
-    solver: Solver,
     points: &[Point],
     train: Labelled,
     val: Labelled,
     classes: usize,
 ) -> Result<Vec<usize>, ClassifyError> {
     check_classes(train.y, classes)?;
+    let solver = Solver::default();
     let mut correct = Vec::with_capacity(points.len());
     for same in points.chunk_by(|a, b| a.kernel == b.kernel) {
         let kernel = same[0].kernel;
@@ -369,7 +369,7 @@ mod tests {
         let (x, y) = clouds();
         let rbf = Point { kernel: Kernel::Rbf { gamma: 0.5 }, c: 1.0 };
         let (points, rows) = ([LINEAR, rbf], Labelled { x: x.view(), y: &y });
-        let counted = count_correct_of(Solver::default(), &points, rows, rows, 3).unwrap();
+        let counted = count_correct_of(&points, rows, rows, 3).unwrap();
         let single = points.map(|point| count_correct(&OneVsRest::fit(point, rows, 3).unwrap().scores(x.view()), &y));
         assert_eq!(counted, single);
     }
