@@ -142,15 +142,20 @@ impl Arm {
     /// Reads an arm from TOML; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Arm> {
         let arm: Arm = toml::from_str(text).with_context(|| format!("{origin} is not an arm"))?;
+        arm.check(origin)?;
+        Ok(arm)
+    }
+
+    /// Says what is wrong with its values, if anything is; `origin` names it.
+    pub fn check(&self, origin: &str) -> Result<()> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if arm.name.is_empty() || !arm.name.chars().all(plain) {
-            bail!("{origin}: name = \"{}\" must consist of lower-case letters, digits and hyphens", arm.name);
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            bail!("{origin}: name = \"{}\" must consist of lower-case letters, digits and hyphens", self.name);
         }
-        if arm.classifier == ClassifierSettings::Head && arm.training().is_none() {
+        if self.classifier == ClassifierSettings::Head && self.training().is_none() {
             bail!("{origin}: {}", ClassifyError::NoHead);
         }
-        arm.features.check().and_then(|()| arm.classifier.check()).map_err(|wrong| anyhow!("{origin}: {wrong}"))?;
-        Ok(arm)
+        self.features.check().and_then(|()| self.classifier.check()).map_err(|wrong| anyhow!("{origin}: {wrong}"))
     }
 
     /// Every arm that the binary carries.

@@ -7,6 +7,7 @@ pub mod classify;
 pub mod cli;
 pub mod dataset;
 pub mod deep;
+pub mod experiment;
 pub mod finetune;
 pub mod handcrafted;
 pub mod image;

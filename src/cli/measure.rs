@@ -16,7 +16,7 @@ use crate::measure::features::Resources;
 use crate::measure::plan::{FoundBackbone, Planned, Request, plan};
 use crate::measure::progress::Progress;
 use crate::measure::{estimate, near_duplicates, run as measuring};
-use crate::record::{ArmRecord, ArmRecords, Environment, Finding, Status, Store};
+use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Finding, Status, Store};
 
 use super::Outcome;
 use super::options::{Job, Options};
@@ -55,7 +55,10 @@ pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
     let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
     let plans = plans.collect::<Result<Vec<_>>>()?;
     if options.dry_run {
-        datasets.iter().zip(&plans).for_each(|(dataset, plan)| session.preview(dataset, plan));
+        datasets
+            .iter()
+            .zip(&plans)
+            .for_each(|(dataset, plan)| session.preview(dataset, plan, &options.out.join(&dataset.name)));
         return Ok(None);
     }
     let mut measured = Measured { outcome: Outcome::Complete, folders: Vec::new() };
@@ -76,6 +79,8 @@ pub(super) struct Session<'a> {
     pub environment: Environment,
     backbone: Option<&'a FoundBackbone>,
     pub request: &'a Request,
+    /// Whose runs these are, if they are an experiment's.
+    pub experiment: Option<ExperimentRecord>,
     options: &'a Options,
 }
 
@@ -93,15 +98,17 @@ impl<'a> Session<'a> {
             environment: this_environment(request),
             backbone,
             request,
+            experiment: None,
             options,
         })
     }
 
     /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
-    fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
+    pub fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
         let open = if self.options.fresh { Store::create } else { Store::open };
         let description = dataset.record(&self.canvases(folder));
         let mut store = open(folder, description, arm_records(&self.request.arms)?)?;
+        store.name_experiment(self.experiment.clone())?;
         dataset.write_manifest(folder)?;
         let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
         let classes = dataset.splits.classes.len();
@@ -170,8 +177,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn preview(&self, dataset: &Dataset, plan: &[Planned]) {
-        let recorded = Store::recorded(&self.options.out.join(&dataset.name));
+    pub fn preview(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) {
+        let recorded = Store::recorded(folder);
         let rest: Vec<&Planned> = plan.iter().filter(|p| self.options.fresh || !recorded.contains(&p.run_id)).collect();
         println!("{}: {} runs, {} of them recorded", dataset.name, plan.len(), plan.len() - rest.len());
         rest.iter().for_each(|planned| println!("  {}", planned.title()));
@@ -202,5 +209,6 @@ fn arm_records(arms: &[Arm]) -> Result<ArmRecords> {
         };
         Ok((arm.name.clone(), record))
     };
-    arms.iter().map(record).collect::<Result<BTreeMap<_, _>>>()
+    // of several protocols of one arm the first is described
+    arms.iter().rev().map(record).collect::<Result<BTreeMap<_, _>>>()
 }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod doctor;
+mod experiment;
 mod fetch;
 mod list;
 mod lr_find;
@@ -38,6 +39,7 @@ Examples:
   featbench report                                   measure what is missing, write the report
   featbench report --dataset photos --seeds 0,1,2    your folder: CLASS/FILE or SPLIT/CLASS/FILE
   featbench report --canvas native --canvas 96       also where size can't tell the class
+  featbench experiment one-cycle                     is 1cycle better than step decay, and how sure is that?
   featbench report --from reports                    only render what is recorded
   featbench doctor                                   what is installed, and what to do
 
@@ -58,6 +60,8 @@ enum Command {
     Time(Box<time::Args>),
     /// Range test: which learning rates a training could take
     LrFind(Box<lr_find::Args>),
+    /// A published experiment, measured again under several protocols and seeds
+    Experiment(Box<experiment::Args>),
     /// What is installed: versions, devices, one line each with the remedy
     #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
@@ -84,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Time(args) => time::run(*args),
         Command::LrFind(args) => lr_find::run(*args),
+        Command::Experiment(args) => experiment::run(*args),
         Command::Doctor => doctor::run(),
         Command::Cache(args) => cache::run(&args),
     };

@@ -103,6 +103,10 @@ fn on_the_cpu(reason: &dyn std::fmt::Display) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CanvasOption(Option<u32>);
 
+impl CanvasOption {
+    pub const NATIVE: CanvasOption = CanvasOption(None);
+}
+
 impl FromStr for CanvasOption {
     type Err = String;
 
@@ -148,6 +152,7 @@ impl Options {
             refit: self.refit,
             threads,
             device: Device::Cpu,
+            form: String::new(),
         };
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
         let datasets = self.datasets()?;

@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 
 /// Writes the views of one folder of records and shows the short one. Thumbnails are of `dataset`, or else of the
 /// registered data set that the records name.
-fn render(folder: &Path, with_thumbnails: bool, dataset: Option<&Dataset>) -> Result<()> {
+pub(super) fn render(folder: &Path, with_thumbnails: bool, dataset: Option<&Dataset>) -> Result<()> {
     let records = Records::read(folder)?;
     report::write(&records, folder)?;
     if with_thumbnails {

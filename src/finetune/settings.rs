@@ -30,6 +30,9 @@ pub struct Settings {
     /// Which epoch's weights are used.
     #[serde(default)]
     pub keep: Keep,
+    /// Predict the reported images after every epoch. Their labels are joined when the training is over.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub watch: bool,
     /// Epochs without a better accuracy on val after which the training ends early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
@@ -104,6 +107,24 @@ pub enum Keep {
     Last,
     /// The first of the best on val.
     Best,
+    /// The first of the best on the reported images themselves, which is optimistic: as publications without a test set
+    /// do it. It counts the predictions that `watch` has kept.
+    BestReported,
+}
+
+impl Keep {
+    /// As in the records: which epoch counts.
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Keep::Last => "last",
+            Keep::Best => "selected",
+            Keep::BestReported => "published",
+        }
+    }
+}
+
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 fn probe_alpha() -> f64 {
@@ -133,6 +154,9 @@ impl Settings {
         }
         if !(0.0..=1.0).contains(&self.mixup) {
             return Err(format!("mixup = {} must be from 0 to 1", self.mixup));
+        }
+        if self.keep == Keep::BestReported && !self.watch {
+            return Err("keep = \"best-reported\" chooses among what watch = true keeps".into());
         }
         if self.epochs == 0 || self.batch < 2 {
             return Err("epochs must be at least 1, and batch at least 2".into());

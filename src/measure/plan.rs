@@ -10,6 +10,7 @@ use crate::arm::Arm;
 use crate::dataset::{Dataset, Refit};
 use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::{Device, Runtime};
+use crate::finetune::settings::Keep;
 use crate::image::{Canvas, decode};
 use crate::{classify, deep, finetune, handcrafted};
 
@@ -28,6 +29,8 @@ pub struct Request {
     pub refit: Option<Refit>,
     pub threads: usize,
     pub device: Device,
+    /// `reduced`, `standard` or `full` where the runs are those of an experiment, else empty.
+    pub form: String,
 }
 
 /// A backbone, or why there is none and how to get it.
@@ -128,7 +131,7 @@ fn plan_one(
         (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
     });
     // an epoch that val chose belongs to a network that did not learn from val
-    let chosen_epoch = arm.training().is_some_and(|training| training.keep == finetune::settings::Keep::Best);
+    let chosen_epoch = arm.training().is_some_and(|training| training.keep == Keep::Best);
     let refit = if chosen_epoch { Refit::Train } else { refit };
     let ingredients = Ingredients {
         manifest,

@@ -11,6 +11,7 @@ use super::plan::Planned;
 /// Runs the range test of a planned training on the training images; val and reported images are not looked at.
 pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources, sweep: Sweep) -> Result<Curve> {
     let settings = planned.arm.training().context("only an arm whose network is trained has a learning rate")?;
-    let lessons = Lessons { train: &dataset.splits.train, val: None, classes: dataset.splits.classes.len() };
+    let classes = dataset.splits.classes.len();
+    let lessons = Lessons { train: &dataset.splits.train, val: None, reported: &[], classes };
     features::range_test(settings, resources, &lessons, sweep)
 }

@@ -124,9 +124,9 @@ fn blank(
         input_px,
         canvas: planned.canvas_name(),
         seed: planned.seed,
-        form: String::new(),
+        form: training.map_or_else(String::new, |_| request.form.clone()),
         epochs: training.and_then(|training| training.epochs.try_into().ok()),
-        protocol: if training.is_some_and(|t| t.keep == Keep::Best) { "selected" } else { "last" }.into(),
+        protocol: training.map_or("last", |training| training.keep.protocol()).into(),
         refit: planned.refit.to_string(),
         settings_hash: planned.settings_hash.clone(),
         environment_id: environment_id.into(),
@@ -165,27 +165,42 @@ fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result
         Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
     };
     let val = (planned.refit == Refit::Train).then_some(&dataset.splits.val);
-    let lessons = Lessons { train: &train, val, classes };
+    let lessons = Lessons { train: &train, val, reported: dataset.splits.test.images(), classes };
     let features = features::fit_on(&planned.arm.features, &best.features, resources, &lessons)?;
     let fit = final_fit(&*features, &best.candidate, resources, &train, classes)?;
     if planned.refit == Refit::TrainAndVal {
-        selected.curves.add(features.training(), planned, None);
+        selected.curves.add(features.training(), planned, dataset, None);
     }
     Ok(Chosen { selected, features, fit })
 }
 
 fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
     memory::reset_peak();
-    let Chosen { selected, features, fit } = choose(planned, dataset, resources)?;
-    let best = &selected.tried[selected.chosen];
+    let Chosen { mut selected, features, fit } = choose(planned, dataset, resources)?;
     let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
-    let judged = dataset.splits.test.evaluate(&fitted)?;
+    let optimistic = planned.arm.training().is_some_and(|training| training.keep == Keep::BestReported);
+    let judged = match features.training().filter(|_| optimistic) {
+        Some(training) => {
+            let epochs: Vec<&[usize]> = training.log.epochs.iter().map(|epoch| &epoch.watched[..]).collect();
+            let (epoch, judged) = dataset.splits.test.evaluate_best(&epochs)?;
+            selected.curves.choose(epoch, planned);
+            judged
+        }
+        None => dataset.splits.test.evaluate(&fitted)?,
+    };
     let peak_mib = memory::peak_mib();
 
+    let best = &selected.tried[selected.chosen];
     let images = dataset.splits.test.images();
     let reported = features.vectors(resources, images)?;
-    let known = reported.x.view();
-    let timings = Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?;
+    // an experiment compares trainings of one network, which is as fast after each of them
+    let timings = match &row.form[..] {
+        "" => {
+            let known = reported.x.view();
+            Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?
+        }
+        _ => Vec::new(),
+    };
     let run = RunRow {
         n: judged.len(),
         without_keypoints: reported.without_keypoints,
@@ -226,10 +241,10 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         tried.push(Tried { features: FeatureCandidate::Only, candidate: Candidate::Head, correct: None });
         return Ok(Selected { tried, chosen: 0, seconds, curves });
     }
-    let lessons = Lessons { train, val: Some(val), classes };
+    let lessons = Lessons { train, val: Some(val), reported: dataset.splits.test.images(), classes };
     for candidate in features::candidates(&planned.arm.features) {
         let fitted = features::fit_on(&planned.arm.features, &candidate, resources, &lessons)?;
-        curves.add(fitted.training(), planned, Some(val.len()));
+        curves.add(fitted.training(), planned, dataset, Some(val.len()));
         if let Some(training) = fitted.training().filter(|_| head) {
             let x = fitted.vectors(resources, val.images())?.x;
             let correct = training.classifier.count_correct(Labelled { x: x.view(), y: val.labels() });
@@ -322,11 +337,13 @@ fn selection_rows(selected: &Selected, n: usize, run_id: &str) -> Vec<SelectionR
 
 impl Curves {
     /// Adds a training, where there was one; `val` is the number of selection images, unless they were trained on.
-    fn add(&mut self, training: Option<&Training>, planned: &Planned, val: Option<usize>) {
+    fn add(&mut self, training: Option<&Training>, planned: &Planned, dataset: &Dataset, val: Option<usize>) {
         let Some(Training { log, epoch: chosen, .. }) = training else { return };
         let run_id = || planned.run_id.clone();
         let images = if val.is_some() { Refit::Train } else { Refit::TrainAndVal };
         let final_one = images == planned.refit;
+        let mut order: Vec<usize> = (0..dataset.splits.test.len()).collect();
+        order.sort_by_key(|&i| &dataset.splits.test.images()[i].id);
         self.steps.extend(log.steps.iter().enumerate().map(|(i, step)| StepRow {
             run_id: run_id(),
             training: images.to_string(),
@@ -351,7 +368,19 @@ impl Curves {
                 train_s: epoch.train_s,
                 val_s: epoch.val_s,
                 chosen: final_one && i == *chosen,
+                reported: order
+                    .iter()
+                    .filter_map(|&i| Some(epoch.watched.get(i)?.to_string()))
+                    .collect::<Vec<_>>()
+                    .join(" "),
             });
         }
+    }
+
+    /// Marks another epoch of the final training as the chosen one.
+    fn choose(&mut self, epoch: usize, planned: &Planned) {
+        let training = planned.refit.to_string();
+        let rows = self.epochs.iter_mut().filter(|row| row.training == training);
+        rows.for_each(|row| row.chosen = row.epoch == epoch + 1);
     }
 }

@@ -160,11 +160,14 @@ pub struct EpochRow {
     /// Selection images that are classified correctly after it; empty where they are trained on.
     pub val_correct: Option<usize>,
     pub val_n: usize,
-    /// Seconds of its steps, and of the look at the selection images.
+    /// Seconds of its steps, and of the look at the images that it does not learn from.
     pub train_s: f64,
     pub val_s: f64,
-    /// Its weights are the ones that are used.
+    /// Its weights are the ones that are used, or its predictions.
     pub chosen: bool,
+    /// Classes that it sees in the reported images, as indices in label order, images in the order of
+    /// `predictions.csv`; joined by spaces; empty where they are not watched.
+    pub reported: String,
 }
 
 /// Something to know about a data set's files.
@@ -256,6 +259,38 @@ pub struct ArmRecord {
     pub analysis: String,
     /// The settings, as TOML.
     pub settings: String,
+}
+
+/// `experiment.json`: the experiment that a folder of records belongs to, where it is one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentRecord {
+    pub name: String,
+    pub title: String,
+    /// `reduced`, `standard` or `full`.
+    pub form: String,
+    /// What was published, with its settings and figures.
+    pub source: String,
+    /// What the answer on top of the page answers.
+    pub question: String,
+    pub epochs: usize,
+    pub published_epochs: usize,
+    /// Views of training images that each training took.
+    pub image_steps: usize,
+    /// As in the column `protocol`; the answer speaks of the first.
+    pub protocols: Vec<String>,
+    /// Accuracies on the reported images that epochs are counted to.
+    pub reach: Vec<f64>,
+    pub comparisons: Vec<Comparison>,
+}
+
+/// Two arms of an experiment, and what it means to compare them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub first: String,
+    pub second: String,
+    pub about: String,
 }
 
 pub type Environments = BTreeMap<String, Environment>;

@@ -13,6 +13,7 @@ use super::table::{self, Row};
 
 const DATASET: &str = "dataset.json";
 const ARMS: &str = "arms.json";
+const EXPERIMENT: &str = "experiment.json";
 pub(super) const ENVIRONMENTS: &str = "environment.json";
 
 /// Everything that was recorded for one data set.
@@ -21,6 +22,8 @@ pub struct Records {
     pub dataset: DatasetRecord,
     pub arms: ArmRecords,
     pub environments: Environments,
+    /// The experiment that the runs belong to, if they do.
+    pub experiment: Option<ExperimentRecord>,
     /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
     pub runs: Vec<RunRow>,
     /// In the order of the runs, then by image.
@@ -159,6 +162,10 @@ impl Records {
             dataset: files::read_json(&folder.join(DATASET))?,
             arms: files::read_json(&folder.join(ARMS))?,
             environments: files::read_json(&folder.join(ENVIRONMENTS))?,
+            experiment: match folder.join(EXPERIMENT) {
+                path if path.exists() => Some(files::read_json(&path)?),
+                _ => None,
+            },
             runs: table::read(folder)?,
             predictions: table::read(folder)?,
             timings: table::read(folder)?,
@@ -197,6 +204,7 @@ impl Records {
             dataset,
             arms: ArmRecords::new(),
             environments: Environments::new(),
+            experiment: None,
             runs: Vec::new(),
             predictions: Vec::new(),
             timings: Vec::new(),
@@ -280,6 +288,14 @@ impl Store {
         self.replace(Records { dataset, ..self.records.clone() })
     }
 
+    /// Says which experiment the runs belong to.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn name_experiment(&mut self, experiment: Option<ExperimentRecord>) -> Result<()> {
+        self.replace(Records { experiment, ..self.records.clone() })
+    }
+
     pub fn records(&self) -> &Records {
         &self.records
     }
@@ -340,6 +356,9 @@ impl Store {
         files::write_json(&self.folder.join(DATASET), &records.dataset)?;
         files::write_json(&self.folder.join(ARMS), &records.arms)?;
         files::write_json(&self.folder.join(ENVIRONMENTS), &records.environments)?;
+        if let Some(experiment) = &records.experiment {
+            files::write_json(&self.folder.join(EXPERIMENT), experiment)?;
+        }
         table::write_if_any(&self.folder, &records.steps)?;
         table::write_if_any(&self.folder, &records.epochs)?;
         table::write(&self.folder, &records.selection)?;
@@ -374,6 +393,7 @@ mod tests {
         assert_eq!(documented("time.csv"), crate::record::TimeRow::columns());
         assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
         assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
+        assert_eq!(documented("experiment.json"), table::fields_of::<ExperimentRecord>());
         assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());
     }
 }

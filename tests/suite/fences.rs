@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of ours. A new module needs a line here.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("names", &[]),
     ("image", &[]),
     ("stats", &[]),
@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("finetune", &["deep", "image"]),
     ("classify", &["stats"]),
     ("arm", &["handcrafted", "deep", "classify", "finetune", "names"]),
+    ("experiment", &["arm", "finetune", "names", "record"]),
     ("measure", &["arm", "classify", "dataset", "deep", "finetune", "handcrafted", "image", "record", "stats"]),
     ("report", &["record", "stats"]),
     (
@@ -26,6 +27,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "classify",
             "dataset",
             "deep",
+            "experiment",
             "finetune",
             "handcrafted",
             "image",

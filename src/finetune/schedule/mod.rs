@@ -98,6 +98,22 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// The same shape in a run that is `factor` times as long: durations in epochs grow, shares of the run stay.
+    pub fn stretched(self, factor: f64) -> Schedule {
+        match self {
+            Schedule::Step(step) => Schedule::Step(Step { every: step.every * factor, ..step }),
+            Schedule::MultiStep(steps) => {
+                let milestones = steps.milestones.iter().map(|epoch| epoch * factor).collect();
+                Schedule::MultiStep(MultiStep { milestones, ..steps })
+            }
+            Schedule::Cyclic(cyclic) => {
+                let (up, down) = (cyclic.up * factor, cyclic.down.map(|down| down * factor));
+                Schedule::Cyclic(Cyclic { up, down, ..cyclic })
+            }
+            other => other,
+        }
+    }
+
     /// The rates of every mini-batch of a run; `peak` is the largest learning rate (the first one, where it only falls).
     ///
     /// # Errors

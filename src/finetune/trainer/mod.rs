@@ -34,13 +34,14 @@ use judge::Judge;
 pub use sweep::sweep;
 
 /// Raised whenever the same training may end with other weights.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Mini-batches that are prepared ahead.
 const AHEAD: usize = 2;
 
 /// Where images come from.
 pub trait Pictures: Sync {
+    fn len(&self) -> usize;
     /// The picture of image `i`, counted from 0.
     fn picture(&self, i: usize) -> Result<Rgb>;
 }
@@ -66,6 +67,8 @@ pub struct Task<'a> {
     pub train: Examples<'a>,
     /// Judged after every epoch, never learnt from.
     pub val: Option<Examples<'a>>,
+    /// Predicted after every epoch: images whose labels a training never sees.
+    pub watched: Option<&'a dyn Pictures>,
     pub device: Device,
     pub threads: usize,
     pub seed: u64,
@@ -90,7 +93,10 @@ pub struct EpochLog {
     pub train_images: usize,
     /// Images of val that the network classifies correctly after the epoch; `None` without val.
     pub val_correct: Option<usize>,
+    /// The class that it sees in each watched image; empty where none are watched.
+    pub watched: Vec<usize>,
     pub train_s: f64,
+    /// Of the look at val and at what is watched.
     pub val_s: f64,
 }
 
@@ -165,12 +171,13 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
     let settings = task.settings;
     let steps_per_epoch = batches::sizes(task.train.labels.len(), settings.batch).len();
     let plan = settings.schedule.plan(settings.lr, Length { epochs: settings.epochs, steps_per_epoch })?;
-    let judge = task.val.map(|val| Judge::new(task, val)).transpose()?;
+    let val = task.val.map(|val| Ok::<_, anyhow::Error>((Judge::new(task, val.pictures)?, val.labels))).transpose()?;
+    let watched = task.watched.map(|watched| Judge::new(task, watched)).transpose()?;
     let (state, log, best) = from.map_or((None, Log::default(), None), |from| (Some(from.state), from.log, from.best));
     let state = state.map(|state| (state, log.steps.len() as u64));
     prepare(task, state, |training, batches| {
         let first = log.epochs.len();
-        let mut course = Course { task, training, plan, judge, log, best, observer };
+        let mut course = Course { task, training, plan, val, watched, log, best, observer };
         ahead(&batches, first..settings.epochs, |prepared| course.run(prepared, steps_per_epoch))?;
         Ok(Trained { last: course.training.weights()?, best: course.best, log: course.log })
     })
@@ -236,7 +243,8 @@ struct Course<'a> {
     task: &'a Task<'a>,
     training: Training<'a>,
     plan: Vec<Rates>,
-    judge: Option<Judge<'a>>,
+    val: Option<(Judge<'a>, &'a [usize])>,
+    watched: Option<Judge<'a>>,
     log: Log,
     best: Option<Best>,
     observer: &'a mut dyn Observer,
@@ -248,6 +256,9 @@ impl Course<'_> {
             let mut epoch = self.epoch(batches, steps)?;
             let start = Instant::now();
             epoch.val_correct = self.look_at_val()?;
+            if let Some(watched) = &self.watched {
+                epoch.watched = watched.classes(self.training.weights()?)?;
+            }
             epoch.val_s = start.elapsed().as_secs_f64();
             self.log.epochs.push(epoch);
             let state = self.training.state()?;
@@ -278,7 +289,7 @@ impl Course<'_> {
                 rates.learning_rate
             );
             loss += f64::from(outcome.loss) * n as f64;
-            correct += judge::correct(&outcome.logits, &prepared.labels);
+            correct += judge::correct(judge::largest(&outcome.logits, self.task.classes), &prepared.labels);
             images += n;
             self.log.steps.push(StepLog { rates, loss: outcome.loss });
             self.observer.stepped(n);
@@ -289,15 +300,16 @@ impl Course<'_> {
             train_correct: correct,
             train_images: images,
             val_correct: None,
+            watched: Vec::new(),
             train_s: start.elapsed().as_secs_f64(),
             val_s: 0.0,
         })
     }
 
     fn look_at_val(&mut self) -> Result<Option<usize>> {
-        let Some(judge) = &self.judge else { return Ok(None) };
+        let Some((judge, labels)) = &self.val else { return Ok(None) };
         let weights = self.training.weights()?;
-        let correct = judge.correct(weights.clone())?;
+        let correct = judge::correct(judge.classes(weights.clone())?.into_iter(), labels);
         if self.best.as_ref().is_none_or(|best| correct > best.correct) {
             self.best = Some(Best { epoch: self.log.epochs.len(), correct, weights });
         }

@@ -48,6 +48,7 @@ fn settings() -> Settings {
         patience: None,
         scale: [0.5, 1.0],
         mirror: true,
+        watch: true,
         label_smoothing: 0.1,
         mixup: 0.2,
         dropout: 0.1,
@@ -56,10 +57,14 @@ fn settings() -> Settings {
     }
 }
 
-/// Noise in one colour a class.
-struct Drawn;
+/// So many images, noise in one colour a class.
+struct Drawn(usize);
 
 impl Pictures for Drawn {
+    fn len(&self) -> usize {
+        self.0
+    }
+
     fn picture(&self, i: usize) -> Result<Rgb> {
         let value = |at: usize| if at % 3 == i % CLASSES { 150 + ((at * 31 + i * 17) % 97) as u8 } else { 40 };
         Ok(Rgb { width: 12, height: 10, data: (0..360).map(value).collect() })
@@ -102,8 +107,9 @@ fn run(settings: &Settings, threads: usize, from: Option<Checkpoint>, watch: &mu
         side: SIDE,
         normalisation: IMAGENET,
         classes: CLASSES,
-        train: Examples { pictures: &Drawn, labels: &train },
-        val: Some(Examples { pictures: &Drawn, labels: &val }),
+        train: Examples { pictures: &Drawn(27), labels: &train },
+        val: Some(Examples { pictures: &Drawn(9), labels: &val }),
+        watched: settings.watch.then_some(&Drawn(4)),
         device: Device::Cpu,
         threads,
         seed: 5,

@@ -79,6 +79,7 @@ fn with_task<T>(
     let pictures = |images| Files { images, resources };
     let (train, val) = (pictures(lessons.train.images()), lessons.val.map(|val| pictures(val.images())));
     let val_labels = lessons.val.map(|val| val.labels());
+    let watched = pictures(lessons.reported);
     let task = Task {
         settings,
         model: &model,
@@ -88,6 +89,7 @@ fn with_task<T>(
         classes: lessons.classes,
         train: Examples { pictures: &train, labels: lessons.train.labels() },
         val: val.as_ref().zip(val_labels).map(|(val, labels)| Examples { pictures: val, labels }),
+        watched: settings.watch.then_some(&watched as &dyn Pictures),
         device: resources.device,
         threads: resources.threads,
         seed: resources.seed,
@@ -100,7 +102,8 @@ fn identity(settings: &Settings, frozen: &Network, resources: &Resources, lesson
     // which epoch is used afterwards changes nothing of the training
     let settings = Settings { keep: Keep::Last, ..settings.clone() };
     let val = lessons.val.map(|val| (hashes(val.images()), val.labels()));
-    let data = (hashes(lessons.train.images()), lessons.train.labels(), val, lessons.classes);
+    let watched = if settings.watch { hashes(lessons.reported) } else { Vec::new() };
+    let data = (hashes(lessons.train.images()), lessons.train.labels(), val, watched, lessons.classes);
     let place = (resources.device.name(), decode::version(), resources.canvas_key(), resources.input, resources.seed);
     Key::new("train", VERSION, &(&settings, frozen.identity(), place, data))
 }
@@ -145,6 +148,10 @@ struct Files<'a> {
 }
 
 impl Pictures for Files<'_> {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
     fn picture(&self, i: usize) -> Result<Rgb> {
         let encoded = read(&self.images[i..=i])?;
         Ok(picture(&encoded[0], self.resources.canvas, &mut Stopwatch::start())?.into_owned())

@@ -126,6 +126,8 @@ pub struct Lessons<'a> {
     pub train: &'a Split<Train>,
     /// Judged after every epoch; `None` where it is part of `train`.
     pub val: Option<&'a Split<Val>>,
+    /// The reported images without their labels, for a training that watches them.
+    pub reported: &'a [Arc<ImageFile>],
     pub classes: usize,
 }
 

@@ -1,0 +1,210 @@
+//! Published experiments: arms, protocols and forms in one TOML file each, with the source and what was claimed. A form
+//! that is shorter than the publication keeps the shape of every schedule.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::arm::{Arm, FeatureSettings};
+use crate::finetune::settings::Keep;
+use crate::names;
+use crate::record::{Comparison, ExperimentRecord};
+
+/// The experiments that the binary carries.
+const EMBEDDED: [&str; 2] =
+    [include_str!("../experiments/one-cycle.toml"), include_str!("../experiments/transfer.toml")];
+
+/// One experiment, as its file says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub name: String,
+    pub title: String,
+    /// The registered data set that it is about.
+    pub dataset: String,
+    /// What was published, with its settings and figures.
+    source: String,
+    /// What the answer on top of the page answers.
+    question: String,
+    /// Of the arms as the file states them.
+    epochs: usize,
+    /// Which epoch counts; the answer speaks of the first.
+    protocols: Vec<Keep>,
+    /// Accuracies on the reported images that epochs are counted to.
+    reach: Vec<f64>,
+    forms: Forms,
+    comparisons: Vec<Comparison>,
+    arms: Vec<Arm>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forms {
+    reduced: Form,
+    standard: Form,
+    full: Form,
+}
+
+/// How large an experiment is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// Side of the network's input in pixels.
+    pub input: u32,
+    epochs: usize,
+    pub seeds: Vec<u64>,
+    /// Views of training images that each training takes.
+    pub image_steps: usize,
+    /// Names of its arms; all of them where none are named.
+    #[serde(default)]
+    arms: Vec<String>,
+}
+
+/// Which of an experiment's forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    Reduced,
+    Standard,
+    Full,
+}
+
+impl Size {
+    /// As in the column `form`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Size::Reduced => "reduced",
+            Size::Standard => "standard",
+            Size::Full => "full",
+        }
+    }
+}
+
+impl Experiment {
+    /// Every experiment that the binary carries.
+    pub fn embedded() -> Result<Vec<Experiment>> {
+        EMBEDDED.iter().map(|text| Experiment::parse(text)).collect()
+    }
+
+    /// The experiment of this name.
+    pub fn find(name: &str) -> Result<Experiment> {
+        let all = Self::embedded()?;
+        let known: Vec<&str> = all.iter().map(|experiment| experiment.name.as_str()).collect();
+        let Some(found) = all.iter().find(|experiment| experiment.name == name) else {
+            let suggestion = names::suggestion(name, known.iter().copied());
+            bail!("no experiment is called `{name}`{suggestion}; there are {}", known.join(", "));
+        };
+        Ok(found.clone())
+    }
+
+    fn parse(text: &str) -> Result<Experiment> {
+        let experiment: Experiment = toml::from_str(text).context("this is not an experiment")?;
+        let name = &experiment.name;
+        experiment.arms.iter().try_for_each(|arm| arm.check(&format!("experiment {name}, arm {}", arm.name)))?;
+        let known = |name: &str| experiment.arms.iter().any(|arm| arm.name == name);
+        let compared = experiment.comparisons.iter().flat_map(|c| [&c.first, &c.second]);
+        let of_forms = [&experiment.forms.reduced, &experiment.forms.standard, &experiment.forms.full];
+        let named = compared.chain(of_forms.iter().flat_map(|form| &form.arms));
+        named.into_iter().try_for_each(|arm| {
+            ensure!(known(arm), "experiment {name}: there is no arm `{arm}` in its file");
+            Ok(())
+        })?;
+        Ok(experiment)
+    }
+
+    pub fn form(&self, size: Size) -> &Form {
+        match size {
+            Size::Reduced => &self.forms.reduced,
+            Size::Standard => &self.forms.standard,
+            Size::Full => &self.forms.full,
+        }
+    }
+
+    fn of_form<'a>(&'a self, form: &'a Form) -> impl Iterator<Item = &'a Arm> {
+        self.arms.iter().filter(|arm| form.arms.is_empty() || form.arms.contains(&arm.name))
+    }
+
+    /// The arms of a form, every trained one under every protocol: its epochs are the form's, its schedule has the same
+    /// shape in them.
+    pub fn arms(&self, size: Size) -> Vec<Arm> {
+        let form = self.form(size);
+        let stretch = form.epochs as f64 / self.epochs as f64;
+        let of_protocols = |arm: &Arm| -> Vec<Arm> {
+            let Some(training) = arm.training() else { return vec![arm.clone()] };
+            let under = |&keep: &Keep| {
+                let mut training = training.clone();
+                training.keep = keep;
+                training.epochs = form.epochs;
+                training.schedule = training.schedule.stretched(stretch);
+                Arm { features: FeatureSettings::Finetuned(Box::new(training)), ..arm.clone() }
+            };
+            self.protocols.iter().map(under).collect()
+        };
+        self.of_form(form).flat_map(of_protocols).collect()
+    }
+
+    /// What a report says of it.
+    pub fn record(&self, size: Size) -> ExperimentRecord {
+        let form = self.form(size);
+        let measured = |name: &String| self.of_form(form).any(|arm| arm.name == *name);
+        ExperimentRecord {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            form: size.name().into(),
+            source: self.source.clone(),
+            question: self.question.clone(),
+            epochs: form.epochs,
+            published_epochs: self.epochs,
+            image_steps: form.image_steps,
+            protocols: self.protocols.iter().map(|keep| keep.protocol().to_owned()).collect(),
+            reach: self.reach.clone(),
+            comparisons: self
+                .comparisons
+                .iter()
+                .filter(|c| measured(&c.first) && measured(&c.second))
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finetune::schedule::{Length, Schedule};
+
+    fn rates(arm: &Arm, epochs: usize, steps_per_epoch: usize) -> Vec<f64> {
+        let training = arm.training().unwrap();
+        let plan = training.schedule.plan(0.007, Length { epochs, steps_per_epoch }).unwrap();
+        plan.iter().map(|rates| rates.learning_rate).collect()
+    }
+
+    #[test]
+    fn shorter_forms_keep_the_shape_of_a_schedule() {
+        let experiment = Experiment::find("one-cycle").unwrap();
+        let step = |size| experiment.arms(size).into_iter().find(|arm| arm.name == "step-as-run").unwrap();
+        let (full, standard) = (rates(&step(Size::Full), 50, 8), rates(&step(Size::Standard), 15, 8));
+        let falls = |rates: &[f64]| rates.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        assert_eq!((falls(&full), falls(&standard)), (9, 9));
+        assert_eq!(full.iter().filter(|rate| **rate == 0.007).count(), 40);
+        assert_eq!(standard.iter().filter(|rate| **rate == 0.007).count(), 12);
+    }
+
+    #[test]
+    fn one_cycle_as_it_ran_passes_the_published_knots() {
+        let experiment = Experiment::find("one-cycle").unwrap();
+        let arm = experiment.arms(Size::Full).into_iter().find(|arm| arm.name == "1cycle-as-run").unwrap();
+        let rates = rates(&arm, 50, 8);
+        for (step, rate) in [(1, 7e-4), (180, 7e-3), (360, 7e-4), (400, 7e-7)] {
+            assert!((rates[step - 1] / rate - 1.0).abs() < 1e-12, "step {step}: {}", rates[step - 1]);
+        }
+        assert!(matches!(arm.training().unwrap().schedule, Schedule::OneCycleSmith(_)));
+    }
+
+    #[test]
+    fn every_trained_arm_has_every_protocol_and_others_one_run() {
+        let experiment = Experiment::find("transfer").unwrap();
+        let names: Vec<String> = experiment.arms(Size::Reduced).into_iter().map(|arm| arm.name).collect();
+        assert_eq!(names, ["adam-step", "adam-step", "1cycle", "1cycle", "resnet-frozen-softmax"]);
+        assert_eq!(experiment.record(Size::Reduced).comparisons.len(), 3);
+        assert!(Experiment::find("one-cylce").unwrap_err().to_string().contains("did you mean `one-cycle`?"));
+    }
+}
