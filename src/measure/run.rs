@@ -350,6 +350,7 @@ impl Curves {
             step: i + 1,
             learning_rate: step.rates.learning_rate,
             momentum: step.rates.momentum,
+            effective: step.rates.effective(),
             loss: step.loss,
         }));
         let mut steps = 0;

@@ -138,6 +138,8 @@ pub struct StepRow {
     pub learning_rate: f64,
     /// SGD's momentum, or Adam's beta1.
     pub momentum: f64,
+    /// lr / (1 - momentum): how far a lasting gradient moves a weight.
+    pub effective: f64,
     /// Mean cross-entropy of the mini-batch before the update.
     pub loss: f32,
 }

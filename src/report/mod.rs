@@ -17,6 +17,7 @@ mod tables;
 mod templates;
 mod terminal;
 pub mod time;
+mod trainings;
 mod view;
 
 use std::collections::BTreeSet;

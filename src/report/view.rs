@@ -14,6 +14,7 @@ use super::plot::{Figure, figures, slopes};
 use super::summary::{Entry, Summary};
 use super::table::Table;
 use super::tables;
+use super::trainings;
 
 #[derive(Debug, Serialize)]
 pub struct View {
@@ -29,6 +30,8 @@ pub struct View {
     /// Native beside canvas; without rows where only one of them was measured.
     pub canvas: Table,
     pub cost: Table,
+    /// How networks were trained; without rows where none was.
+    pub trainings: Table,
     pub selection: Table,
     pub near_duplicates: NearDuplicates,
     pub classes: Vec<ClassesView>,
@@ -104,6 +107,7 @@ impl View {
                 .collect(),
             canvas: tables::canvas(summary),
             cost: tables::cost(summary),
+            trainings: trainings::table(summary),
             selection: tables::selection(summary),
             near_duplicates: near_duplicates(summary),
             classes: summary.entries.iter().filter_map(classes_of(summary)).collect(),

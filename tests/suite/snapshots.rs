@@ -3,7 +3,7 @@
 use featbench::record::{Records, Status};
 use featbench::report;
 
-use super::synthetic::{Arm, SIFT, broken, empty, measure, record, run, small};
+use super::synthetic::{Arm, SIFT, broken, empty, measure, record, run, small, train};
 
 #[test]
 fn summary_csv() {
@@ -56,6 +56,21 @@ fn pictures() {
     for picture in ["accuracy", "canvas", "latency", "confusion-sift-bovw-svm-native"] {
         insta::assert_snapshot!(picture, file(&small(), &format!("plots/{picture}.svg")));
     }
+}
+
+#[test]
+fn trainings() {
+    let mut records = small();
+    train(&mut records, "resnet-frozen-svm");
+    let folder = tempfile::tempdir().unwrap();
+    let store = record(&records, folder.path());
+    insta::assert_snapshot!("training", file(store.records(), "plots/training.svg"));
+    let report = file(store.records(), "report.md");
+    let section = report.split("## How the networks were trained").nth(1).unwrap().split("\n## ").next().unwrap();
+    insta::assert_snapshot!("trainings", section);
+    let page = file(store.records(), "report.html");
+    assert!(page.contains("id=\"training\"") && page.contains(".thick"), "the section, and the rules of its curves");
+    assert!(!file(&small(), "report.html").contains(".thick"), "no page without a training changes");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use featbench::record::{
-    ArmRecord, ClassCount, DatasetRecord, Environment, Finding, NearDuplicate, PredictionRow, Records, RunRecord,
-    RunRow, SelectionRow, Status, Store, TimingRow,
+    ArmRecord, ClassCount, DatasetRecord, Environment, EpochRow, Finding, NearDuplicate, PredictionRow, Records,
+    RunRecord, RunRow, SelectionRow, Status, StepRow, Store, TimingRow,
 };
 
 /// An arm with the accuracies that its runs are to have.
@@ -65,6 +65,42 @@ pub fn small() -> Records {
     records
 }
 
+/// Adds the training behind every run of an arm: three epochs of four steps under one cycle.
+pub fn train(records: &mut Records, arm: &str) {
+    for run in records.runs.iter().filter(|run| run.arm == arm) {
+        let (run_id, training) = (&run.run_id, "train");
+        let mut noise = Noise::new(run_id);
+        let mut loss = |progress: f64| 1.2 * (-2.0 * progress).exp() * (0.8 + 0.4 * noise.next());
+        records.steps.extend((1..=12).map(|step| {
+            let height = 1.0 - (step as f64 - 5.0).abs() / 7.0;
+            let (learning_rate, momentum) = (0.01 * height, 0.95 - 0.1 * height);
+            StepRow {
+                run_id: run_id.clone(),
+                training: training.into(),
+                step,
+                learning_rate,
+                momentum,
+                effective: learning_rate / (1.0 - momentum),
+                loss: loss(step as f64 / 12.0) as f32,
+            }
+        }));
+        records.epochs.extend((1..=3).map(|epoch| EpochRow {
+            run_id: run_id.clone(),
+            training: training.into(),
+            epoch,
+            steps: 4 * epoch,
+            train_loss: loss(epoch as f64 / 3.0),
+            train_correct: 10 + 5 * epoch + run.seed as usize,
+            train_n: 30,
+            val_correct: Some(8 + 3 * epoch - run.seed as usize),
+            val_n: 20,
+            train_s: 1.5,
+            val_s: 0.25,
+            chosen: epoch == 3 - run.seed as usize,
+        }));
+    }
+}
+
 /// Where a run ended that did not end well.
 pub fn broken(mut run: RunRow, status: Status, reason: &str) -> RunRow {
     run.status = status;
@@ -118,8 +154,8 @@ pub fn record(records: &Records, folder: &Path) -> Store {
             predictions: records.predictions.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
             timings: records.timings.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
             selection: records.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            steps: Vec::new(),
-            epochs: Vec::new(),
+            steps: records.steps.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            epochs: records.epochs.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
         };
         store.add(record, ("e1", records.environments["e1"].clone())).unwrap();
     }

@@ -16,6 +16,8 @@ pub struct Figure {
     pub width: f64,
     pub height: f64,
     pub marks: Vec<Mark>,
+    /// Rules of its own, behind those of all pictures.
+    pub style: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +39,7 @@ impl Figure {
             width,
             height: 0.0,
             marks: Vec::new(),
+            style: "",
         };
         figure.text(MARGIN, MARGIN + 14.0, title, "title");
         let mut y = MARGIN + 34.0;

@@ -7,6 +7,7 @@ mod figure;
 mod latency;
 mod scale;
 mod slopes;
+mod training;
 
 use super::summary::{Entry, Summary};
 
@@ -15,7 +16,7 @@ pub use slopes::figure as slopes;
 
 /// The pictures of a report, in the order of reading; a picture that would show nothing is left out.
 pub fn figures(summary: &Summary) -> Vec<Figure> {
-    let single = [accuracy::figure, canvas::figure, latency::figure];
+    let single = [accuracy::figure, canvas::figure, latency::figure, training::figure];
     let mut figures: Vec<Figure> = single.iter().filter_map(|figure| figure(summary)).collect();
     let column = summary.first_column().map_or(&[][..], |column| &column.entries);
     figures.extend(column.iter().filter_map(|&i| confusion::figure(summary, &summary.entries[i])));

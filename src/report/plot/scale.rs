@@ -47,6 +47,13 @@ impl Scale {
     }
 }
 
+/// Round whole numbers from 0 to `high`, at most seven.
+pub fn round_ticks(high: f64) -> Vec<f64> {
+    let steps = (0..).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)));
+    let step = steps.take_while(|step| *step < high).find(|step| high / step <= 6.0).unwrap_or(1.0);
+    (0..=(high / step) as usize).map(|tick| tick as f64 * step).collect()
+}
+
 /// Powers of ten from `low` to `high`, for a logarithmic axis, and 2 and 5 times them where there is room.
 pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;

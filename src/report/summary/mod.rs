@@ -4,6 +4,7 @@
 mod entry;
 mod pairs;
 mod run;
+mod training;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,6 +15,7 @@ use crate::record::{ArmRecord, Records, RunRow, Status};
 pub use entry::{AgainstFloor, ClassScores, Entry, LEVEL, Scores, Spread, Verdict};
 pub use pairs::{Pair, SIGNIFICANT};
 pub use run::{Judged, Run, Times};
+pub use training::{Course, Training, mean};
 
 /// Families in the order of display.
 const FAMILIES: [&str; 3] = ["floor", "handcrafted", "deep"];
