@@ -5,6 +5,7 @@
 mod check;
 mod csv;
 mod errors;
+mod experiment;
 mod findings;
 mod format;
 mod html;

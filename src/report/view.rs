@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::record::RunRow;
 
+use super::experiment::{ExperimentView, answers, experiment};
 use super::findings::{column_name, column_resolution, findings};
 use super::format::counted;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
@@ -26,6 +27,8 @@ pub struct View {
     /// One line: images, classes, reported split.
     pub size: String,
     pub findings: Vec<String>,
+    /// Of the folder's experiment, where it has one.
+    pub experiment: Option<ExperimentView>,
     pub columns: Vec<ColumnView>,
     /// Native beside canvas; without rows where only one of them was measured.
     pub canvas: Table,
@@ -89,11 +92,15 @@ impl View {
         let dataset = &summary.records.dataset;
         View {
             name: dataset.name.clone(),
-            title: dataset.title.clone(),
+            title: match &summary.records.experiment {
+                Some(experiment) => format!("{} (form {})", experiment.title, experiment.form),
+                None => dataset.title.clone(),
+            },
             source: dataset.source.clone(),
             remarks: dataset.remarks.clone(),
             size: size(summary),
-            findings: findings(summary),
+            findings: answers(summary).into_iter().chain(findings(summary)).collect(),
+            experiment: experiment(summary),
             columns: summary
                 .columns
                 .iter()
@@ -216,6 +223,9 @@ fn command(summary: &Summary) -> String {
         rows.iter().map(|row| of(row)).filter(|v| !v.is_empty()).for_each(|v| *seen.entry(v).or_insert(0) += 1);
         seen.into_keys().collect()
     };
+    if let Some(experiment) = &summary.records.experiment {
+        return format!("featbench experiment {} --form {}", experiment.name, experiment.form);
+    }
     let mut command = format!("featbench report --dataset {}", summary.records.dataset.name);
     let mut option = |name: &str, values: Vec<String>| {
         if !values.is_empty() {

@@ -3,6 +3,7 @@
 
 mod binomial;
 pub mod classification;
+pub mod crossed;
 pub mod intervals;
 pub mod latency;
 pub mod paired;

@@ -97,6 +97,8 @@ pub fn train(records: &mut Records, arm: &str) {
             train_s: 1.5,
             val_s: 0.25,
             chosen: epoch == 3 - run.seed as usize,
+            reported: String::new(),
+            reported: String::new(),
         }));
     }
 }
@@ -134,6 +136,7 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
             near_duplicates: Vec::new(),
         },
         arms: BTreeMap::new(),
+        experiment: None,
         environments: BTreeMap::from([("e1".into(), environment())]),
         runs: Vec::new(),
         predictions: Vec::new(),
