@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, and `options` that turn flags as typed into settings as meant.
+//! The command line: one file or folder a subcommand, and `options` that turn flags as typed into settings as meant.
 
 mod cache;
 mod doctor;

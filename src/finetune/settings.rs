@@ -1,6 +1,9 @@
 //! The settings of a training, as an arm's file states them: what learns, from where, for how long and how fast.
 
-use serde::{Deserialize, Serialize};
+use std::fmt::{self, Formatter};
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::optimiser::Optimiser;
 use super::schedule::Schedule;
@@ -25,8 +28,8 @@ pub struct Settings {
     /// Images of a mini-batch. The last one of an epoch may be smaller; a single image left over is left out, since it
     /// has no variance to be normalised with.
     pub batch: usize,
-    /// The largest learning rate of the schedule.
-    pub lr: f64,
+    /// The largest learning rate of the schedule: a number, or `"auto"`.
+    pub lr: LearningRate,
     /// Which epoch's weights are used.
     #[serde(default)]
     pub keep: Keep,
@@ -53,6 +56,14 @@ pub struct Settings {
     pub dropout: f64,
     pub optimiser: Optimiser,
     pub schedule: Schedule,
+}
+
+/// A learning rate as settings state it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LearningRate {
+    /// `"auto"`: what range tests suggest on the images that are trained on, before the training.
+    Auto,
+    Given(f64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -139,6 +150,58 @@ fn yes() -> bool {
     true
 }
 
+impl From<f64> for LearningRate {
+    fn from(rate: f64) -> LearningRate {
+        LearningRate::Given(rate)
+    }
+}
+
+/// The word that stands for [`LearningRate::Auto`].
+const AUTO: &str = "auto";
+
+impl Serialize for LearningRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            LearningRate::Auto => serializer.serialize_str(AUTO),
+            LearningRate::Given(rate) => serializer.serialize_f64(*rate),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LearningRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LearningRate, D::Error> {
+        struct NumberOrAuto;
+        impl Visitor<'_> for NumberOrAuto {
+            type Value = LearningRate;
+
+            fn expecting(&self, out: &mut Formatter) -> fmt::Result {
+                write!(out, "a number, or \"{AUTO}\"")
+            }
+
+            fn visit_f64<E: Error>(self, rate: f64) -> Result<LearningRate, E> {
+                Ok(rate.into())
+            }
+
+            fn visit_i64<E: Error>(self, rate: i64) -> Result<LearningRate, E> {
+                Ok((rate as f64).into())
+            }
+
+            fn visit_u64<E: Error>(self, rate: u64) -> Result<LearningRate, E> {
+                Ok((rate as f64).into())
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<LearningRate, E> {
+                if text == AUTO {
+                    Ok(LearningRate::Auto)
+                } else {
+                    Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(NumberOrAuto)
+    }
+}
+
 impl Settings {
     /// What is wrong with the values, if anything is.
     pub fn check(&self) -> Result<(), String> {
@@ -161,8 +224,10 @@ impl Settings {
         if self.epochs == 0 || self.batch < 2 {
             return Err("epochs must be at least 1, and batch at least 2".into());
         }
-        if self.lr.is_nan() || self.lr <= 0.0 {
-            return Err(format!("lr = {} must be above 0", self.lr));
+        if let LearningRate::Given(lr) = self.lr
+            && !(lr.is_finite() && lr > 0.0)
+        {
+            return Err(format!("lr = {lr} must be above 0, or \"auto\""));
         }
         if self.probe_alpha.is_nan() || self.probe_alpha <= 0.0 {
             return Err(format!("probe_alpha = {} must be above 0", self.probe_alpha));
@@ -173,5 +238,30 @@ impl Settings {
     /// How the crops of training images are drawn.
     pub fn crop(&self) -> RandomCrop {
         RandomCrop { scale: self.scale, ratio: RandomCrop::RATIO }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Table {
+        lr: LearningRate,
+    }
+
+    #[test]
+    fn a_learning_rate_is_a_number_or_auto() {
+        let read = |text: &str| toml::from_str::<Table>(text).map(|table| table.lr);
+        assert_eq!(read("lr = 0.007").unwrap(), LearningRate::Given(0.007));
+        assert_eq!(read("lr = 1").unwrap(), LearningRate::Given(1.0));
+        assert_eq!(read("lr = \"auto\"").unwrap(), LearningRate::Auto);
+        for lr in [LearningRate::Auto, 0.1.into()] {
+            assert_eq!(read(&toml::to_string(&Table { lr }).unwrap()).unwrap(), lr);
+        }
+        for wrong in ["lr = \"automatic\"", "lr = true"] {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.contains("expected a number, or \"auto\""), "{error}");
+        }
     }
 }

@@ -1,17 +1,50 @@
-//! The range test of an arm: which learning rates its training could take.
+//! Which learning rate an arm's training could take: its range test, and the same training tried briefly at a rate.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::dataset::Dataset;
-use crate::finetune::range_test::{Curve, Sweep};
+use crate::finetune::range_test::{Loss, Sweep};
+use crate::finetune::settings::{Keep, LearningRate, Settings};
 
 use super::features::{self, Lessons, Resources};
 use super::plan::Planned;
 
-/// Runs the range test of a planned training on the training images; val and reported images are not looked at.
-pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources, sweep: Sweep) -> Result<Curve> {
-    let settings = planned.arm.training().context("only an arm whose network is trained has a learning rate")?;
-    let classes = dataset.splits.classes.len();
-    let lessons = Lessons { train: &dataset.splits.train, val: None, reported: &[], classes };
-    features::range_test(settings, resources, &lessons, sweep)
+pub use super::features::{Swept, Tried};
+
+/// Runs the range test of a planned training on the training images; val is looked at where its loss is asked for,
+/// reported images never.
+pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources, sweep: Sweep, loss: Loss) -> Result<Swept> {
+    let lessons = lessons(dataset, loss == Loss::Val);
+    ensure!(
+        loss == Loss::Train || lessons.val.is_some(),
+        "{}: --loss val needs selection images; there are none",
+        dataset.name
+    );
+    features::range_test(training(planned)?, resources, &lessons, (sweep, loss))
+}
+
+/// Trains a planned training for a few epochs at this learning rate, on the training images, and looks at val. Its
+/// schedule keeps its shape.
+pub fn try_out(
+    planned: &Planned,
+    dataset: &Dataset,
+    resources: &Resources,
+    learning_rate: f64,
+    epochs: usize,
+) -> Result<Tried> {
+    let own = training(planned)?.clone();
+    let schedule = own.schedule.stretched(epochs as f64 / own.epochs as f64);
+    let (lr, keep, watch) = (LearningRate::Given(learning_rate), Keep::Last, false);
+    let settings = Settings { lr, epochs, schedule, keep, watch, patience: None, ..own };
+    features::try_out(&settings, resources, &lessons(dataset, true))
+}
+
+fn lessons(dataset: &Dataset, with_val: bool) -> Lessons<'_> {
+    let (splits, classes) = (&dataset.splits, dataset.splits.classes.len());
+    let val = (with_val && !splits.val.is_empty()).then_some(&splits.val);
+    Lessons { train: &splits.train, val, reported: &[], classes }
+}
+
+fn training(planned: &Planned) -> Result<&Settings> {
+    planned.arm.training().context("only an arm whose network is trained has a learning rate")
 }

@@ -16,7 +16,7 @@ use crate::record::format_scores;
 use crate::record::{EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
 
 use super::cache::Key;
-use super::features::{self, FeatureCandidate, Features, Lessons, Missing, Resources, Training};
+use super::features::{self, FeatureCandidate, Features, Found, Lessons, Missing, Resources, Training};
 use super::memory;
 use super::plan::{Planned, Request};
 use super::timing::Subject;
@@ -205,7 +205,7 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
         n: judged.len(),
         without_keypoints: reported.without_keypoints,
         dimension: features.dimension(),
-        chosen: best.settings(),
+        chosen: chosen_settings(best, &*features),
         val_accuracy: best.correct.map(|correct| correct as f64 / dataset.splits.val.len() as f64),
         select_s: selected.seconds,
         fit_s: fit.seconds,
@@ -220,6 +220,12 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
         epochs: selected.curves.epochs,
         run,
     })
+}
+
+/// The settings that val chose, and the learning rate that range tests did.
+fn chosen_settings(best: &Tried, features: &dyn Features) -> String {
+    let found = features.training().and_then(|training| training.found.as_ref()).map(Found::describe);
+    [best.settings()].into_iter().chain(found).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl Tried {

@@ -32,6 +32,7 @@ use crate::record::files::replace;
 
 pub use check::{Difference, Kind, check};
 pub use html::Thumbnails;
+pub use plot::range_test;
 use summary::Summary;
 use view::View;
 

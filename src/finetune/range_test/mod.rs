@@ -29,6 +29,17 @@ pub enum Growth {
     Linear,
 }
 
+/// Whose loss is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Of the mini-batch of each step, before its update.
+    #[default]
+    Train,
+    /// Of all selection images after each step.
+    Val,
+}
+
 /// A range of learning rates and the number of steps through it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
@@ -85,9 +96,26 @@ pub enum Flag {
     Diverged,
 }
 
+impl Flag {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Flag::Flat => "flat",
+            Flag::Noisy => "noisy",
+            Flag::Diverged => "diverged",
+        }
+    }
+}
+
 /// What counts as flat, and as noisy.
 const FLAT: f64 = 0.05;
 const NOISY: f64 = 0.2;
+
+/// The middle one of several suggestions, of an even number the lower; `None` of none.
+pub fn median(rates: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut rates: Vec<f64> = rates.into_iter().collect();
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len().saturating_sub(1) / 2).copied()
+}
 
 impl Default for Sweep {
     /// fastai's.

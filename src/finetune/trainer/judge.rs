@@ -30,6 +30,16 @@ impl<'a> Judge<'a> {
 
     /// The class that the network with these weights sees in each image.
     pub fn classes(&self, weights: Weights) -> Result<Vec<usize>> {
+        Ok(largest(&self.logits(weights)?, self.task.classes).collect())
+    }
+
+    /// The mean cross-entropy of the network with these weights, where these are the images' labels.
+    pub fn loss(&self, weights: Weights, labels: &[usize]) -> Result<f64> {
+        Ok(cross_entropy(&self.logits(weights)?, labels) / labels.len() as f64)
+    }
+
+    /// Images x classes.
+    fn logits(&self, weights: Weights) -> Result<Vec<f32>> {
         let task = self.task;
         let model = with_weights(task.model, weights).write();
         let mut session = Session::open_with_threads(&model, task.device, task.threads)?;
@@ -37,7 +47,7 @@ impl<'a> Judge<'a> {
         let one = 3 * side * side;
         // the last batch is filled up: one shape is one preparation on a GPU
         let mut images = vec![0.0; BATCH * one];
-        let mut classes = Vec::with_capacity(self.crops.len());
+        let mut all = Vec::with_capacity(self.crops.len() * task.classes);
         for crops in self.crops.chunks(BATCH) {
             for (crop, out) in crops.iter().zip(images.chunks_exact_mut(one)) {
                 write_tensor(crop, &task.normalisation, out);
@@ -45,9 +55,9 @@ impl<'a> Judge<'a> {
             let input = Input { name: task.input, shape: &[BATCH, 3, side, side], data: &images };
             let outputs = session.run(&[input], &[LOGITS])?;
             let logits = &outputs.first().context("one output was asked for")?.data;
-            classes.extend(largest(&logits[..crops.len() * task.classes], task.classes));
+            all.extend_from_slice(&logits[..crops.len() * task.classes]);
         }
-        Ok(classes)
+        Ok(all)
     }
 }
 
@@ -60,4 +70,29 @@ pub fn largest(logits: &[f32], classes: usize) -> impl Iterator<Item = usize> {
 /// How many of these classes are the images' labels.
 pub fn correct(classes: impl Iterator<Item = usize>, labels: &[usize]) -> usize {
     classes.zip(labels).filter(|(class, label)| class == *label).count()
+}
+
+/// Summed over the rows of `logits`, one an image.
+fn cross_entropy(logits: &[f32], labels: &[usize]) -> f64 {
+    let rows = logits.chunks_exact(logits.len() / labels.len().max(1));
+    let of_row = |row: &[f32], label: usize| {
+        let largest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
+        largest + sum.ln() - f64::from(row[label])
+    };
+    rows.zip(labels).map(|(row, &label)| of_row(row, label)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_logits_every_class_is_equally_likely_and_the_first_is_taken() {
+        let logits = [2.0, 2.0, 2.0, 2.0, 1000.0, 0.0, 0.0, 0.0];
+        assert!((cross_entropy(&logits, &[3, 0]) - 4f64.ln()).abs() < 1e-12);
+        assert_eq!(cross_entropy(&logits[4..], &[1]), 1000.0);
+        assert!(cross_entropy(&[f32::NAN, 0.0], &[0]).is_nan());
+        assert_eq!(largest(&logits, 4).collect::<Vec<_>>(), [0, 0]);
+    }
 }

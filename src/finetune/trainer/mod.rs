@@ -14,13 +14,13 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::gradient::{BatchNorm, Mask};
 use super::parameters::Learning;
-use super::schedule::{Length, Rates};
-use super::settings::Settings;
+use super::schedule::{Length, Rates, ScheduleError};
+use super::settings::{LearningRate, Settings};
 use super::step::{Recipe, Training};
 use crate::deep::network::LOGITS;
 use crate::deep::onnx::ModelProto;
@@ -154,7 +154,25 @@ impl Checkpoint {
     }
 }
 
+/// A training that can't go on.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error(
+    "the loss of step {step} is {loss}: the training has diverged at a learning rate of {rate:.2e}, take a lower lr"
+)]
+pub struct Diverged {
+    /// From 1.
+    step: usize,
+    loss: f32,
+    rate: f64,
+}
+
 impl Task<'_> {
+    /// The rates of every step whose largest learning rate this is.
+    pub fn plan(&self, lr: f64) -> Result<Vec<Rates>, ScheduleError> {
+        let steps_per_epoch = batches::sizes(self.train.labels.len(), self.settings.batch).len();
+        self.settings.schedule.plan(lr, Length { epochs: self.settings.epochs, steps_per_epoch })
+    }
+
     /// Training images that all epochs see.
     pub fn images(&self) -> usize {
         let sizes = batches::sizes(self.train.labels.len(), self.settings.batch);
@@ -165,12 +183,13 @@ impl Task<'_> {
 /// Trains, from the beginning or from a checkpoint of the same task.
 ///
 /// # Errors
-/// Settings that do not fit the network or the data, a picture that can't be read, a loss that is not a number, or what
-/// `observer` says.
+/// Settings that do not fit the network or the data, a picture that can't be read, a loss that is not a number
+/// ([`Diverged`]), or what `observer` says.
 pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer) -> Result<Trained> {
     let settings = task.settings;
-    let steps_per_epoch = batches::sizes(task.train.labels.len(), settings.batch).len();
-    let plan = settings.schedule.plan(settings.lr, Length { epochs: settings.epochs, steps_per_epoch })?;
+    let LearningRate::Given(lr) = settings.lr else { bail!("lr = \"auto\" must be settled before the training") };
+    let plan = task.plan(lr)?;
+    let steps_per_epoch = plan.len() / settings.epochs;
     let val = task.val.map(|val| Ok::<_, anyhow::Error>((Judge::new(task, val.pictures)?, val.labels))).transpose()?;
     let watched = task.watched.map(|watched| Judge::new(task, watched)).transpose()?;
     let (state, log, best) = from.map_or((None, Log::default(), None), |from| (Some(from.state), from.log, from.best));
@@ -281,13 +300,9 @@ impl Course<'_> {
             let (number, n) = (self.log.steps.len(), prepared.labels.len());
             let rates = self.plan[number];
             let outcome = self.training.step(prepared.batch(), rates)?;
-            ensure!(
-                outcome.loss.is_finite(),
-                "the loss of step {} is {}: the training has diverged at a learning rate of {:.2e}, take a lower lr",
-                number + 1,
-                outcome.loss,
-                rates.learning_rate
-            );
+            if !outcome.loss.is_finite() {
+                bail!(Diverged { step: number + 1, loss: outcome.loss, rate: rates.learning_rate });
+            }
             loss += f64::from(outcome.loss) * n as f64;
             correct += judge::correct(judge::largest(&outcome.logits, self.task.classes), &prepared.labels);
             images += n;

@@ -1,9 +1,10 @@
 //! The range test on a real task: steps of a training that is thrown away, at learning rates that rise.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use super::judge::Judge;
 use super::{Task, ahead, next, prepare};
-use crate::finetune::range_test::{Curve, Sweep};
+use crate::finetune::range_test::{Curve, Loss, Sweep};
 use crate::finetune::schedule::Rates;
 
 /// SGD's momentum, or Adam's beta1, throughout: fastai's.
@@ -14,17 +15,26 @@ const MOMENTUM: f64 = 0.9;
 /// it.
 ///
 /// # Errors
-/// As for [`train`](super::train), but that no loss is an error.
-pub fn sweep(task: &Task, sweep: Sweep, stepped: &mut dyn FnMut(usize)) -> Result<Curve> {
+/// As for [`train`](super::train), but that no loss is an error; a loss on val without val.
+pub fn sweep(task: &Task, sweep: Sweep, loss: Loss, stepped: &mut dyn FnMut(usize)) -> Result<Curve> {
+    let val = task.val.filter(|val| loss == Loss::Val && !val.labels.is_empty());
+    if loss == Loss::Val && val.is_none() {
+        bail!("a loss on val needs images to look at after every step; there are none");
+    }
+    let judge = val.map(|val| Judge::new(task, val.pictures)).transpose()?.zip(val);
     let mut curve = sweep.begin();
     prepare(task, None, |mut training, batches| {
         ahead(&batches, 0..usize::MAX, |prepared| {
             while let Some(learning_rate) = curve.next_rate() {
                 let batch = next(prepared)?;
-                let outcome = training.step(batch.batch(), Rates { learning_rate, momentum: MOMENTUM })?;
-                curve.add(outcome.loss.into());
+                let of_batch = training.step(batch.batch(), Rates { learning_rate, momentum: MOMENTUM })?.loss.into();
+                let loss = match &judge {
+                    Some((judge, val)) => judge.loss(training.weights()?, val.labels)?,
+                    None => of_batch,
+                };
+                curve.add(loss);
                 stepped(batch.labels.len());
-                if !outcome.loss.is_finite() {
+                if !loss.is_finite() {
                     break;
                 }
             }

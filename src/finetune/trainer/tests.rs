@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 
+use anyhow::ensure;
+
 use super::*;
 use crate::deep::Tensor;
 use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
 use crate::finetune::head::Head;
 use crate::finetune::optimiser::{Optimiser, Sgd};
+use crate::finetune::range_test::{Curve, Loss, Sweep};
 use crate::finetune::schedule::{Constant, Schedule};
 use crate::finetune::settings::{self, Keep, Layers, NormPolicy, Start};
 use crate::image::tensor::IMAGENET;
@@ -43,7 +46,7 @@ fn settings() -> Settings {
         batch_norm: NormPolicy::Train,
         epochs: 4,
         batch: 8,
-        lr: 0.05,
+        lr: 0.05.into(),
         keep: Keep::Last,
         patience: None,
         scale: [0.5, 1.0],
@@ -98,6 +101,10 @@ fn watch(after: usize, stop: bool) -> Watch {
 }
 
 fn run(settings: &Settings, threads: usize, from: Option<Checkpoint>, watch: &mut Watch) -> Result<Trained> {
+    with_task(settings, threads, |task| super::train(task, from, watch))
+}
+
+fn with_task<T>(settings: &Settings, threads: usize, act: impl FnOnce(&Task) -> T) -> T {
     let (model, labels) = (model(), |n| (0..n).map(|i| i % CLASSES).collect::<Vec<_>>());
     let (train, val) = (labels(27), labels(9));
     let task = Task {
@@ -115,7 +122,7 @@ fn run(settings: &Settings, threads: usize, from: Option<Checkpoint>, watch: &mu
         seed: 5,
     };
     assert_eq!(task.images(), 27 * settings.epochs);
-    super::train(&task, from, watch)
+    act(&task)
 }
 
 /// Without the times.
@@ -140,6 +147,57 @@ fn interruptions_and_threads_change_no_bit() {
         let resumed = untimed(run(&settings, 2, Some(checkpoint), &mut watch(0, false)).unwrap());
         assert!(resumed == expected, "resumed after epoch {after}");
     }
+}
+
+/// Runs a range test after every epoch, in the middle of a training.
+struct Curious<'a> {
+    task: &'a Task<'a>,
+    found: Vec<Curve>,
+    kept: Option<Checkpoint>,
+}
+
+impl Observer for Curious<'_> {
+    fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.found.push(swept(self.task, Loss::Val)?);
+        self.kept = Some(checkpoint.clone());
+        Ok(())
+    }
+}
+
+fn swept(task: &Task, loss: Loss) -> Result<Curve> {
+    sweep(task, Sweep { start: 1e-3, end: 1.0, steps: 12, ..Sweep::default() }, loss, &mut |_| {})
+}
+
+#[test]
+fn a_range_test_changes_no_bit_of_a_training_before_around_or_after_it() {
+    let settings = settings();
+    let mut alone = watch(4, false);
+    let expected = untimed(run(&settings, 1, None, &mut alone).unwrap());
+    // weights, running statistics, and what the optimiser keeps
+    let state = alone.kept.unwrap().state;
+    assert!(state.len() > expected.last.len(), "the optimiser's state is part of it");
+    with_task(&settings, 1, |task| {
+        let before = swept(task, Loss::Train).unwrap();
+        let mut curious = Curious { task, found: Vec::new(), kept: None };
+        let around = untimed(train(task, None, &mut curious).unwrap());
+        assert!(around == expected && curious.kept.unwrap().state == state);
+        assert!(curious.found.windows(2).all(|pair| pair[0] == pair[1]), "every test begins alike");
+        assert!(before == swept(task, Loss::Train).unwrap(), "whatever was trained in between");
+        let after = untimed(train(task, None, &mut watch(0, false)).unwrap());
+        assert!(after == expected);
+        let rates = |curve: &Curve| curve.points().iter().map(|point| point.learning_rate).collect::<Vec<_>>();
+        assert_eq!((rates(&before), before.points().len()), (rates(&curious.found[0]), 12));
+        assert_ne!(before.points()[0].loss, curious.found[0].points()[0].loss, "train and val");
+        let none = Task { val: None, ..*task };
+        assert!(swept(&none, Loss::Val).unwrap_err().to_string().contains("needs images"));
+    });
+}
+
+#[test]
+fn a_learning_rate_that_is_not_settled_is_no_learning_rate() {
+    let settings = Settings { lr: LearningRate::Auto, ..settings() };
+    let error = run(&settings, 1, None, &mut watch(0, false)).unwrap_err().to_string();
+    assert_eq!(error, "lr = \"auto\" must be settled before the training");
 }
 
 #[test]
@@ -185,7 +243,7 @@ fn what_is_frozen_stays() {
 
 #[test]
 fn a_training_that_diverges_says_so() {
-    let settings = Settings { lr: 1e30, ..settings() };
+    let settings = Settings { lr: 1e30.into(), ..settings() };
     let error = run(&settings, 1, None, &mut watch(0, false)).unwrap_err().to_string();
     assert!(error.contains("has diverged") && error.ends_with("take a lower lr"), "{error}");
 }

@@ -13,14 +13,15 @@ use crate::dataset::ImageFile;
 use crate::deep::onnx::ModelProto;
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
-use crate::finetune::range_test::{Curve, Sweep};
+use crate::finetune::schedule::Rates;
 use crate::finetune::settings::{Head, Keep, Settings, Start};
 use crate::finetune::step::with_weights;
-use crate::finetune::trainer::{self, Checkpoint, Examples, Observer, Pictures, Task, Trained, VERSION};
+use crate::finetune::trainer::{self, Checkpoint, Examples, Log, Observer, Pictures, Task, Trained, VERSION};
 use crate::image::{Rgb, decode};
 use crate::measure::cache::{Cache, Key};
 use crate::measure::progress::Bar;
 
+use super::learning_rate;
 use super::network::Network;
 use super::{Features, Lessons, Resources, Stopwatch, Training, Vectors, Worker, hashes, picture, read};
 
@@ -32,8 +33,9 @@ pub struct Finetuned {
 impl Finetuned {
     /// Trains, or takes the training from the cache.
     pub fn fit(settings: &Settings, resources: &Resources, lessons: &Lessons) -> Result<Finetuned> {
+        let (settings, found) = learning_rate::settle(settings, resources, lessons)?;
         let frozen = Network::new(resources)?;
-        with_task(settings, &frozen, resources, lessons, |task, identity| {
+        with_task(&settings, &frozen, resources, lessons, |task, identity| {
             let Trained { last, best, log } = trained(task, resources, identity)?;
             let (epoch, weights) = match (settings.keep, best) {
                 (Keep::Best, Some(best)) => (best.epoch, best.weights),
@@ -44,25 +46,13 @@ impl Finetuned {
             let seconds = log.train_s();
             let identity = format!("{} epoch {epoch}", identity.hash());
             let network = Network::of(Arc::new(frozen.backbone().trained(model.write(), identity)))?;
-            Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds } })
+            Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds, found } })
         })
     }
 }
 
-/// A range test of an arm's training, with fresh weights of its own: nothing is changed by it.
-pub fn range_test(settings: &Settings, resources: &Resources, lessons: &Lessons, sweep: Sweep) -> Result<Curve> {
-    let frozen = Network::new(resources)?;
-    with_task(settings, &frozen, resources, lessons, |task, identity| {
-        let key = Key::new("lr-find", VERSION, &(identity.hash(), sweep))?;
-        resources.cache.get_or(&key, || {
-            let bar = resources.progress.bar("lr-find", sweep.steps * settings.batch);
-            trainer::sweep(task, sweep, &mut |images| bar.inc(images))
-        })
-    })
-}
-
 /// Hands `act` what is to be trained, and the key of everything that this depends on.
-fn with_task<T>(
+pub fn with_task<T>(
     settings: &Settings,
     frozen: &Network,
     resources: &Resources,
@@ -113,15 +103,42 @@ fn trained(task: &Task, resources: &Resources, key: &Key) -> Result<Trained> {
     if let Some(trained) = resources.cache.get(key) {
         return Ok(trained);
     }
-    let place = Key::new("checkpoint", VERSION, &key.hash())?;
+    resumed(task, resources, key, |trained| resources.cache.put(key, &trained).map(|()| trained))
+}
+
+/// Where the checkpoint of a training lies.
+pub fn checkpoint_of(training: &Key) -> Result<Key> {
+    Key::new("checkpoint", VERSION, &training.hash())
+}
+
+/// Trains from the last checkpoint on; the checkpoint stays until `keep` has done what is to be done.
+pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOnce(Trained) -> Result<T>) -> Result<T> {
+    let place = checkpoint_of(key)?;
     let checkpoint: Option<Checkpoint> = resources.cache.get(&place);
     let bar = resources.progress.bar("train", task.images());
     bar.inc(checkpoint.as_ref().map_or(0, Checkpoint::images));
     let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
     let trained = trainer::train(task, checkpoint, &mut keeper)?;
-    resources.cache.put(key, &trained)?;
+    resources.progress.say(&format!("  {}", rates_of(&trained.log)));
+    let kept = keep(trained)?;
     resources.cache.remove(&place);
-    Ok(trained)
+    Ok(kept)
+}
+
+/// What a training learnt with, in a line.
+fn rates_of(log: &Log) -> String {
+    let range = |of: fn(&Rates) -> f64| {
+        let values = log.steps.iter().map(|step| of(&step.rates));
+        values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)))
+    };
+    let ((_, peak), (low, high)) = (range(|rates| rates.learning_rate), range(|rates| rates.momentum));
+    let momentum = if low == high { format!("{low}") } else { format!("{low:.3} to {high:.3}") };
+    let sum: f64 = log.steps.iter().map(|step| step.rates.effective()).sum();
+    format!(
+        "{} steps: learning rate up to {peak:.1e}, momentum {momentum}, lr/(1-momentum) up to {:.1e}, {sum:.3} in all",
+        log.steps.len(),
+        range(|rates| rates.effective()).1
+    )
 }
 
 /// Shows how far a training is, and keeps what it needs to go on.

@@ -4,9 +4,10 @@
 mod bovw;
 mod finetuned;
 mod floors;
+mod learning_rate;
 mod network;
 
-pub use finetuned::range_test;
+pub use learning_rate::{Found, Swept, Tried, range_test, try_out};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -140,6 +141,8 @@ pub struct Training {
     pub epoch: usize,
     /// All steps together, whenever they were taken.
     pub seconds: f64,
+    /// Its learning rate, where that was left to range tests.
+    pub found: Option<Found>,
 }
 
 /// One thread's own detector or session.

@@ -6,6 +6,9 @@ use serde::Serialize;
 /// Pixels from the picture's edge to what is drawn.
 pub const MARGIN: f64 = 20.0;
 
+/// The rules that only pictures with curves need.
+pub const CURVES: &str = include_str!("../templates/curves.css");
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
     /// File name without `.svg`.

@@ -5,6 +5,7 @@ mod canvas;
 mod confusion;
 mod figure;
 mod latency;
+pub mod range_test;
 mod scale;
 mod slopes;
 mod training;

@@ -47,11 +47,13 @@ impl Scale {
     }
 }
 
-/// Round whole numbers from 0 to `high`, at most seven.
-pub fn round_ticks(high: f64) -> Vec<f64> {
+/// Round numbers from 0 to `high`, at most seven, no closer than `least`, a power of ten.
+pub fn round_ticks(high: f64, least: f64) -> Vec<f64> {
     let steps = (0..).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)));
-    let step = steps.take_while(|step| *step < high).find(|step| high / step <= 6.0).unwrap_or(1.0);
-    (0..=(high / step) as usize).map(|tick| tick as f64 * step).collect()
+    // in units of `least`, so that every tick is a whole number and prints as one
+    let units = high / least;
+    let step = steps.take_while(|step| *step < units).find(|step| units / step <= 6.0).unwrap_or(1.0);
+    (0..=(units / step) as usize).map(|tick| tick as f64 * step / least.recip()).collect()
 }
 
 /// Powers of ten from `low` to `high`, for a logarithmic axis, and 2 and 5 times them where there is room.

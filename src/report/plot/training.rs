@@ -6,7 +6,7 @@ use crate::report::findings::column_name;
 use crate::report::format::{percent, significant};
 use crate::report::summary::{Course, Summary, Training, mean};
 
-use super::figure::{Figure, MARGIN};
+use super::figure::{CURVES, Figure, MARGIN};
 use super::scale::{Scale, log_ticks, round_ticks};
 
 const WIDTH: f64 = 860.0;
@@ -22,9 +22,6 @@ const POINTS: usize = 80;
 /// Points of a trace of rates: more would not be seen.
 const TRACE: usize = 320;
 
-/// The rules that only these pictures need.
-const STYLE: &str = include_str!("../templates/curves.css");
-
 /// `None` where no network was trained.
 pub fn figure(summary: &Summary) -> Option<Figure> {
     let lines = lines(Training::all(summary));
@@ -34,7 +31,7 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
                        each); accuracy on training images as the steps saw them (grey) and on val (blue), %; learning \
                        rate and momentum of every step. Thin: single seeds; thick: their mean.";
     let (mut figure, top) = Figure::new("training", WIDTH, &title, description);
-    figure.style = STYLE;
+    figure.style = CURVES;
     let mut y = top + 18.0;
     for (training, entries) in &lines {
         let names = entries.iter().map(|&entry| name(summary, entry, training)).collect::<Vec<_>>().join(", ");
@@ -190,7 +187,7 @@ impl Panel {
         }
         if epochs {
             figure.text(left - 10.0, self.bottom + 16.0, "epoch", "muted small end");
-            for epoch in round_ticks(self.x.values.1) {
+            for epoch in round_ticks(self.x.values.1, 1.0) {
                 figure.text(self.x.at(epoch), self.bottom + 16.0, &epoch.to_string(), "muted small middle");
             }
         }

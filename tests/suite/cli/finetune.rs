@@ -133,3 +133,76 @@ fn settings_that_no_network_can_be_trained_with_are_refused() {
         "no parameter's name begins with `layer9`; the network has conv1, bn1, layer1, layer2, layer3, layer4, head",
     ]);
 }
+
+/// Rates that stand in the lines of a rule or of a grid.
+fn rates_in(line: &str) -> Vec<f64> {
+    line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn a_range_test_suggests_rates_and_a_grid_judges_them() {
+    let place = Place::with_photos();
+    place.write("short.toml", arm("short", 4, "layers = \"head\"", HEAD));
+    let find = "lr-find --dataset photos --arms short.toml --input 32 --steps 60";
+    let ended = place.run(&format!("{find} --grid 0.001,0.01,1e30 --grid-epochs 1 --plot lr.svg")).with(0);
+    let line = |start: &str| ended.stdout.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned();
+    assert!(line("photos, short, native").ends_with("over 3 seeds, by training loss"));
+    let valley = line("valley");
+    assert!(valley.contains("the grid's good rates") && rates_in(&valley)[0] > 1e-7, "{valley}");
+    assert!(line("grid: ").ends_with("1 epochs at each rate, mean val accuracy"));
+    assert!(line("1.0e-3").ends_with('%') && line("1.0e30").contains("diverged (3 of 3 seeds)"));
+    assert!(line("time: ").contains("range test"));
+    let picture = std::fs::read_to_string(place.path("lr.svg")).unwrap();
+    for text in ["valley", "training loss", "val accuracy after 1 epochs", "3 diverged"] {
+        assert!(picture.contains(text), "{text}");
+    }
+    assert_eq!(place.files("cache/featbench/lr-find").len(), 3, "one a seed");
+    assert_eq!(place.files("cache/featbench/lr-grid").len(), 9, "one a rate and seed");
+    assert!(place.files("cache/featbench/train").is_empty(), "weights that nobody asked for are not kept");
+    assert!(place.files("cache/featbench/checkpoint").is_empty());
+
+    // the second time everything is known; by the loss on val it is another test
+    let again = place.run(&format!("{find} --grid 0.001,0.01,1e30 --grid-epochs 1")).with(0);
+    assert_eq!(again.stdout, ended.stdout);
+    let json = place.run(&format!("{find} --loss val --steps 30 --seeds 4 --json")).with(0).stdout;
+    let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((found[0]["loss"].as_str(), found[0]["tests"][0]["seed"].as_u64()), (Some("val"), Some(4)));
+    assert!(found[0]["tests"][0]["curve"]["points"].as_array().is_some_and(|points| points.len() > 20));
+}
+
+#[test]
+fn auto_takes_what_range_tests_suggest_and_says_which_rate_that_is() {
+    let place = Place::with_photos();
+    let auto = arm("auto", 2, "layers = \"head\"", HEAD).replace("lr = 0.005", "lr = \"auto\"");
+    place.write("auto.toml", &auto);
+    let measure = "measure --dataset photos --input 32 --seeds 0,1";
+    let said = place.run(&format!("{measure} --arms auto.toml --out auto")).with(0);
+    assert!(said.stderr.contains("lr = \"auto\" takes ") && said.stderr.contains("lr/(1-momentum) up to"));
+    let runs = place.rows("auto/photos/runs.csv");
+    let chosen = &runs[0]["chosen"];
+    let rate = chosen.split_whitespace().find_map(|part| part.strip_prefix("lr=")).unwrap();
+    assert_eq!(&runs[1]["chosen"], chosen, "the same rate for every seed");
+    assert_eq!(place.files("cache/featbench/lr-find").len(), 3);
+
+    // stated as a number it is the same training, step by step
+    place
+        .write("stated.toml", arm("auto", 2, "layers = \"head\"", HEAD).replace("lr = 0.005", &format!("lr = {rate}")));
+    place.run(&format!("{measure} --arms stated.toml --out stated")).with(0);
+    let losses = |out: &str| -> Vec<String> {
+        place.rows(&format!("{out}/photos/steps.csv")).into_iter().map(|row| row["loss"].clone()).collect()
+    };
+    assert_eq!(losses("auto"), losses("stated"));
+    let steps = place.rows("auto/photos/steps.csv");
+    let number = |row: &Row, column: &str| row[column].parse::<f64>().unwrap();
+    let peak = steps.iter().map(|row| number(row, "learning_rate")).fold(0.0, f64::max);
+    assert!((0.5..=1.0001).contains(&(peak / rate.parse::<f64>().unwrap())), "{peak} under a peak of {rate}");
+    for row in &steps {
+        let effective = number(row, "learning_rate") / (1.0 - number(row, "momentum"));
+        assert_eq!(number(row, "effective"), effective);
+    }
+
+    // a schedule that does not fit is refused before anything is tested
+    place.write("wrong.toml", auto.replace("kind = \"one-cycle-fastai\"", "kind = \"multi-step\"\nmilestones = [9.0]"));
+    let fresh = place.run(&format!("{measure} --arms wrong.toml --out wrong --threads 1")).with(1);
+    assert!(fresh.stderr.contains("milestones = [9.0]") && !fresh.stderr.contains("takes"), "{}", fresh.stderr);
+}

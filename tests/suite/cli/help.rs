@@ -67,7 +67,18 @@ fn every_option_is_explained() {
     let measuring: Vec<&str> = MEASURING.to_vec();
     let reporting = [&measuring[..], &["--from <FOLDER>", "--check"]].concat();
     let timing = [&measuring[..], &["--images <N>"]].concat();
-    let sweeping = ["--start <RATE>", "--end <RATE>", "--steps <N>", "--linear", "--torch-lr-finder", "--json"];
+    let sweeping = [
+        "--start <RATE>",
+        "--end <RATE>",
+        "--steps <N>",
+        "--loss <train|val>",
+        "--linear",
+        "--torch-lr-finder",
+        "--grid [<RATE,...>]",
+        "--grid-epochs <N>",
+        "--plot <FILE.svg>",
+        "--json",
+    ];
     let sweeping = [&measuring[..], &sweeping].concat();
     let listing = vec!["--data-dir <FOLDER>", "--model-dir <FOLDER>"];
     let fetching = vec!["<DATASET>", "--data-dir <FOLDER>", "--url <URL>"];
@@ -101,9 +112,10 @@ fn every_option_is_explained() {
 fn examples_of_measuring_would_run() {
     let place = Place::with_photos();
     std::fs::rename(place.path("small-sift.toml"), place.path("my-sift.toml")).unwrap();
+    std::fs::copy("arms/resnet-head-only.toml", place.path("my-training.toml")).unwrap();
     let folder = Path::new(env!("CARGO_BIN_EXE_featbench")).parent().unwrap();
     let mut run = 0;
-    for command in ["measure", "report", "time", ""] {
+    for command in ["measure", "report", "time", "lr-find", ""] {
         for example in examples(&help(&place, command)) {
             if example.contains("--dataset photos") {
                 let line = format!("PATH={}:$PATH; featbench {example} --dry-run", folder.display());
@@ -132,6 +144,8 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("report --from reports --out elsewhere", "'--from <FOLDER>' cannot be used with"),
         ("time --images 0", "0 is not in 1..=100000"),
         ("lr-find --steps 1", "1 is not in 2..=100000"),
+        ("lr-find --grid-epochs 2", "the following required arguments were not provided:"),
+        ("lr-find --loss test", "invalid value 'test' for '--loss <train|val>'"),
         ("report --check", "the following required arguments were not provided: --from <FOLDER>"),
         ("fetch bees", "possible values: mini-natural-images, hymenoptera"),
         ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),
