@@ -45,6 +45,10 @@ pub struct Settings {
     /// Every other view is a mirror image, at random.
     #[serde(default = "yes")]
     pub mirror: bool,
+    /// Views of an image that are drawn, one an epoch and then from the first again; every epoch draws a new one where it
+    /// is not stated. With it, what lies before the first layer that learns is computed once a view and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub views: Option<usize>,
     /// Share of the target that is spread over all classes.
     #[serde(default)]
     pub label_smoothing: f64,
@@ -214,6 +218,9 @@ impl Settings {
         let [low, high] = self.scale;
         if !(0.0 < low && low <= high && high <= 1.0) {
             return Err(format!("scale = [{low}, {high}] must rise from above 0 to at most 1"));
+        }
+        if self.views == Some(0) || (self.views.is_some() && self.mixup > 0.0 && self.layers != Layers::All) {
+            return Err("views must be at least 1; with mixup, which mixes pixels, frozen layers can't be kept".into());
         }
         if !(0.0..=1.0).contains(&self.mixup) {
             return Err(format!("mixup = {} must be from 0 to 1", self.mixup));

@@ -182,6 +182,12 @@ impl ValueInfoProto {
         ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
     }
 
+    /// A tensor of 32-bit floats whose sides ONNX Runtime finds out.
+    pub fn unshaped(name: &str) -> ValueInfoProto {
+        let tensor = TensorTypeProto { elem_type: FLOAT, shape: None };
+        ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+    }
+
     /// The sides of a tensor of 32-bit floats, `None` where a side is free; `None` for any other value or where the
     /// file does not tell the rank.
     pub fn float_shape(&self) -> Option<Vec<Option<usize>>> {

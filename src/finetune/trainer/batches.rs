@@ -3,11 +3,12 @@
 use anyhow::Result;
 use rand::Rng;
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
-use super::Task;
+use super::{Ground, Task};
 use crate::finetune::random::{Purpose, generator, symmetric_beta};
 use crate::finetune::step::Batch;
-use crate::image::{augment, tensor};
+use crate::image::{Rgb, augment};
 
 /// The sizes of an epoch's mini-batches. A single image that is left over is left out.
 pub fn sizes(images: usize, batch: usize) -> Vec<usize> {
@@ -43,6 +44,7 @@ impl Prepared {
 /// Prepares a task's mini-batches, in any order.
 pub struct Batches<'a> {
     pub task: &'a Task<'a>,
+    pub ground: &'a Ground<'a>,
     /// How many numbers of one image each dropout mask covers.
     pub masks: Vec<usize>,
 }
@@ -65,10 +67,15 @@ impl Batches<'_> {
 
     pub fn prepare(&self, planned: &Planned) -> Result<Prepared> {
         let Task { settings, train, classes, .. } = *self.task;
-        let one = 3 * (self.task.side * self.task.side) as usize;
+        let one = self.ground.numbers();
         let mut images = vec![0.0; planned.images.len() * one];
-        for (&i, out) in planned.images.iter().zip(images.chunks_exact_mut(one)) {
-            self.view(planned.epoch, i, out)?;
+        let view = self.ground.view_of(planned.epoch);
+        let feed = |(&i, out): (&usize, &mut [f32])| self.ground.feed_view((view, i), || self.draw(view, i), out);
+        if self.ground.is_cut() {
+            planned.images.par_iter().zip(images.par_chunks_exact_mut(one)).try_for_each(feed)?;
+        } else {
+            // the step beside it has the cores
+            planned.images.iter().zip(images.chunks_exact_mut(one)).try_for_each(feed)?;
         }
         let labels: Vec<usize> = planned.images.iter().map(|&i| train.labels[i]).collect();
         let smoothing = settings.label_smoothing;
@@ -87,18 +94,17 @@ impl Batches<'_> {
         Ok(Prepared { images, targets, masks: self.masks(planned), labels })
     }
 
-    /// Writes a random view of an image.
-    fn view(&self, epoch: usize, i: usize, out: &mut [f32]) -> Result<()> {
-        let Task { settings, train, side, normalisation, seed, .. } = *self.task;
+    /// A random view of an image.
+    fn draw(&self, view: usize, i: usize) -> Result<Rgb> {
+        let Task { settings, train, side, seed, .. } = *self.task;
         let picture = train.pictures.picture(i)?;
-        let mut rng = generator(seed, Purpose::View, epoch, i);
+        let mut rng = generator(seed, Purpose::View, view, i);
         let region = settings.crop().draw(picture.width, picture.height, &mut rng);
         let mut view = augment::crop_and_resize(&picture, region, side);
         if settings.mirror && rng.random() {
             augment::mirror(&mut view);
         }
-        tensor::write_tensor(&view, &normalisation, out);
-        Ok(())
+        Ok(view)
     }
 
     fn masks(&self, planned: &Planned) -> Vec<Vec<f32>> {

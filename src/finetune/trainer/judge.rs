@@ -3,29 +3,42 @@
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use super::{Pictures, Task};
+use super::{Ground, Pictures, Task};
 use crate::deep::network::LOGITS;
 use crate::deep::session::{Input, Session};
 use crate::deep::weights::Weights;
 use crate::finetune::step::with_weights;
 use crate::image::Rgb;
 use crate::image::resize::evaluation_crop;
-use crate::image::tensor::write_tensor;
 
 /// Images that the network classifies at a time.
 const BATCH: usize = 32;
 
-/// Images in memory, as the network is shown them.
+/// Images in memory, as the network is shown them; where its first layers stay as they are, what those make of them.
 pub struct Judge<'a> {
     task: &'a Task<'a>,
-    crops: Vec<Rgb>,
+    ground: &'a Ground<'a>,
+    shown: Vec<Shown>,
+}
+
+enum Shown {
+    Crop(Rgb),
+    Numbers(Vec<f32>),
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(task: &'a Task<'a>, pictures: &dyn Pictures) -> Result<Judge<'a>> {
-        let crop = |i| Ok(evaluation_crop(&pictures.picture(i)?, task.side));
-        let crops = (0..pictures.len()).into_par_iter().map(crop).collect::<Result<_>>()?;
-        Ok(Judge { task, crops })
+    pub fn new(task: &'a Task<'a>, ground: &'a Ground<'a>, pictures: &dyn Pictures) -> Result<Judge<'a>> {
+        let show = |i| {
+            let crop = evaluation_crop(&pictures.picture(i)?, task.side);
+            if !ground.is_cut() {
+                return Ok(Shown::Crop(crop));
+            }
+            let mut numbers = vec![0.0; ground.numbers()];
+            ground.feed(&crop, &mut numbers)?;
+            Ok(Shown::Numbers(numbers))
+        };
+        let shown = (0..pictures.len()).into_par_iter().map(show).collect::<Result<_>>()?;
+        Ok(Judge { task, ground, shown })
     }
 
     /// The class that the network with these weights sees in each image.
@@ -40,22 +53,24 @@ impl<'a> Judge<'a> {
 
     /// Images x classes.
     fn logits(&self, weights: Weights) -> Result<Vec<f32>> {
-        let task = self.task;
-        let model = with_weights(task.model, weights).write();
+        let (task, ground) = (self.task, self.ground);
+        let model = with_weights(&ground.model, weights).write();
         let mut session = Session::open_with_threads(&model, task.device, task.threads)?;
-        let side = task.side as usize;
-        let one = 3 * side * side;
+        let (one, shape) = (ground.numbers(), [&[BATCH], &ground.shape[..]].concat());
         // the last batch is filled up: one shape is one preparation on a GPU
         let mut images = vec![0.0; BATCH * one];
-        let mut all = Vec::with_capacity(self.crops.len() * task.classes);
-        for crops in self.crops.chunks(BATCH) {
-            for (crop, out) in crops.iter().zip(images.chunks_exact_mut(one)) {
-                write_tensor(crop, &task.normalisation, out);
+        let mut all = Vec::with_capacity(self.shown.len() * task.classes);
+        for shown in self.shown.chunks(BATCH) {
+            for (shown, out) in shown.iter().zip(images.chunks_exact_mut(one)) {
+                match shown {
+                    Shown::Crop(crop) => ground.feed(crop, out)?,
+                    Shown::Numbers(numbers) => out.copy_from_slice(numbers),
+                }
             }
-            let input = Input { name: task.input, shape: &[BATCH, 3, side, side], data: &images };
+            let input = Input { name: &ground.input, shape: &shape, data: &images };
             let outputs = session.run(&[input], &[LOGITS])?;
             let logits = &outputs.first().context("one output was asked for")?.data;
-            all.extend_from_slice(&logits[..crops.len() * task.classes]);
+            all.extend_from_slice(&logits[..shown.len() * task.classes]);
         }
         Ok(all)
     }

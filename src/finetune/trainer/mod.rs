@@ -5,6 +5,7 @@
 //! neither threads nor interruptions change a bit of the result.
 
 mod batches;
+mod ground;
 mod judge;
 mod sweep;
 #[cfg(test)]
@@ -18,7 +19,6 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::gradient::{BatchNorm, Mask};
-use super::parameters::Learning;
 use super::schedule::{Length, Rates, ScheduleError};
 use super::settings::{LearningRate, Settings};
 use super::step::{Recipe, Training};
@@ -30,6 +30,7 @@ use crate::image::Rgb;
 use crate::image::tensor::Normalisation;
 
 use batches::{Batches, Prepared};
+use ground::Ground;
 use judge::Judge;
 pub use sweep::sweep;
 
@@ -190,11 +191,15 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
     let LearningRate::Given(lr) = settings.lr else { bail!("lr = \"auto\" must be settled before the training") };
     let plan = task.plan(lr)?;
     let steps_per_epoch = plan.len() / settings.epochs;
-    let val = task.val.map(|val| Ok::<_, anyhow::Error>((Judge::new(task, val.pictures)?, val.labels))).transpose()?;
-    let watched = task.watched.map(|watched| Judge::new(task, watched)).transpose()?;
+    let ground = Ground::of(task)?;
+    let val = task
+        .val
+        .map(|val| Ok::<_, anyhow::Error>((Judge::new(task, &ground, val.pictures)?, val.labels)))
+        .transpose()?;
+    let watched = task.watched.map(|watched| Judge::new(task, &ground, watched)).transpose()?;
     let (state, log, best) = from.map_or((None, Log::default(), None), |from| (Some(from.state), from.log, from.best));
     let state = state.map(|state| (state, log.steps.len() as u64));
-    prepare(task, state, |training, batches| {
+    prepare(task, &ground, state, |training, batches| {
         let first = log.epochs.len();
         let mut course = Course { task, training, plan, val, watched, log, best, observer };
         ahead(&batches, first..settings.epochs, |prepared| course.run(prepared, steps_per_epoch))?;
@@ -205,18 +210,18 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
 /// Hands `act` a training at its beginning, or where it had this state after so many steps, with its mini-batches.
 fn prepare<T>(
     task: &Task,
+    ground: &Ground,
     state: Option<(Weights, u64)>,
     act: impl FnOnce(Training, Batches) -> Result<T>,
 ) -> Result<T> {
     let settings = task.settings;
-    let learning = Learning::of(task.model, &settings.layers, settings.batch_norm).map_err(|wrong| anyhow!(wrong))?;
+    let learning = &ground.learning;
     let learns = |name: &str| learning.learns(name);
     let batch_norm = |scale: &str| if learning.follows_batch(scale) { BatchNorm::Train } else { BatchNorm::Frozen };
-    let side = task.side as usize;
     let recipe = Recipe {
-        model: task.model,
-        input: task.input,
-        image: &[3, side, side],
+        model: &ground.model,
+        input: &ground.input,
+        image: &ground.shape,
         logits: LOGITS,
         learns: &learns,
         batch_norm: &batch_norm,
@@ -230,7 +235,7 @@ fn prepare<T>(
     let images = images.ok_or_else(|| anyhow!("there are no images to train on"))?;
     let of_one = |mask: &Mask| mask.shape.iter().product::<usize>() / images;
     let masks = training.graph(images)?.masks.iter().map(of_one).collect();
-    act(training, Batches { task, masks })
+    act(training, Batches { task, ground, masks })
 }
 
 /// Prepares the mini-batches of some epochs on another thread, and hands `act` the receiving end.

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use super::ground::Ground;
 use super::judge::Judge;
 use super::{Task, ahead, next, prepare};
 use crate::finetune::range_test::{Curve, Loss, Sweep};
@@ -21,9 +22,10 @@ pub fn sweep(task: &Task, sweep: Sweep, loss: Loss, stepped: &mut dyn FnMut(usiz
     if loss == Loss::Val && val.is_none() {
         bail!("a loss on val needs images to look at after every step; there are none");
     }
-    let judge = val.map(|val| Judge::new(task, val.pictures)).transpose()?.zip(val);
+    let ground = Ground::of(task)?;
+    let judge = val.map(|val| Judge::new(task, &ground, val.pictures)).transpose()?.zip(val);
     let mut curve = sweep.begin();
-    prepare(task, None, |mut training, batches| {
+    prepare(task, &ground, None, |mut training, batches| {
         ahead(&batches, 0..usize::MAX, |prepared| {
             while let Some(learning_rate) = curve.next_rate() {
                 let batch = next(prepared)?;

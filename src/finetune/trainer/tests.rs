@@ -1,6 +1,7 @@
 //! Trainings of a network that is small enough for a test.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::ensure;
 
@@ -52,6 +53,7 @@ fn settings() -> Settings {
         scale: [0.5, 1.0],
         mirror: true,
         watch: true,
+        views: None,
         label_smoothing: 0.1,
         mixup: 0.2,
         dropout: 0.1,
@@ -246,4 +248,48 @@ fn a_training_that_diverges_says_so() {
     let settings = Settings { lr: 1e30.into(), ..settings() };
     let error = run(&settings, 1, None, &mut watch(0, false)).unwrap_err().to_string();
     assert!(error.contains("has diverged") && error.ends_with("take a lower lr"), "{error}");
+}
+
+/// Counts how often an image is asked for.
+struct Counted {
+    drawn: Drawn,
+    asked: AtomicUsize,
+}
+
+impl Pictures for Counted {
+    fn len(&self) -> usize {
+        self.drawn.len()
+    }
+
+    fn picture(&self, i: usize) -> Result<Rgb> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.drawn.picture(i)
+    }
+}
+
+#[test]
+fn what_stays_is_computed_once_a_view_and_the_training_is_the_same() {
+    let settings = |views| Settings { layers: Layers::Head, mixup: 0.0, views, dropout: 0.0, ..settings() };
+    let asked = |settings: &Settings, threads| {
+        with_task(settings, threads, |task| {
+            let pictures = Counted { drawn: Drawn(27), asked: AtomicUsize::new(0) };
+            let task = Task { train: Examples { pictures: &pictures, ..task.train }, ..*task };
+            let trained = untimed(train(&task, None, &mut watch(0, false)).unwrap());
+            (trained, pictures.asked.into_inner())
+        })
+    };
+    let (whole, every_epoch) = asked(&settings(None), 1);
+    let (cut, as_often) = asked(&settings(Some(4)), 1);
+    assert_eq!((every_epoch, as_often), (4 * 27, 4 * 27));
+    for (a, b) in whole.log.steps.iter().zip(&cut.log.steps) {
+        assert!((a.loss - b.loss).abs() < 1e-5, "{a:?} {b:?}");
+    }
+    let correct = |trained: &Trained| trained.log.epochs.iter().map(|e| e.val_correct).collect::<Vec<_>>();
+    assert_eq!((correct(&whole), whole.last.len()), (correct(&cut), cut.last.len()));
+    let (twice, half) = asked(&settings(Some(2)), 1);
+    assert_eq!(half, 2 * 27);
+    assert!(asked(&settings(Some(2)), 3).0 == twice, "3 threads");
+    let mut killed = watch(3, true);
+    assert!(run(&settings(Some(2)), 2, None, &mut killed).is_err());
+    assert!(untimed(run(&settings(Some(2)), 1, killed.kept, &mut watch(0, false)).unwrap()) == twice, "resumed");
 }
