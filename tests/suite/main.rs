@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod dataset;
 mod docs;
+mod experiments;
 mod fences;
 mod fetch;
 mod near_duplicates;

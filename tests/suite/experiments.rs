@@ -1,0 +1,67 @@
+//! What a report says of an experiment, on records that nobody measured.
+
+use featbench::record::{Comparison, ExperimentRecord, Records};
+use featbench::report;
+
+use super::synthetic::{Arm, empty, measure, train};
+
+fn comparison(first: &str, second: &str) -> Comparison {
+    Comparison { first: first.into(), second: second.into(), about: "the schedule alone".into() }
+}
+
+/// Two arms of three seeds and two protocols; the first trained one was watched.
+fn records(accuracies: [f64; 2]) -> Records {
+    let mut records = empty(&[("ants", 70), ("bees", 83)]);
+    for (name, native) in ["step", "1cycle"].into_iter().zip(accuracies) {
+        let arm = Arm { name, family: "deep", backbone: "resnet18-cntk", native, canvas: None, ms: 3.0 };
+        measure(&mut records, &arm, 3);
+    }
+    records.runs.iter_mut().for_each(|run| run.epochs = Some(3));
+    train(&mut records, "step");
+    let truths: Vec<String> = (0..153).map(|i| usize::from(i >= 70).to_string()).collect();
+    for row in &mut records.epochs {
+        // everything is an ant at first, and all is right from the second epoch on
+        row.reported = if row.epoch == 1 { vec!["0"; 153].join(" ") } else { truths.join(" ") };
+    }
+    records.experiment = Some(ExperimentRecord {
+        name: "one-cycle".into(),
+        title: "1cycle against step decay".into(),
+        form: "reduced".into(),
+        source: "a publication".into(),
+        question: "is 1cycle better?".into(),
+        epochs: 3,
+        published_epochs: 50,
+        image_steps: 90,
+        protocols: vec!["last".into(), "selected".into()],
+        reach: vec![0.45, 0.9],
+        comparisons: vec![comparison("1cycle", "step"), comparison("1cycle", "constant")],
+    });
+    records
+}
+
+fn report_of(records: &Records) -> String {
+    let files = report::files(records).unwrap();
+    String::from_utf8(files.into_iter().find(|file| file.path == "report.md").unwrap().bytes).unwrap()
+}
+
+#[test]
+fn the_first_finding_answers_the_question() {
+    let report = report_of(&records([0.85, 0.86]));
+    let answer = report.lines().find(|line| line.starts_with("- ")).unwrap();
+    assert!(answer.contains("Is 1cycle better? Undecided: `1cycle` against `step`"), "{answer}");
+    assert!(answer.contains("3 seeds on the same 153 images") && answer.contains("would decide"), "{answer}");
+    assert!(report.contains("Form `reduced`: 3 epochs a training where 50 were published, 90 image steps"));
+    assert!(report.contains("featbench experiment one-cycle --form reduced"));
+    // 70 of 153 are right at first; one comparison lacks an arm, one protocol has no run
+    let epochs = report.lines().find(|line| line.starts_with("| `step` | 1 |")).expect("epochs to 45 %");
+    assert!(epochs.ends_with("| 2 |"), "{epochs}");
+    assert_eq!(report.matches("the schedule alone").count(), 2, "in the sentence and in the table");
+}
+
+#[test]
+fn what_the_images_show_is_decided() {
+    let better = report_of(&records([0.6, 0.95]));
+    assert!(better.contains("Is 1cycle better? Better: `1cycle` against `step`"), "{better}");
+    let worse = report_of(&records([0.95, 0.6]));
+    assert!(worse.contains("Is 1cycle better? Worse: `1cycle` against `step`"), "{worse}");
+}
