@@ -98,7 +98,6 @@ pub fn train(records: &mut Records, arm: &str) {
             val_s: 0.25,
             chosen: epoch == 3 - run.seed as usize,
             reported: String::new(),
-            reported: String::new(),
         }));
     }
 }
