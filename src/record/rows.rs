@@ -55,7 +55,7 @@ pub struct RunRow {
     pub without_keypoints: Option<usize>,
     /// Length of the feature vector.
     pub dimension: usize,
-    /// Chosen settings, as `name=value` joined by spaces.
+    /// Chosen settings, as `name=value` joined by spaces; `lr` and `range-test` where range tests found the rate.
     pub chosen: String,
     /// Accuracy of the chosen settings on the selection images, fitted on train alone.
     pub val_accuracy: Option<f64>,

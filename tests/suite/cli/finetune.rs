@@ -143,8 +143,8 @@ fn rates_in(line: &str) -> Vec<f64> {
 fn a_range_test_suggests_rates_and_a_grid_judges_them() {
     let place = Place::with_photos();
     place.write("short.toml", arm("short", 4, "layers = \"head\"", HEAD));
-    let find = "lr-find --dataset photos --arms short.toml --input 32 --steps 60";
-    let ended = place.run(&format!("{find} --grid 0.001,0.01,1e30 --grid-epochs 1 --plot lr.svg")).with(0);
+    let find = "lr-find --dataset photos --arms short.toml --input 32";
+    let ended = place.run(&format!("{find} --steps 60 --grid 0.001,0.01,1e30 --grid-epochs 1 --plot lr.svg")).with(0);
     let line = |start: &str| ended.stdout.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned();
     assert!(line("photos, short, native").ends_with("over 3 seeds, by training loss"));
     let valley = line("valley");
@@ -162,7 +162,7 @@ fn a_range_test_suggests_rates_and_a_grid_judges_them() {
     assert!(place.files("cache/featbench/checkpoint").is_empty());
 
     // the second time everything is known; by the loss on val it is another test
-    let again = place.run(&format!("{find} --grid 0.001,0.01,1e30 --grid-epochs 1")).with(0);
+    let again = place.run(&format!("{find} --steps 60 --grid 0.001,0.01,1e30 --grid-epochs 1")).with(0);
     assert_eq!(again.stdout, ended.stdout);
     let json = place.run(&format!("{find} --loss val --steps 30 --seeds 4 --json")).with(0).stdout;
     let found: serde_json::Value = serde_json::from_str(&json).unwrap();
