@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rand::Rng;
 
+use super::gradient::learnable;
 use super::head;
 use super::random::{Purpose, generator, normal};
 use super::settings::{Layers, NormPolicy};
@@ -88,7 +89,9 @@ pub fn random(model: &ModelProto, seed: u64) -> Weights {
     let mut weights = Weights::new();
     for node in &graph.node {
         for (place, name) in node.input.iter().enumerate() {
-            let Some(tensor) = tensors.get(name.as_str()).filter(|_| !name.starts_with(head::PREFIX)) else { continue };
+            let drawn = node.op_type == "BatchNormalization" || place < learnable(&node.op_type);
+            let drawn = drawn && !name.starts_with(head::PREFIX);
+            let Some(tensor) = tensors.get(name.as_str()).filter(|_| drawn) else { continue };
             let shape = &tensor.shape;
             let mut draw: Box<dyn FnMut() -> f64> = match (node.op_type.as_str(), place) {
                 ("BatchNormalization", 1 | 4) => Box::new(|| 1.0),

@@ -1,6 +1,7 @@
 //! ONNX files: a small builder of graphs, and reading and writing the format.
 //! Every network of featbench is such a graph, so that any ONNX runtime can execute it and any ONNX file can join.
 
+mod constants;
 pub mod ports;
 mod proto;
 
@@ -163,14 +164,22 @@ impl GraphProto {
     }
 
     /// The part of the graph that computes `output`, which is its only output.
-    pub fn leading_to(&self, output: &str) -> GraphProto {
-        let needed = self.needed(output);
-        let mut part = self.clone();
-        part.node.retain(|node| node.output.iter().any(|output| needed.contains(output.as_str())));
-        part.initializer.retain(|constant| needed.contains(constant.name.as_str()));
-        part.output.retain(|value| value.name == output);
-        part.value_info.clear();
-        part
+    pub fn leading_to(mut self, output: &str) -> GraphProto {
+        let needed: HashSet<String> = self.needed(output).into_iter().map(str::to_owned).collect();
+        self.node.retain(|node| node.output.iter().any(|output| needed.contains(output)));
+        self.initializer.retain(|constant| needed.contains(&constant.name));
+        self.output.retain(|value| value.name == output);
+        self.value_info.clear();
+        self
+    }
+
+    /// Lets every run choose its number of images, the first side of what goes in and comes out.
+    pub fn free_batch(&mut self) {
+        for value in self.input.iter_mut().chain(&mut self.output) {
+            let shape = value.r#type.iter_mut().filter_map(|t| t.tensor_type.as_mut()?.shape.as_mut());
+            let first = shape.filter_map(|shape| shape.dim.first_mut());
+            first.for_each(|side| side.value = Some(Dimension::Name("batch".into())));
+        }
     }
 }
 
