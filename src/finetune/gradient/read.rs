@@ -62,7 +62,7 @@ pub fn record(
     batch_norm: &dyn Fn(&str) -> BatchNorm,
 ) -> Result<Recorded, GradientError> {
     let mut reader = Reader::new(source, learns, batch_norm);
-    let needed = source.graph.needed(source.output);
+    let needed = source.graph.needed(&[source.output]);
     for node in &source.graph.node {
         if node.output.iter().any(|output| needed.contains(output.as_str())) {
             reader.read(node)?;

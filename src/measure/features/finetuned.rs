@@ -10,6 +10,7 @@ use crate::classify::logistic::Penalty;
 use crate::classify::scale::Scaling;
 use crate::classify::{Candidate, Classifier, Labelled};
 use crate::dataset::ImageFile;
+use crate::deep::backbone::Backbone;
 use crate::deep::onnx::ModelProto;
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
@@ -115,6 +116,12 @@ pub fn checkpoint_of(training: &Key) -> Result<Key> {
 pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOnce(Trained) -> Result<T>) -> Result<T> {
     let place = checkpoint_of(key)?;
     let checkpoint: Option<Checkpoint> = resources.cache.get(&place);
+    if parameters::without_batch_norms(task.model) {
+        resources.progress.say(
+            "  the network's file has convolutions with a bias and no batch norms, as exporters leave it that fold these into \
+             the convolutions: it is trained as it is",
+        );
+    }
     let bar = resources.progress.bar("train", task.images());
     bar.inc(checkpoint.as_ref().map_or(0, Checkpoint::images));
     let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
@@ -223,6 +230,10 @@ impl Features for Finetuned {
 
     fn batch(&self) -> usize {
         self.network.batch()
+    }
+
+    fn network(&self) -> Option<&Backbone> {
+        Some(self.network.backbone())
     }
 
     fn training(&self) -> Option<&Training> {

@@ -1,0 +1,141 @@
+//! Exported networks: plain ONNX files that say themselves how an image is prepared for them and what their numbers mean.
+//! [`export`] makes one of a backbone or of a trained network, [`Exported`] classifies with one.
+
+mod description;
+
+use super::backbone::{Backbone, BackboneError};
+use super::network::{FEATURES, LOGITS};
+use super::onnx::{Attribute, Dimension, ModelProto, NodeProto, OnnxError, ValueInfoProto};
+use super::session::{Device, Input, Session, SessionError};
+use crate::image::Rgb;
+
+pub use description::{Description, Preprocessing, Scores};
+
+/// Why a file can't be exported or used.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportedError {
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    #[error(
+        "its metadata does not say how images are prepared for it; `featbench export --backbone NAME --model-dir FOLDER` \
+         makes a file of FOLDER/NAME.onnx that does"
+    )]
+    NoDescription,
+    #[error("its metadata `{key}` can't be read ({reason}); export it again")]
+    Description { key: &'static str, reason: String },
+    #[error(
+        "it has features and no `{LOGITS}`, so it tells no classes; `featbench export --arm` makes a file that does"
+    )]
+    NoLogits,
+    #[error("it has {logits} logits, but names {labels} classes; export it again")]
+    Labels { logits: usize, labels: usize },
+    #[error("it does not run with a batch of any size: {0}; export the network with a free first side")]
+    Batch(SessionError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+/// The network as one file: outputs [`FEATURES`] and, where it has a classifier, [`LOGITS`], a free batch, and
+/// `description` in its metadata. It has been run with two images.
+///
+/// # Errors
+/// A network that can't be read or whose graph fixes its batch.
+pub fn export(backbone: &Backbone, description: &Description) -> Result<Vec<u8>, ExportedError> {
+    export_model(ModelProto::read(&backbone.model()?)?, backbone, description)
+}
+
+/// The same for `model`, which is `backbone` with another classifier behind its features: output [`LOGITS`].
+pub fn export_model(
+    mut model: ModelProto,
+    backbone: &Backbone,
+    description: &Description,
+) -> Result<Vec<u8>, ExportedError> {
+    let mut graph = model.graph.take().unwrap_or_default().with_plain_constants();
+    let has_logits = graph.output.iter().any(|output| output.name == LOGITS);
+    let logits = if has_logits { Some(LOGITS) } else { backbone.ports.logits.as_deref() };
+    let known: Vec<ValueInfoProto> = std::mem::take(&mut graph.output);
+    let shape = |name: &str| known.iter().find(|value| value.name == name).and_then(ValueInfoProto::float_shape);
+    let features = backbone.ports.output.as_str();
+    let wanted: Vec<&str> = [features].into_iter().chain(logits).collect();
+    graph = graph.leading_to(&wanted);
+    let classes = logits.map(|logits| match shape(logits).as_deref() {
+        Some([_, Some(classes)]) => Dimension::Size(*classes as i64),
+        _ => Dimension::Name("classes".into()),
+    });
+    if shape(features).is_some_and(|shape| shape.len() == 4) {
+        let map = format!("{features} (map)");
+        graph.rename(features, &map);
+        graph.node.push(NodeProto::new("Flatten", &[&map], &[("axis", Attribute::Int(1))], &[FEATURES]));
+    } else {
+        graph.rename(features, FEATURES);
+    }
+    let batch = || Dimension::Name("batch".into());
+    let dimension = Dimension::Size(backbone.dimension as i64);
+    graph.output.push(ValueInfoProto::float(FEATURES, &[batch(), dimension]));
+    if let (Some(logits), Some(classes)) = (logits, classes) {
+        graph.rename(logits, LOGITS);
+        graph.output.push(ValueInfoProto::float(LOGITS, &[batch(), classes]));
+    }
+    graph.free_batch();
+    model.graph = Some(graph);
+    description.write(&mut model)?;
+    let bytes = model.write();
+    let mut written = Exported::open(&bytes, Device::Cpu, 1)?;
+    let two = vec![0.0; 2 * description.preprocessing.numbers()];
+    written.run(&two, FEATURES).map_err(ExportedError::Batch)?;
+    Ok(bytes)
+}
+
+/// An exported network, ready to classify.
+#[derive(Debug)]
+pub struct Exported {
+    pub description: Description,
+    session: Session,
+    input: String,
+    has_logits: bool,
+}
+
+impl Exported {
+    /// Prepares the bytes of a file.
+    ///
+    /// # Errors
+    /// Not an ONNX file, no description, a model that the library refuses, no such device.
+    pub fn open(bytes: &[u8], device: Device, threads: usize) -> Result<Exported, ExportedError> {
+        let model = ModelProto::read(bytes)?;
+        let description = Description::read(&model)?.ok_or(ExportedError::NoDescription)?;
+        let graph = model.graph.unwrap_or_default();
+        let input = graph.fed_inputs().next().map(|value| value.name.clone()).unwrap_or_default();
+        let has_logits = graph.output.iter().any(|output| output.name == LOGITS);
+        drop(graph);
+        Ok(Exported { description, session: Session::open_with_threads(bytes, device, threads)?, input, has_logits })
+    }
+
+    /// The logits of each picture, one a class in the order of the labels.
+    ///
+    /// # Errors
+    /// A file without logits or with other labels, a failing node.
+    pub fn logits(&mut self, pictures: &[Rgb]) -> Result<Vec<Vec<f32>>, ExportedError> {
+        if !self.has_logits {
+            return Err(ExportedError::NoLogits);
+        }
+        let preprocessing = &self.description.preprocessing;
+        let mut images = vec![0.0; pictures.len() * preprocessing.numbers()];
+        for (picture, out) in pictures.iter().zip(images.chunks_exact_mut(preprocessing.numbers())) {
+            preprocessing.prepare(picture, out);
+        }
+        let data = self.run(&images, LOGITS)?;
+        let rows: Vec<Vec<f32>> =
+            data.chunks((data.len() / pictures.len().max(1)).max(1)).map(<[f32]>::to_vec).collect();
+        let (logits, labels) = (rows.first().map_or(0, Vec::len), self.description.labels.len());
+        if labels > 0 && labels != logits { Err(ExportedError::Labels { logits, labels }) } else { Ok(rows) }
+    }
+
+    fn run(&mut self, images: &[f32], output: &str) -> Result<Vec<f32>, SessionError> {
+        let side = self.description.preprocessing.crop as usize;
+        let count = images.len() / self.description.preprocessing.numbers();
+        let input = Input { name: &self.input, shape: &[count, 3, side, side], data: images };
+        Ok(self.session.run(&[input], &[output])?.into_iter().flat_map(|tensor| tensor.data).collect())
+    }
+}
