@@ -1,11 +1,11 @@
 //! Exported networks: plain ONNX files that say themselves how an image is prepared for them and what their numbers mean.
-//! [`export`] makes one of a backbone or of a trained network, [`Exported`] classifies with one.
+//! [`export`] makes one of a backbone, [`export_with_head`] of a trained or fitted one, [`Exported`] classifies with one.
 
 mod description;
 
 use super::backbone::{Backbone, BackboneError};
 use super::network::{FEATURES, LOGITS};
-use super::onnx::{Attribute, Dimension, ModelProto, NodeProto, OnnxError, ValueInfoProto};
+use super::onnx::{Attribute, Dimension, GraphProto, ModelProto, NodeProto, OnnxError, ValueInfoProto};
 use super::session::{Device, Input, Session, SessionError};
 use crate::image::Rgb;
 
@@ -38,54 +38,75 @@ pub enum ExportedError {
 }
 
 /// The network as one file: outputs [`FEATURES`] and, where it has a classifier, [`LOGITS`], a free batch, and
-/// `description` in its metadata. It has been run with two images.
+/// `description` in its metadata. It has been run with two images. What was exported before keeps its classes and canvas.
 ///
 /// # Errors
 /// A network that can't be read or whose graph fixes its batch.
 pub fn export(backbone: &Backbone, description: &Description) -> Result<Vec<u8>, ExportedError> {
-    export_model(ModelProto::read(&backbone.model()?)?, backbone, description)
+    let model = ModelProto::read(&backbone.model()?)?;
+    let outputs = model.graph.iter().flat_map(|graph| &graph.output);
+    let called_so = backbone.ports.output != LOGITS && outputs.into_iter().any(|output| output.name == LOGITS);
+    let logits = backbone.ports.logits.as_deref().or(called_so.then_some(LOGITS));
+    match Description::read(&model)? {
+        Some(known) => written(model, backbone, logits, &description.clone().after(known)),
+        None => written(model, backbone, logits, description),
+    }
 }
 
 /// The same for `model`, which is `backbone` with another classifier behind its features: output [`LOGITS`].
-pub fn export_model(
-    mut model: ModelProto,
+///
+/// # Errors
+/// As for [`export`].
+pub fn export_with_head(
+    model: ModelProto,
     backbone: &Backbone,
     description: &Description,
 ) -> Result<Vec<u8>, ExportedError> {
-    let mut graph = model.graph.take().unwrap_or_default().with_plain_constants();
-    let has_logits = graph.output.iter().any(|output| output.name == LOGITS);
-    let logits = if has_logits { Some(LOGITS) } else { backbone.ports.logits.as_deref() };
-    let known: Vec<ValueInfoProto> = std::mem::take(&mut graph.output);
-    let shape = |name: &str| known.iter().find(|value| value.name == name).and_then(ValueInfoProto::float_shape);
-    let features = backbone.ports.output.as_str();
-    let wanted: Vec<&str> = [features].into_iter().chain(logits).collect();
-    graph = graph.leading_to(&wanted);
-    let classes = logits.map(|logits| match shape(logits).as_deref() {
-        Some([_, Some(classes)]) => Dimension::Size(*classes as i64),
-        _ => Dimension::Name("classes".into()),
-    });
-    if shape(features).is_some_and(|shape| shape.len() == 4) {
-        let map = format!("{features} (map)");
-        graph.rename(features, &map);
-        graph.node.push(NodeProto::new("Flatten", &[&map], &[("axis", Attribute::Int(1))], &[FEATURES]));
-    } else {
-        graph.rename(features, FEATURES);
-    }
-    let batch = || Dimension::Name("batch".into());
-    let dimension = Dimension::Size(backbone.dimension as i64);
-    graph.output.push(ValueInfoProto::float(FEATURES, &[batch(), dimension]));
-    if let (Some(logits), Some(classes)) = (logits, classes) {
-        graph.rename(logits, LOGITS);
-        graph.output.push(ValueInfoProto::float(LOGITS, &[batch(), classes]));
-    }
-    graph.free_batch();
-    model.graph = Some(graph);
+    written(model, backbone, Some(LOGITS), description)
+}
+
+fn written(
+    mut model: ModelProto,
+    backbone: &Backbone,
+    logits: Option<&str>,
+    description: &Description,
+) -> Result<Vec<u8>, ExportedError> {
+    let graph = model.graph.take().unwrap_or_default().with_plain_constants();
+    model.graph = Some(with_our_outputs(graph, backbone, logits));
     description.write(&mut model)?;
     let bytes = model.write();
-    let mut written = Exported::open(&bytes, Device::Cpu, 1)?;
     let two = vec![0.0; 2 * description.preprocessing.numbers()];
-    written.run(&two, FEATURES).map_err(ExportedError::Batch)?;
+    Exported::open(&bytes, Device::Cpu, 1)?.run(&two, FEATURES).map_err(ExportedError::Batch)?;
     Ok(bytes)
+}
+
+/// What leads to features and logits, which get our names, and nothing else.
+fn with_our_outputs(mut graph: GraphProto, backbone: &Backbone, logits: Option<&str>) -> GraphProto {
+    let features = backbone.ports.output.as_str();
+    let known = std::mem::take(&mut graph.output);
+    let shape = |name: &str| known.iter().find(|value| value.name == name).and_then(ValueInfoProto::float_shape);
+    let wanted: Vec<&str> = [features].into_iter().chain(logits).collect();
+    graph = graph.leading_to(&wanted);
+    graph.rename(features, FEATURES);
+    if shape(features).is_some_and(|shape| shape.len() == 4) {
+        let (map, flat) = ("features (map)", [("axis", Attribute::Int(1))]);
+        graph.rename(FEATURES, map);
+        let node = NodeProto::new("Flatten", &[map], &flat, &[FEATURES]);
+        graph.node.push(NodeProto { name: "features (vector)".into(), ..node });
+    }
+    let sides = |side| [Dimension::Name("batch".into()), side];
+    graph.output.push(ValueInfoProto::float(FEATURES, &sides(Dimension::Size(backbone.dimension as i64))));
+    if let Some(logits) = logits {
+        let classes = match shape(logits).as_deref() {
+            Some([_, Some(classes)]) => Dimension::Size(*classes as i64),
+            _ => Dimension::Name("classes".into()),
+        };
+        // they have changed places with the features where they had that name
+        graph.rename(if logits == FEATURES { features } else { logits }, LOGITS);
+        graph.output.push(ValueInfoProto::float(LOGITS, &sides(classes)));
+    }
+    graph.free_batch();
+    graph
 }
 
 /// An exported network, ready to classify.
@@ -139,3 +160,6 @@ impl Exported {
         Ok(self.session.run(&[input], &[output])?.into_iter().flat_map(|tensor| tensor.data).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

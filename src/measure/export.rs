@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use crate::classify::{Classifier, ClassifierSettings};
 use crate::dataset::Dataset;
 use crate::deep::backbone::Backbone;
-use crate::deep::exported::{Description, Preprocessing, Scores, export_model};
+use crate::deep::exported::{Description, Preprocessing, Scores, export_with_head};
 use crate::deep::onnx::ModelProto;
 use crate::finetune::head::{Head, Linear};
 
@@ -40,7 +40,7 @@ pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Resul
         scores: if matches!(arm.classifier, ClassifierSettings::Svm(_)) { Scores::Margins } else { Scores::Logits },
         origin: origin(planned, dataset, backbone),
     };
-    Ok(export_model(model, backbone, &description)?)
+    Ok(export_with_head(model, backbone, &description)?)
 }
 
 /// A fitted classifier as a layer, its scaling folded in.

@@ -120,6 +120,13 @@ const SCORES: &str = "scores";
 const ORIGIN: &str = "origin";
 
 impl Description {
+    /// The description of a network that another file describes already: its classes and its canvas stay.
+    pub(super) fn after(mut self, known: Description) -> Description {
+        self.preprocessing.canvas = known.preprocessing.canvas;
+        let origin = format!("{}, from {}", self.origin, known.origin);
+        Description { labels: known.labels, scores: known.scores, origin, ..self }
+    }
+
     /// Puts it into a model's metadata, in the place of what was there under the same keys.
     ///
     /// # Errors

@@ -173,11 +173,11 @@ impl GraphProto {
         self
     }
 
-    /// Calls a value by another name; a value that has this name already gets a longer one.
+    /// Calls a value by another name; a value that has this name already gets the old one.
     pub fn rename(&mut self, from: &str, to: &str) {
         let rename = |name: &mut String| match name.as_str() {
             name if name == from => to.to_owned(),
-            name if name == to => format!("{to} (another)"),
+            name if name == to => from.to_owned(),
             name => name.to_owned(),
         };
         let of_nodes = self.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::{Array1, Array2};
 
 use crate::classify::logistic::Penalty;
@@ -11,6 +11,7 @@ use crate::classify::scale::Scaling;
 use crate::classify::{Candidate, Classifier, Labelled};
 use crate::dataset::ImageFile;
 use crate::deep::backbone::Backbone;
+use crate::deep::network::LOGITS;
 use crate::deep::onnx::ModelProto;
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
@@ -62,6 +63,12 @@ pub fn with_task<T>(
 ) -> Result<T> {
     let backbone = frozen.backbone();
     backbone.check_side(resources.input as usize)?;
+    ensure!(
+        backbone.ports.output != LOGITS,
+        "backbone `{}`: `{LOGITS}` is what the new head gives, and can't be the features too: give that output of the file \
+         another name",
+        backbone.name
+    );
     let model = ModelProto::read(&backbone.model()?).context(backbone.name.clone())?;
     let mut model = head(settings, frozen, resources, lessons)?.append(model, &backbone.ports.output);
     if settings.start == Start::Random {
