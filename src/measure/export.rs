@@ -8,6 +8,7 @@ use crate::deep::backbone::Backbone;
 use crate::deep::exported::{Description, Preprocessing, Scores, export_with_head};
 use crate::deep::onnx::ModelProto;
 use crate::finetune::head::{Head, Linear};
+use crate::finetune::settings::Keep;
 
 use super::features::Resources;
 use super::plan::Planned;
@@ -28,6 +29,12 @@ pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Resul
         )
     };
     ensure!(arm.classifier.may_be_linear(), not_linear());
+    ensure!(
+        arm.training().is_none_or(|training| training.keep != Keep::BestReported),
+        "--arm {}: its epoch is chosen on the reported images, and the weights of that epoch are not kept; an arm with \
+         `keep = \"last\"` or `\"best\"` can be exported",
+        arm.name
+    );
     let Chosen { features, fit, .. } = choose(planned, dataset, resources)?;
     let backbone = features.network().context("an arm with a network has features of one")?;
     let mut model = ModelProto::read(&backbone.model()?).context(backbone.name.clone())?;
