@@ -92,6 +92,15 @@ impl ClassifierSettings {
         }
     }
 
+    /// Is a candidate one linear function of the vectors?
+    pub fn may_be_linear(&self) -> bool {
+        match self {
+            Self::Svm(svm) => svm.points().iter().any(|point| point.kernel == kernel::Kernel::Linear),
+            Self::Logistic(_) | Self::Head => true,
+            Self::Majority | Self::NearestNeighbour { .. } => false,
+        }
+    }
+
     /// Every point of the grid, in the order in which they are preferred at equal accuracy.
     pub fn candidates(&self) -> Vec<Candidate> {
         match self {
@@ -176,10 +185,17 @@ impl Classifier {
         Classifier { scale: Scale::none(), model: Model::Logistic(logistic::Softmax::new(weights, intercepts)) }
     }
 
-    /// A fitted logistic regression as weights (d x classes) and intercepts of unscaled vectors; `None` for another.
+    /// A fitted logistic regression, or machines with a linear kernel, as weights (d x classes) and intercepts of unscaled
+    /// vectors; `None` for another.
     pub fn as_linear(&self) -> Option<(Array2<f64>, Array1<f64>)> {
-        let Model::Logistic(model) = &self.model else { return None };
-        Some(self.scale.unscaled(model.weights(), model.intercepts()))
+        match &self.model {
+            Model::Logistic(model) => Some(self.scale.unscaled(model.weights(), model.intercepts())),
+            Model::Svm(machines) => {
+                let (weights, intercepts) = machines.as_linear()?;
+                Some(self.scale.unscaled(&weights, &intercepts))
+            }
+            _ => None,
+        }
     }
 
     /// Scores (n x classes), larger is likelier.
@@ -232,6 +248,26 @@ mod tests {
     #[test]
     fn equal_scores_go_to_the_first_class() {
         assert_eq!(decide(&array![[0.5, 0.5, 0.1], [0.0, 2.0, 2.0], [-1.0, -3.0, -1.0]]), [0, 1, 0]);
+    }
+
+    #[test]
+    fn linear_classifiers_are_one_function_of_unscaled_vectors() {
+        let x =
+            Array2::from_shape_fn((30, 4), |(i, j)| ((i * 7 + j * 13) % 11) as f32 * (j + 1) as f32 + (i % 3) as f32);
+        let y: Vec<usize> = (0..30).map(|i| i % 3).collect();
+        let (scale, train) = (Scaling::Standardise, Labelled { x: x.view(), y: &y });
+        let svm = |kernel| Candidate::Svm { scale, point: svm::Point { kernel, c: 1.0 } }.fit(train, 3).unwrap();
+        let logistic = Candidate::Logistic { scale, penalty: logistic::Penalty { alpha: 1.0 } }.fit(train, 3).unwrap();
+        for fitted in [svm(kernel::Kernel::Linear), logistic] {
+            let (weights, intercepts) = fitted.as_linear().unwrap();
+            let mut apart = x.mapv(f64::from).dot(&weights) + &intercepts - fitted.scores(x.view()).mapv(f64::from);
+            // log-probabilities are logits but for a number a row
+            if let Model::Logistic(_) = fitted.model {
+                apart.outer_iter_mut().for_each(|mut row| row -= row[0]);
+            }
+            assert!(apart.iter().all(|v| v.abs() < 1e-4), "{apart}");
+        }
+        assert!(svm(kernel::Kernel::Rbf { gamma: 0.1 }).as_linear().is_none());
     }
 
     #[test]

@@ -225,6 +225,12 @@ impl OneVsRest {
         }
     }
 
+    /// Machines with a linear kernel as weights (d x classes) and intercepts; `None` with another kernel.
+    pub fn as_linear(&self) -> Option<(Array2<f64>, Array1<f64>)> {
+        let linear = self.kernel == Kernel::Linear;
+        linear.then(|| (self.support.t().mapv(f64::from), self.rho.mapv(|rho| -f64::from(rho))))
+    }
+
     /// Margins (n x classes); minus infinity for a class that train did not show.
     pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
         let kernel = self.kernel.between(x, self.support.view());

@@ -1,8 +1,10 @@
 //! The command line: one file or folder a subcommand, and `options` that turn flags as typed into settings as meant.
 
 mod cache;
+mod classify;
 mod doctor;
 mod experiment;
+mod export;
 mod fetch;
 mod list;
 mod lr_find;
@@ -43,7 +45,7 @@ Examples:
   featbench report --from reports                    only render what is recorded
   featbench doctor                                   what is installed, and what to do
 
-Exit codes: 0 all that was asked for is there; 1 some arm could not be measured, or --check
+Exit codes: 0 all that was asked for is there; 1 some arm could not be measured, an image not read, or --check
 found a difference; 2 nothing could be done.";
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +64,10 @@ enum Command {
     LrFind(Box<lr_find::Args>),
     /// A published experiment, measured again under several protocols and seeds
     Experiment(Box<experiment::Args>),
+    /// Write a network, pretrained or trained here, as an ONNX file
+    Export(Box<export::Args>),
+    /// Classify images with an exported network
+    Classify(classify::Args),
     /// What is installed: versions, devices, one line each with the remedy
     #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
@@ -74,7 +80,7 @@ enum Command {
 enum Outcome {
     /// All that was asked for is there.
     Complete,
-    /// It ran, but some arm could not be measured, or a report is not what its records give.
+    /// It ran, but some arm could not be measured, an image not read, or a report is not what its records give.
     Partial,
 }
 
@@ -89,6 +95,8 @@ pub fn main() -> ExitCode {
         Command::Time(args) => time::run(*args),
         Command::LrFind(args) => lr_find::run(*args),
         Command::Experiment(args) => experiment::run(*args),
+        Command::Export(args) => export::run(*args),
+        Command::Classify(args) => classify::run(&args),
         Command::Doctor => doctor::run(),
         Command::Cache(args) => cache::run(&args),
     };

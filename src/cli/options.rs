@@ -18,7 +18,7 @@ use crate::measure::plan::{FoundBackbone, Request};
 const SPLIT_SEED: u64 = 0;
 
 /// Side of a network's input in pixels where nothing states another.
-const INPUT: u32 = 224;
+pub(super) const INPUT: u32 = 224;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -79,7 +79,7 @@ impl DeviceOption {
     ///
     /// # Errors
     /// CUDA was asked for and does not work.
-    fn resolve(self, networks: bool) -> Result<(Device, Option<String>), SessionError> {
+    pub fn resolve(self, networks: bool) -> Result<(Device, Option<String>), SessionError> {
         match self {
             DeviceOption::Cuda => extract::probe(Device::Cuda).map(|_| (Device::Cuda, None)),
             DeviceOption::Auto if networks => Ok(match extract::probe(Device::Cuda) {
@@ -119,7 +119,7 @@ impl FromStr for CanvasOption {
     }
 }
 
-fn refit(text: &str) -> Result<Refit, String> {
+pub(super) fn refit(text: &str) -> Result<Refit, String> {
     match text {
         "train" => Ok(Refit::Train),
         "train+val" => Ok(Refit::TrainAndVal),

@@ -62,7 +62,7 @@ pub(super) fn scan(
 }
 
 /// Paths inside `folder`, with `/`, sorted; and what is no file or has no name in UTF-8. Hidden files are left out.
-pub(super) fn files_below(folder: &Path) -> Result<(Vec<String>, Vec<Finding>), DatasetError> {
+pub fn files_below(folder: &Path) -> Result<(Vec<String>, Vec<Finding>), DatasetError> {
     let mut files = Vec::new();
     let mut findings = Vec::new();
     // Links to folders are followed; each folder is read once, so that a circle of links ends.

@@ -13,6 +13,7 @@ pub mod registry;
 pub mod splits;
 
 pub use error::DatasetError;
+pub use folder::files_below;
 pub use manifest::Manifest;
 pub use open::{Dataset, Refit, list};
 pub use splits::{ImageFile, Split, Splits, Test, Train, Val};

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::network::{FEATURES, INPUT, resnet};
-use super::onnx::{ModelProto, ports::Ports};
+use super::network::{FEATURES, INPUT, LOGITS, resnet};
+use super::onnx::{Dimension, GraphProto, ModelProto, ValueInfoProto, ports::Ports};
 use super::session::SessionError;
 use super::settings::Settings;
 use super::weights::{self, WeightsError, safetensors};
@@ -161,9 +161,9 @@ impl Backbone {
             let model = ModelProto::read(&bytes).map_err(|e| failed(e.to_string()))?;
             let settings = settings.map_or_else(|| Settings::within(&model), |stated| Ok(Some(stated)));
             let settings = settings.map_err(failed)?.unwrap_or_default();
-            let graph = model.graph.unwrap_or_default();
+            let graph = model.graph.unwrap_or_default().with_plain_constants();
             let (ports, dimension) = Ports::of(&graph, settings.output.as_deref()).map_err(failed)?;
-            (Content::Onnx(bytes.into_owned()), dimension, ports, settings)
+            (Content::Onnx(with_features(bytes.into_owned(), &ports, dimension)), dimension, ports, settings)
         } else {
             let network =
                 resnet_of(entry, &bytes).map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
@@ -174,13 +174,14 @@ impl Backbone {
             }
             (Content::Weights(network, bytes), dimension, Ports::free(INPUT, FEATURES), settings)
         };
+        let cut = ports.logits.as_ref().map_or(String::new(), |_| format!(" before its last layer, {}", ports.output));
         let registered = entry.map_or(IMAGENET, |entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
         let backbone = Backbone {
             name: name.to_owned(),
             dimension,
             normalisation: settings.normalisation.unwrap_or(registered),
             input: settings.input.or(ports.side.and_then(|side| side.try_into().ok())),
-            identity: sha256 + &settings.identity(),
+            identity: sha256 + &settings.identity() + &cut,
             ports,
             input_multiple: entry.map_or(1, |entry| entry.input_multiple),
             path: path.to_owned(),
@@ -203,12 +204,12 @@ impl Backbone {
         }
     }
 
-    /// The same backbone after a training: a model with its input and its output of features. `identity` tells the
-    /// training.
+    /// The same backbone after a training: a model with its input and its output of features, and [`LOGITS`] for its head.
+    /// `identity` tells the training.
     pub fn trained(&self, model: Vec<u8>, identity: String) -> Backbone {
         Backbone {
             name: self.name.clone(),
-            ports: self.ports.clone(),
+            ports: Ports { logits: Some(LOGITS.into()), ..self.ports.clone() },
             path: self.path.clone(),
             content: Content::Onnx(model),
             identity,
@@ -227,6 +228,17 @@ impl Backbone {
         };
         Err(BackboneError::Side { name: self.name.clone(), side, expected })
     }
+}
+
+/// A classifier's file with its features as an output too. Messages of this format that follow one another are read as
+/// one, so that nothing of the file is written anew.
+fn with_features(mut bytes: Vec<u8>, ports: &Ports, dimension: usize) -> Vec<u8> {
+    if ports.logits.is_some() {
+        let sides = [Dimension::Name("batch".into()), Dimension::Size(dimension as i64)];
+        let graph = GraphProto { output: vec![ValueInfoProto::float(&ports.output, &sides)], ..Default::default() };
+        bytes.extend(ModelProto { graph: Some(graph), ..Default::default() }.write());
+    }
+    bytes
 }
 
 /// SHA-256 of the bytes, compared with the registry's where it states one for this kind of file.

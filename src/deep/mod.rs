@@ -4,6 +4,7 @@
 
 pub mod backbone;
 pub mod cuda;
+pub mod exported;
 pub mod extract;
 pub mod library;
 pub mod network;

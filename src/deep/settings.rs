@@ -10,6 +10,9 @@ use super::onnx::ModelProto;
 use crate::image::tensor::Normalisation;
 use crate::names;
 
+/// Sides in pixels that an input may be stated to have.
+pub const SIDES: std::ops::RangeInclusive<u32> = 32..=1024;
+
 /// Key of the metadata.
 const METADATA: &str = "featbench";
 
@@ -69,7 +72,7 @@ impl Settings {
             return Err(format!("unknown key `{key}`{}; there are {}", names::suggestion(key, KEYS), KEYS.join(", ")));
         }
         let stated: Stated = toml::from_str(text).map_err(told)?;
-        if let Some(input) = stated.input.filter(|input| !(32..=1024).contains(input)) {
+        if let Some(input) = stated.input.filter(|input| !SIDES.contains(input)) {
             return Err(format!("input = {input} must be from 32 to 1024 pixels"));
         }
         Ok(Settings { input: stated.input, normalisation: stated.normalisation()?, output: stated.output })

@@ -67,9 +67,10 @@ impl Head {
     }
 
     /// The backbone up to `features` with this head: outputs `features` and [`LOGITS`].
-    pub fn append(self, backbone: &ModelProto, features: &str) -> ModelProto {
-        let mut model = backbone.clone();
-        let mut graph = backbone.graph.as_ref().map(|graph| graph.leading_to(features)).unwrap_or_default();
+    /// Every constant is an initializer then, and the batch is free.
+    pub fn append(self, mut model: ModelProto, features: &str) -> ModelProto {
+        let mut graph = model.graph.take().unwrap_or_default().with_plain_constants().leading_to(&[features]);
+        graph.free_batch();
         let mut builder = Builder { graph: &mut graph, value: features.to_owned() };
         builder.add("Flatten", "flat", &[], &[("axis", Attribute::Int(1))]);
         if self.norm {
@@ -172,7 +173,7 @@ mod tests {
     fn a_head_replaces_the_old_one_and_is_read_off_as_one_linear_function() {
         for norm in [false, true] {
             let head = Head::random(3, 4, 7).with_norm(norm).with_dropout(true);
-            let mut model = head.append(&backbone(), FEATURES);
+            let mut model = head.append(backbone(), FEATURES);
             if norm {
                 let vector = |data: [f32; 4]| Tensor::new(&[4], data.to_vec());
                 model = with_weights(
@@ -206,6 +207,6 @@ mod tests {
         let given = Linear { weight: vec![1.0, -2.0, 0.5, 0.25, 3.0, -1.0], bias: vec![0.5, -0.5] };
         let head = Head::given(&given);
         assert_eq!(head.weight.shape, [2, 3]);
-        assert_eq!(linear(&head.append(&backbone(), FEATURES)), given);
+        assert_eq!(linear(&head.append(backbone(), FEATURES)), given);
     }
 }

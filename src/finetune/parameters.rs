@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rand::Rng;
 
+use super::gradient::learnable;
 use super::head;
 use super::random::{Purpose, generator, normal};
 use super::settings::{Layers, NormPolicy};
@@ -47,7 +48,7 @@ impl Learning {
 
     fn add<'a>(&mut self, node: &NodeProto, parameters: impl Iterator<Item = &'a String>, norms: NormPolicy) {
         let normalises = node.op_type == "BatchNormalization";
-        let of_head = node.output.iter().any(|output| output.starts_with(head::PREFIX));
+        let of_head = of_head(node);
         if normalises && (of_head || norms == NormPolicy::Train) {
             self.norms.extend(node.input.get(1).cloned());
         }
@@ -78,6 +79,18 @@ fn unknown(prefix: &str, nodes: &[NodeProto], constants: &HashSet<&str>) -> Stri
     format!("layers: no parameter's name begins with `{prefix}`; the network has {}", stages.join(", "))
 }
 
+/// Has a network convolutions with a bias, and no batch norm but that of its head? Exporters leave it so that fold batch
+/// norms into the convolutions before them.
+pub fn without_batch_norms(model: &ModelProto) -> bool {
+    let nodes = || model.graph.iter().flat_map(|graph| &graph.node);
+    let normalises = |node: &NodeProto| node.op_type == "BatchNormalization" && !of_head(node);
+    nodes().any(|node| node.op_type == "Conv" && node.input.len() > 2) && !nodes().any(normalises)
+}
+
+fn of_head(node: &NodeProto) -> bool {
+    node.output.iter().any(|output| output.starts_with(head::PREFIX))
+}
+
 /// Random first weights of a network, as torchvision's: normal with deviation sqrt(2 / fan out) for convolutions (He et
 /// al. 2015), 1 and 0 for batch norms, uniform for other layers.
 pub fn random(model: &ModelProto, seed: u64) -> Weights {
@@ -88,7 +101,9 @@ pub fn random(model: &ModelProto, seed: u64) -> Weights {
     let mut weights = Weights::new();
     for node in &graph.node {
         for (place, name) in node.input.iter().enumerate() {
-            let Some(tensor) = tensors.get(name.as_str()).filter(|_| !name.starts_with(head::PREFIX)) else { continue };
+            let drawn = node.op_type == "BatchNormalization" || place < learnable(&node.op_type);
+            let drawn = drawn && !name.starts_with(head::PREFIX);
+            let Some(tensor) = tensors.get(name.as_str()).filter(|_| drawn) else { continue };
             let shape = &tensor.shape;
             let mut draw: Box<dyn FnMut() -> f64> = match (node.op_type.as_str(), place) {
                 ("BatchNormalization", 1 | 4) => Box::new(|| 1.0),

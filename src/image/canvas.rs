@@ -1,11 +1,13 @@
 //! The square canvas: the same small frame for every image, so that size, aspect ratio and blur can't tell the class.
 //! It comes before everything else that looks at pixels; a network's own resizing follows it.
 
+use serde::{Deserialize, Serialize};
+
 use super::resize::{resize, resize_and_crop};
 use super::{Grey, Rgb};
 
 /// Shorter side reduced (antialiased) to `reduce`, centre `reduce` x `reduce` cut out and brought to `side`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Canvas {
     /// N: side of the canvas in pixels.
     pub side: u32,

@@ -26,7 +26,12 @@ pub fn resize_and_crop(picture: &Rgb, size: u32, crop: u32) -> Rgb {
 /// What a network is shown where nothing is drawn at random: the shorter side brought to 256 for an input of 224, and in
 /// that proportion otherwise, then the centre (torchvision's evaluation).
 pub fn evaluation_crop(picture: &Rgb, side: u32) -> Rgb {
-    resize_and_crop(picture, side * 256 / 224, side)
+    resize_and_crop(picture, evaluation_side(side), side)
+}
+
+/// The shorter side that the centre is cut out of.
+pub fn evaluation_side(side: u32) -> u32 {
+    side * 256 / 224
 }
 
 /// What a centre crop shows of one axis.

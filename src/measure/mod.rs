@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod environment;
 pub mod estimate;
+pub mod export;
 pub mod features;
 pub mod memory;
 pub mod near_duplicates;

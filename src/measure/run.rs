@@ -40,16 +40,16 @@ struct Selected {
 
 /// A classifier with the time that its fit took, as it is cached.
 #[derive(Serialize, Deserialize)]
-struct Fit {
-    classifier: Classifier,
+pub(super) struct Fit {
+    pub classifier: Classifier,
     seconds: f64,
 }
 
 /// Features and classifier as selection chose them, fitted on the final training images.
-struct Chosen {
+pub(super) struct Chosen {
     selected: Selected,
-    features: Box<dyn Features>,
-    fit: Fit,
+    pub features: Box<dyn Features>,
+    pub fit: Fit,
 }
 
 /// Rows of a run's trainings.
@@ -156,7 +156,7 @@ pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images:
     Subject { features, classifier, resources, images: reported, known: known.view() }.long(images)
 }
 
-fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
+pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
     let classes = dataset.splits.classes.len();
     let mut selected = select(planned, dataset, resources, classes)?;
     let best = &selected.tried[selected.chosen];

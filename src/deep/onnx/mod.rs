@@ -1,6 +1,7 @@
 //! ONNX files: a small builder of graphs, and reading and writing the format.
 //! Every network of featbench is such a graph, so that any ONNX runtime can execute it and any ONNX file can join.
 
+mod constants;
 pub mod ports;
 mod proto;
 
@@ -151,9 +152,9 @@ impl GraphProto {
         self.input.iter().filter(|value| !self.initializer.iter().any(|constant| constant.name == value.name))
     }
 
-    /// The names of the values that `output` depends on, itself among them.
-    pub fn needed<'a>(&'a self, output: &'a str) -> HashSet<&'a str> {
-        let mut needed = HashSet::from([output]);
+    /// The names of the values that `outputs` depend on, themselves among them.
+    pub fn needed<'a>(&'a self, outputs: &[&'a str]) -> HashSet<&'a str> {
+        let mut needed: HashSet<&str> = outputs.iter().copied().collect();
         for node in self.node.iter().rev() {
             if node.output.iter().any(|output| needed.contains(output.as_str())) {
                 needed.extend(node.input.iter().map(String::as_str));
@@ -162,15 +163,36 @@ impl GraphProto {
         needed
     }
 
-    /// The part of the graph that computes `output`, which is its only output.
-    pub fn leading_to(&self, output: &str) -> GraphProto {
-        let needed = self.needed(output);
-        let mut part = self.clone();
-        part.node.retain(|node| node.output.iter().any(|output| needed.contains(output.as_str())));
-        part.initializer.retain(|constant| needed.contains(constant.name.as_str()));
-        part.output.retain(|value| value.name == output);
-        part.value_info.clear();
-        part
+    /// The part of the graph that computes `outputs`; it has no others.
+    pub fn leading_to(mut self, outputs: &[&str]) -> GraphProto {
+        let needed: HashSet<String> = self.needed(outputs).into_iter().map(str::to_owned).collect();
+        self.node.retain(|node| node.output.iter().any(|output| needed.contains(output)));
+        self.initializer.retain(|constant| needed.contains(&constant.name));
+        self.output.retain(|value| outputs.contains(&value.name.as_str()));
+        self.value_info.clear();
+        self
+    }
+
+    /// Calls a value by another name; a value that has this name already gets the old one.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let rename = |name: &mut String| match name.as_str() {
+            name if name == from => to.to_owned(),
+            name if name == to => from.to_owned(),
+            name => name.to_owned(),
+        };
+        let of_nodes = self.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output));
+        let ports = self.input.iter_mut().chain(&mut self.output).map(|value| &mut value.name);
+        let constants = self.initializer.iter_mut().map(|tensor| &mut tensor.name);
+        of_nodes.chain(ports).chain(constants).for_each(|name| *name = rename(name));
+    }
+
+    /// Lets every run choose its number of images, the first side of what goes in and comes out.
+    pub fn free_batch(&mut self) {
+        for value in self.input.iter_mut().chain(&mut self.output) {
+            let shape = value.r#type.iter_mut().filter_map(|t| t.tensor_type.as_mut()?.shape.as_mut());
+            let first = shape.filter_map(|shape| shape.dim.first_mut());
+            first.for_each(|side| side.value = Some(Dimension::Name("batch".into())));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where pixels go into a graph and where features come out: read off a file that somebody else made.
 
-use super::{GraphProto, ValueInfoProto};
+use super::{GraphProto, NodeProto, ValueInfoProto};
 use crate::deep::network::FEATURES;
 use crate::names;
 
@@ -9,8 +9,10 @@ use crate::names;
 pub struct Ports {
     /// N x 3 x height x width.
     pub input: String,
-    /// N x dimension, or N x dimension x 1 x 1.
+    /// N x dimension, or N x dimension x 1 x 1. In a classifier, what its last linear layer works on: no output yet.
     pub output: String,
+    /// What that layer gives, N x classes.
+    pub logits: Option<String>,
     /// The number of images of every run, where the graph fixes it.
     pub batch: Option<usize>,
     /// The side of the input in pixels, where the graph fixes it.
@@ -20,11 +22,13 @@ pub struct Ports {
 impl Ports {
     /// Ports of a graph whose batch and sides are free.
     pub fn free(input: &str, output: &str) -> Ports {
-        Ports { input: input.into(), output: output.into(), batch: None, side: None }
+        Ports { input: input.into(), output: output.into(), logits: None, batch: None, side: None }
     }
 
     /// Finds the only input of N x 3 x height x width, and as output the one that is named, else the one called
-    /// `features`, else the only one of N x dimension or N x dimension x 1 x 1; returns the dimension too.
+    /// `features`, else the only one of N x dimension or N x dimension x 1 x 1; returns the dimension too. Where such an
+    /// only output, which nobody named, comes out of a linear layer, the file is a classifier, and that layer's input
+    /// is the features.
     ///
     /// # Errors
     /// Says what was expected and which inputs or outputs the file has.
@@ -44,10 +48,49 @@ impl Ports {
         if pixels[2] != pixels[3] && pixels[2].is_some() && pixels[3].is_some() {
             return Err(format!("a square input is expected; the file has {}", listed(&inputs)));
         }
+        let named = output.is_some();
         let (output, dimension) = output_of(graph, output)?;
-        let (batch, side) = (pixels[0], pixels[2].or(pixels[3]));
-        Ok((Ports { input: inputs[0].name.clone(), output, batch, side }, dimension))
+        let (input, batch, side) = (inputs[0].name.clone(), pixels[0], pixels[2].or(pixels[3]));
+        let layer = if named || output == FEATURES { None } else { last_linear(graph, &output) };
+        Ok(match layer {
+            Some(Linear { input: features, depth, output }) => {
+                (Ports { input, output: features, logits: Some(output), batch, side }, depth)
+            }
+            None => (Ports { input, output, logits: None, batch, side }, dimension),
+        })
     }
+}
+
+/// A linear layer of a graph: the value that it works on and how long its rows are, and the value that it gives.
+struct Linear {
+    input: String,
+    depth: usize,
+    output: String,
+}
+
+/// The linear layer that `output` comes out of, by way of a softmax where there is one.
+fn last_linear(graph: &GraphProto, output: &str) -> Option<Linear> {
+    let made_by = |value: &str| graph.node.iter().find(|node| node.output.first().is_some_and(|name| name == value));
+    let input = |node: &NodeProto, place: usize| node.input.get(place).map_or("", String::as_str).to_owned();
+    let mut node = made_by(output)?;
+    while let "Softmax" | "LogSoftmax" | "Identity" = node.op_type.as_str() {
+        node = made_by(&input(node, 0))?;
+    }
+    let output = node.output[0].clone();
+    if node.op_type == "Add" {
+        node = made_by(&input(node, 0)).or_else(|| made_by(&input(node, 1)))?;
+    }
+    let set = |name: &str| node.attribute.iter().any(|attribute| attribute.name == name && attribute.i == Some(1));
+    let depth = match node.op_type.as_str() {
+        "Gemm" if !set("transA") => usize::from(set("transB")),
+        "MatMul" => 0,
+        _ => return None,
+    };
+    let (features, weight) = (input(node, 0), input(node, 1));
+    let sides = graph.initializer.iter().find(|tensor| tensor.name == weight).map(|tensor| &tensor.dims[..]);
+    let Some(sides @ [_, _]) = sides else { return None };
+    made_by(&features)?;
+    Some(Linear { input: features, depth: usize::try_from(sides[depth]).ok()?, output })
 }
 
 fn output_of(graph: &GraphProto, wanted: Option<&str>) -> Result<(String, usize), String> {
@@ -96,7 +139,8 @@ fn listed(values: &[&ValueInfoProto]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deep::onnx::{Dimension, Graph};
+    use crate::deep::Tensor;
+    use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
 
     /// Sides: 0 is a free one.
     fn graph(inputs: &[(&str, &[i64])], outputs: &[(&str, &[i64])]) -> GraphProto {
@@ -120,6 +164,33 @@ mod tests {
         let graph = graph(&[free], &[("logits", &[0, 1000]), ("features", &[0, 64])]);
         assert_eq!(Ports::of(&graph, None), Ok((Ports::free("x", "features"), 64)));
         assert_eq!(Ports::of(&graph, Some("logits")), Ok((Ports::free("x", "logits"), 1000)));
+    }
+
+    #[test]
+    fn the_features_of_a_classifier_are_what_its_last_layer_works_on() {
+        let classifier = |product: &str, bias: bool, softmax: bool| {
+            let mut graph = Graph::new("classifier");
+            let sides = |count| [Dimension::Name("n".into()), Dimension::Size(count)];
+            graph
+                .input("x", &[Dimension::Name("n".into()), Dimension::Size(3), Dimension::Size(2), Dimension::Size(2)]);
+            graph.node_to("Flatten", &["x"], &[], &["flat"]);
+            let shape = if product == "Gemm" { [5, 12] } else { [12, 5] };
+            graph.initializer(TensorProto::float("w", Tensor::new(&shape, vec![0.0; 60])));
+            graph.initializer(TensorProto::float("b", Tensor::new(&[5], vec![0.0; 5])));
+            let turned = [("transB", Attribute::Int(1))];
+            let y = graph.node(product, &["flat", "w"], if product == "Gemm" { &turned } else { &[] });
+            let y = if bias { graph.node("Add", &[&y, "b"], &[]) } else { y };
+            let output = if softmax { graph.node("Softmax", &[&y], &[]) } else { y.clone() };
+            graph.output(&output, &sides(5));
+            (graph.model().graph.unwrap(), y, output)
+        };
+        for (product, bias, softmax) in [("Gemm", false, false), ("MatMul", true, true), ("MatMul", false, true)] {
+            let (graph, logits, output) = classifier(product, bias, softmax);
+            let expected = Ports { logits: Some(logits), side: Some(2), ..Ports::free("x", "flat") };
+            assert_eq!(Ports::of(&graph, None), Ok((expected, 12)));
+            let (named, dimension) = Ports::of(&graph, Some(&output)).unwrap();
+            assert_eq!((named.output, named.logits, dimension), (output, None, 5), "what is named is taken as it is");
+        }
     }
 
     #[test]

@@ -10,16 +10,21 @@ use crate::deep::onnx::Attribute;
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.of_rank(4)?.clone();
-    let window = Window::of(node, None)?;
-    let (sides, unreached) = window.output(x.shape[2], x.shape[3])?;
+    let input = [x.shape[2], x.shape[3]];
+    let window = Window::of(node, None, input)?;
+    let (sides, unreached) = window.output(input)?;
     let with_padding = node.int("count_include_pad", 0);
+    if with_padding == 1 {
+        // what lies beyond the padding is not counted, which no padding can say
+        node.require("ceil_mode", 0)?;
+    }
     let mut attributes = window.attributes().to_vec();
     attributes.push(("count_include_pad", Attribute::Int(with_padding)));
     let y = tape.graph.node("AveragePool", &[&x.name], &attributes);
     let shape = vec![x.shape[0], x.shape[1], sides[0], sides[1]];
     Ok(tape.record(y, shape, x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| {
-            let share = shares(&window, [x.shape[2], x.shape[3]], sides, with_padding == 1);
+            let share = shares(&window, input, sides, with_padding == 1);
             let share = g.floats(share);
             let dy = g.two("Mul", dy, &share);
             let ([height, width], channels) = (window.kernel, x.shape[1]);

@@ -13,6 +13,8 @@ const FEW_CHANNELS: usize = 4;
 struct Conv {
     x: Value,
     w: Value,
+    /// Input and output channels fall into so many groups; each output sees the inputs of its own.
+    groups: usize,
     window: Window,
     /// Sides of the output.
     sides: [usize; 2],
@@ -21,23 +23,27 @@ struct Conv {
 }
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    node.require("group", 1)?;
+    let groups = usize::try_from(node.int("group", 1)).ok().filter(|&groups| groups > 0);
+    let groups = groups.ok_or_else(|| format!("group = {} must be at least 1", node.int("group", 1)))?;
     let (x, w) = (node.of_rank(4)?.clone(), node.input(1)?.clone());
     let [outputs, inputs, height, width] = w.shape[..] else {
         return Err(format!("weights of four sides are expected, not {:?}", w.shape));
     };
-    if x.shape[1] != inputs {
-        return Err(format!("{:?} does not fit weights of {:?}", x.shape, w.shape));
+    if x.shape[1] != inputs * groups || !outputs.is_multiple_of(groups) {
+        return Err(format!("{:?} does not fit weights of {:?} in {groups} groups", x.shape, w.shape));
     }
-    let window = Window::of(node, Some([height, width]))?;
-    let (sides, unreached) = window.output(x.shape[2], x.shape[3])?;
+    let input = [x.shape[2], x.shape[3]];
+    let window = Window::of(node, Some([height, width]), input)?;
+    let (sides, unreached) = window.output(input)?;
     let bias = node.optional(2).cloned();
     let operands: Vec<&Value> = [&x, &w].into_iter().chain(&bias).collect();
     let names: Vec<&str> = operands.iter().map(|value| value.name.as_str()).collect();
-    let y = tape.graph.node("Conv", &names, &window.attributes());
+    let mut attributes = window.attributes().to_vec();
+    attributes.push(("group", Attribute::Int(groups as i64)));
+    let y = tape.graph.node("Conv", &names, &attributes);
     let learns = operands.iter().any(|value| value.learns);
     let shape = vec![x.shape[0], outputs, sides[0], sides[1]];
-    let conv = Conv { x, w, window, sides, unreached };
+    let conv = Conv { x, w, groups, window, sides, unreached };
     Ok(tape.record(y, shape, learns, move |tape, dy| {
         tape.add_gradient(&conv.w, |g| conv.weights(g, dy));
         tape.add_gradient(&conv.x, |g| conv.input(g, dy));
@@ -60,7 +66,7 @@ impl Conv {
         let [Some(top), Some(left), Some(bottom), Some(right)] = around else {
             return self.input_by_transposing(g, dy);
         };
-        if strides != [1, 1] {
+        if strides != [1, 1] || self.groups > 1 {
             return self.input_by_transposing(g, dy);
         }
         let turned = self.turned(g);
@@ -71,6 +77,7 @@ impl Conv {
     fn input_by_transposing(&self, g: &mut Graph, dy: &str) -> String {
         let mut attributes = self.window.attributes().to_vec();
         attributes.push(("output_padding", ints(&self.unreached)));
+        attributes.push(("group", Attribute::Int(self.groups as i64)));
         g.node("ConvTranspose", &[dy, &self.w.name], &attributes)
     }
 
@@ -94,7 +101,7 @@ impl Conv {
         let pads = self.window.pads;
         let trimmed = [0, 1].map(|axis| pads[axis + 2].checked_sub(self.unreached[axis]));
         match trimmed {
-            [Some(bottom), Some(right)] if self.w.shape[1] <= FEW_CHANNELS => {
+            [Some(bottom), Some(right)] if self.groups == 1 && self.w.shape[1] <= FEW_CHANNELS => {
                 self.weights_by_convolution(g, dy, [pads[0], pads[1], bottom, right])
             }
             _ => self.weights_by_taps(g, dy),
@@ -110,13 +117,16 @@ impl Conv {
         swapped(g, &sum)
     }
 
-    /// One large matrix product for each place of the kernel, over the input shifted by that place.
+    /// One large matrix product for each place of the kernel (and each group), over the input shifted by that place.
     fn weights_by_taps(&self, g: &mut Graph, dy: &str) -> String {
         let [outputs, inputs, height, width] = [0, 1, 2, 3].map(|side| self.w.shape[side]);
         let Window { strides, pads, .. } = self.window;
         let pixels = self.x.shape[0] * self.sides[0] * self.sides[1];
         let left = swapped(g, dy);
-        let left = g.reshape(&left, &[outputs, pixels]);
+        let left = match self.groups {
+            1 => g.reshape(&left, &[outputs, pixels]),
+            groups => g.reshape(&left, &[groups, outputs / groups, pixels]),
+        };
         let mut channels_last = g.transpose(&self.x.name, &[0, 2, 3, 1]);
         if pads != [0; 4] {
             let [top, above, bottom, right] = pads.map(|v| v as i64);
@@ -127,7 +137,13 @@ impl Conv {
         let mut taps = Vec::with_capacity(height * width);
         for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
             let view = if whole { channels_last.clone() } else { self.shifted(g, &channels_last, row, column) };
-            let right = g.reshape(&view, &[pixels, inputs]);
+            let right = match self.groups {
+                1 => g.reshape(&view, &[pixels, inputs]),
+                groups => {
+                    let split = g.reshape(&view, &[pixels, groups, inputs]);
+                    g.transpose(&split, &[1, 0, 2])
+                }
+            };
             let product = g.two("MatMul", &left, &right);
             taps.push(g.reshape(&product, &[outputs, inputs, 1]));
         }

@@ -7,8 +7,9 @@ use crate::deep::onnx::{Attribute, TensorProto};
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.of_rank(4)?.clone();
     node.require("storage_order", 0)?;
-    let window = Window::of(node, None)?;
-    let ([rows, columns], _) = window.output(x.shape[2], x.shape[3])?;
+    let input = [x.shape[2], x.shape[3]];
+    let window = Window::of(node, None, input)?;
+    let ([rows, columns], _) = window.output(input)?;
     let (y, places) = (tape.graph.fresh("maxpool"), tape.graph.fresh("places"));
     // with the places of the maxima it is slower, so they are asked for only where they are needed
     let outputs = if x.learns { vec![y.as_str(), &places] } else { vec![y.as_str()] };

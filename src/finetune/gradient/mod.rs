@@ -5,9 +5,11 @@
 mod add;
 mod average_pool;
 mod batch_norm;
+mod clip;
 mod conv;
 mod dropout;
 mod gemm;
+mod integers;
 mod matmul;
 mod max_pool;
 mod node;
@@ -31,10 +33,11 @@ use node::Node;
 type Rule = fn(&mut Tape, &Node) -> Result<Value, String>;
 
 /// Every operator that can be trained, and how many of its inputs can learn.
-const RULES: [(&str, Rule, usize); 14] = [
+const RULES: [(&str, Rule, usize); 15] = [
     ("Add", add::rule, 2),
     ("AveragePool", average_pool::rule, 1),
     ("BatchNormalization", batch_norm::rule, 3),
+    ("Clip", clip::rule, 1),
     ("Conv", conv::rule, 3),
     ("Dropout", dropout::rule, 1),
     ("Flatten", reshape::flatten, 1),
@@ -47,6 +50,11 @@ const RULES: [(&str, Rule, usize); 14] = [
     ("Relu", relu::rule, 1),
     ("Reshape", reshape::rule, 1),
 ];
+
+/// How many of an operator's inputs can learn: the first ones.
+pub fn learnable(operator: &str) -> usize {
+    RULES.iter().find(|(name, ..)| *name == operator).map_or(0, |&(.., learnable)| learnable)
+}
 
 fn identity(_: &mut Tape, node: &Node) -> Result<Value, String> {
     Ok(node.input(0)?.clone())

@@ -55,7 +55,11 @@ impl Node<'_> {
     }
 
     pub fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name).and_then(|attribute| attribute.f).unwrap_or(default)
+        self.number(name).unwrap_or(default)
+    }
+
+    pub fn number(&self, name: &str) -> Option<f32> {
+        self.attribute(name)?.f
     }
 
     pub fn ints(&self, name: &str) -> Option<&[i64]> {
@@ -70,11 +74,7 @@ impl Node<'_> {
         }
     }
 
-    /// Refuses padding that is described by a word.
-    pub fn require_explicit_padding(&self) -> Result<(), String> {
-        match self.attribute("auto_pad").and_then(|attribute| attribute.s.as_deref()) {
-            None | Some(b"NOTSET") => Ok(()),
-            Some(word) => Err(format!("auto_pad = {} can't be trained; state `pads`", String::from_utf8_lossy(word))),
-        }
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.attribute(name)?.s.as_deref()?).ok()
     }
 }

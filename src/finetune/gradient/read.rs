@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::integers;
 use super::node::{Node, Operand};
 use super::{BatchNorm, GradientError, RULES, Tape, Value};
 use crate::deep::Tensor;
@@ -61,14 +62,15 @@ pub fn record(
     batch_norm: &dyn Fn(&str) -> BatchNorm,
 ) -> Result<Recorded, GradientError> {
     let mut reader = Reader::new(source, learns, batch_norm);
-    let needed = source.graph.needed(source.output);
-    for node in source.graph.node.iter().filter(|node| node.op_type != "Constant") {
+    let needed = source.graph.needed(&[source.output]);
+    for node in &source.graph.node {
         if node.output.iter().any(|output| needed.contains(output.as_str())) {
             reader.read(node)?;
         }
     }
-    let output = reader.values.get(source.output).cloned();
-    let output = output.ok_or_else(|| GradientError::NoValue(source.output.into()))?;
+    let Some(Operand::Value(output)) = reader.values.get(source.output).cloned() else {
+        return Err(GradientError::NoValue(source.output.into()));
+    };
     Ok(Recorded { tape: reader.tape, output, parameters: reader.parameters })
 }
 
@@ -76,10 +78,9 @@ struct Reader<'a> {
     tape: Tape,
     learns: &'a dyn Fn(&str) -> bool,
     batch_norm: &'a dyn Fn(&str) -> BatchNorm,
-    /// Initializers and `Constant` nodes.
     constants: HashMap<&'a str, &'a TensorProto>,
     /// By their names in the network.
-    values: HashMap<String, Value>,
+    values: HashMap<String, Operand>,
     parameters: Vec<Parameter>,
 }
 
@@ -92,18 +93,9 @@ impl<'a> Reader<'a> {
         let mut tape = Tape::default();
         tape.graph.input(INPUT, &sides(source.shape));
         let images = Value { name: INPUT.into(), shape: source.shape.to_vec(), learns: false };
-        let values = HashMap::from([(source.input.into(), images)]);
-        let initializers = source.graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
-        let nodes = source.graph.node.iter().filter(|node| node.op_type == "Constant");
-        let nodes = nodes.filter_map(|node| Some((node.output.first()?.as_str(), node.attribute.first()?.t.as_ref()?)));
-        Reader {
-            tape,
-            learns,
-            batch_norm,
-            constants: initializers.chain(nodes).collect(),
-            values,
-            parameters: Vec::new(),
-        }
+        let values = HashMap::from([(source.input.into(), Operand::Value(images))]);
+        let constants = source.graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        Reader { tape, learns, batch_norm, constants, values, parameters: Vec::new() }
     }
 
     fn read(&mut self, proto: &NodeProto) -> Result<(), GradientError> {
@@ -111,9 +103,7 @@ impl<'a> Reader<'a> {
         let (node, operator) = (named.to_owned(), proto.op_type.clone());
         let standard = matches!(proto.domain.as_str(), "" | "ai.onnx");
         let rule = RULES.iter().find(|(name, ..)| standard && *name == proto.op_type);
-        let Some(&(_, rule, learning)) = rule else {
-            return Err(GradientError::Unsupported { node, operator });
-        };
+        let learning = rule.map_or(0, |&(.., learning)| learning);
         let normalises = proto.op_type == "BatchNormalization";
         if normalises {
             self.tape.batch_norm = (self.batch_norm)(proto.input.get(1).map_or("", String::as_str));
@@ -125,9 +115,16 @@ impl<'a> Reader<'a> {
             _ => self.operand(name, Role::Constant),
         };
         let inputs = proto.input.iter().enumerate().map(operand).collect::<Result<_, _>>()?;
-        let value = rule(&mut self.tape, &Node { proto, inputs });
-        let value = value.map_err(|reason| GradientError::Node { node, operator, reason })?;
-        self.values.extend(proto.output.first().map(|name| (name.clone(), value)));
+        let read = Node { proto, inputs };
+        let computed = match (integers::evaluate(&read).filter(|_| standard), rule) {
+            (Some(list), _) => Operand::Integers(list),
+            (None, Some((_, rule, _))) => {
+                let value = rule(&mut self.tape, &read);
+                Operand::Value(value.map_err(|reason| GradientError::Node { node, operator, reason })?)
+            }
+            (None, None) => return Err(GradientError::Unsupported { node, operator }),
+        };
+        self.values.extend(proto.output.first().map(|name| (name.clone(), computed)));
         Ok(())
     }
 
@@ -135,8 +132,8 @@ impl<'a> Reader<'a> {
         if name.is_empty() {
             return Ok(Operand::Absent);
         }
-        if let Some(value) = self.values.get(name) {
-            return Ok(Operand::Value(value.clone()));
+        if let Some(known) = self.values.get(name) {
+            return Ok(known.clone());
         }
         let constant = self.constants.get(name).ok_or_else(|| GradientError::NoValue(name.into()))?;
         if let Some(integers) = constant.integers() {
@@ -151,7 +148,7 @@ impl<'a> Reader<'a> {
         } else {
             self.tape.graph.input(&value.name, &sides(&value.shape));
         }
-        self.values.insert(name.into(), value.clone());
+        self.values.insert(name.into(), Operand::Value(value.clone()));
         self.parameters.push(Parameter { name: name.into(), role, value: value.clone(), tensor });
         Ok(Operand::Value(value))
     }

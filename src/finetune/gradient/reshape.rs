@@ -13,13 +13,13 @@ pub fn flatten(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     reshaped(tape, x, vec![rows.iter().product(), columns.iter().product()])
 }
 
-/// A constant shape, where 0 keeps a side and -1 stands for what is left.
+/// A constant shape, where 0 keeps a side (unless `allowzero` says that it is one) and -1 stands for what is left.
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?;
-    node.require("allowzero", 0)?;
+    let keeps = node.int("allowzero", 0) == 0;
     let stated = node.list(1, "shape").ok_or("the shape must be constant")?;
     let kept = |(place, &side): (usize, &i64)| match side {
-        0 => x.shape.get(place).map(|&side| side as i64),
+        0 if keeps => x.shape.get(place).map(|&side| side as i64),
         side => Some(side),
     };
     let misfit = || format!("{:?} can't become {stated:?}", x.shape);

@@ -12,10 +12,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads a node's attributes; `kernel` is the size that the weights have.
-    pub fn of(node: &Node, kernel: Option<[usize; 2]>) -> Result<Window, String> {
-        node.require_explicit_padding()?;
-        node.require("ceil_mode", 0)?;
+    /// Reads a node's attributes for an input with these sides; `kernel` is the size that the weights have. Padding that
+    /// is described by a word becomes numbers, and so does `ceil_mode`: a last window that reaches beyond the padding.
+    pub fn of(node: &Node, kernel: Option<[usize; 2]>, sides: [usize; 2]) -> Result<Window, String> {
         if node.ints("dilations").is_some_and(|dilations| dilations != [1, 1]) {
             return Err("dilations can't be trained; [1, 1] is expected".into());
         }
@@ -29,7 +28,38 @@ impl Window {
         if kernel.contains(&0) || strides.contains(&0) {
             return Err(format!("kernel {kernel:?} and strides {strides:?} must be at least 1"));
         }
-        Ok(Window { kernel, strides, pads })
+        let mut window = Window { kernel, strides, pads };
+        match node.text("auto_pad") {
+            None | Some("NOTSET") => {}
+            Some("VALID") => window.pads = [0; 4],
+            Some(word @ ("SAME_UPPER" | "SAME_LOWER")) => window.pad_to_same(sides, word == "SAME_LOWER"),
+            Some(word) => return Err(format!("auto_pad = {word} is unknown; state `pads`")),
+        }
+        if node.int("ceil_mode", 0) == 1 {
+            window.pad_to_last(sides);
+        }
+        Ok(window)
+    }
+
+    /// As many windows as there are strides in the input; an odd pixel of padding comes first or last.
+    fn pad_to_same(&mut self, sides: [usize; 2], first: bool) {
+        for (axis, side) in sides.into_iter().enumerate() {
+            let covered = (side.div_ceil(self.strides[axis]) - 1) * self.strides[axis] + self.kernel[axis];
+            let pad = covered.saturating_sub(side);
+            let (less, more) = (pad / 2, pad.div_ceil(2));
+            (self.pads[axis], self.pads[axis + 2]) = if first { (more, less) } else { (less, more) };
+        }
+    }
+
+    /// Pixels that no window reaches get one more, unless it would begin behind the input.
+    fn pad_to_last(&mut self, sides: [usize; 2]) {
+        for (axis, side) in sides.into_iter().enumerate() {
+            let (stride, begin) = (self.strides[axis], side + self.pads[axis]);
+            let Some(room) = (begin + self.pads[axis + 2]).checked_sub(self.kernel[axis]) else { continue };
+            if room % stride > 0 && (room / stride + 1) * stride < begin {
+                self.pads[axis + 2] += stride - room % stride;
+            }
+        }
     }
 
     pub fn attributes(&self) -> [(&'static str, Attribute); 3] {
@@ -37,7 +67,7 @@ impl Window {
     }
 
     /// The sides of what comes out, and how many pixels below and to the right no window reaches.
-    pub fn output(&self, height: usize, width: usize) -> Result<([usize; 2], [usize; 2]), String> {
+    pub fn output(&self, [height, width]: [usize; 2]) -> Result<([usize; 2], [usize; 2]), String> {
         let axis = |side: usize, axis: usize| {
             let padded = side + self.pads[axis] + self.pads[axis + 2];
             let room = padded.checked_sub(self.kernel[axis]);

@@ -127,14 +127,10 @@ pub fn network_name(input: &str) -> Option<&str> {
     input.strip_prefix(PARAMETER)
 }
 
-/// The same network with other weights: those that `weights` names are replaced. A weight that was written as a node becomes an initializer.
+/// The same network with other weights: those that `weights` names are replaced.
 pub fn with_weights(model: &ModelProto, weights: Weights) -> ModelProto {
     let mut model = model.clone();
     if let Some(graph) = &mut model.graph {
-        graph.node.retain(|node| {
-            let constant = node.op_type == "Constant" && node.output.iter().any(|name| weights.contains_key(name));
-            !constant
-        });
         graph.initializer.retain(|tensor| !weights.contains_key(&tensor.name));
         graph.initializer.extend(weights.into_iter().map(|(name, tensor)| TensorProto::float(&name, tensor)));
     }

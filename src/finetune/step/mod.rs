@@ -20,7 +20,7 @@ pub use graph::{TrainingGraph, with_weights};
 
 /// What is trained and how.
 pub struct Recipe<'a> {
-    /// A network with its weights.
+    /// A network with its weights, which are initializers (see [`Head::append`](super::head::Head::append)).
     pub model: &'a ModelProto,
     /// The network's input, and the sides of one image there.
     pub input: &'a str,

@@ -35,7 +35,7 @@ fn model() -> ModelProto {
     let x = graph.node("GlobalAveragePool", &[&x], &[]);
     graph.node_to("Flatten", &[&x], &[("axis", Attribute::Int(1))], &["features"]);
     graph.output("features", &[free("batch"), Dimension::Size(4)]);
-    Head::random(CLASSES, 4, 0).with_norm(true).with_dropout(true).append(&graph.model(), "features")
+    Head::random(CLASSES, 4, 0).with_norm(true).with_dropout(true).append(graph.model(), "features")
 }
 
 fn settings() -> Settings {

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::{Array1, Array2};
 
 use crate::classify::logistic::Penalty;
 use crate::classify::scale::Scaling;
 use crate::classify::{Candidate, Classifier, Labelled};
 use crate::dataset::ImageFile;
+use crate::deep::backbone::Backbone;
+use crate::deep::network::LOGITS;
 use crate::deep::onnx::ModelProto;
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
@@ -61,8 +63,14 @@ pub fn with_task<T>(
 ) -> Result<T> {
     let backbone = frozen.backbone();
     backbone.check_side(resources.input as usize)?;
+    ensure!(
+        backbone.ports.output != LOGITS,
+        "backbone `{}`: `{LOGITS}` is what the new head gives, and can't be the features too: give that output of the file \
+         another name",
+        backbone.name
+    );
     let model = ModelProto::read(&backbone.model()?).context(backbone.name.clone())?;
-    let mut model = head(settings, frozen, resources, lessons)?.append(&model, &backbone.ports.output);
+    let mut model = head(settings, frozen, resources, lessons)?.append(model, &backbone.ports.output);
     if settings.start == Start::Random {
         model = with_weights(&model, parameters::random(&model, resources.seed));
     }
@@ -115,6 +123,12 @@ pub fn checkpoint_of(training: &Key) -> Result<Key> {
 pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOnce(Trained) -> Result<T>) -> Result<T> {
     let place = checkpoint_of(key)?;
     let checkpoint: Option<Checkpoint> = resources.cache.get(&place);
+    if parameters::without_batch_norms(task.model) {
+        resources.progress.say(
+            "  the network's file has convolutions with a bias and no batch norms, as exporters leave it that fold these into \
+             the convolutions: it is trained as it is",
+        );
+    }
     let bar = resources.progress.bar("train", task.images());
     bar.inc(checkpoint.as_ref().map_or(0, Checkpoint::images));
     let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
@@ -223,6 +237,10 @@ impl Features for Finetuned {
 
     fn batch(&self) -> usize {
         self.network.batch()
+    }
+
+    fn network(&self) -> Option<&Backbone> {
+        Some(self.network.backbone())
     }
 
     fn training(&self) -> Option<&Training> {

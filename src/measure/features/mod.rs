@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::arm::FeatureSettings;
 use crate::classify::Classifier;
 use crate::dataset::{ImageFile, Split, Train, Val};
+use crate::deep::backbone::Backbone;
 use crate::deep::session::Device;
 use crate::finetune::trainer::Log;
 use crate::handcrafted::vocabulary::Method;
@@ -115,6 +116,10 @@ pub trait Features: Send + Sync {
     /// Images at a time that suit it best when many are to be done.
     fn batch(&self) -> usize {
         1
+    }
+    /// The network that it is made by, trained where that was asked for.
+    fn network(&self) -> Option<&Backbone> {
+        None
     }
     /// How its network was trained, where it was.
     fn training(&self) -> Option<&Training> {

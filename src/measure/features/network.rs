@@ -92,6 +92,10 @@ impl Features for Network {
     fn batch(&self) -> usize {
         BATCH
     }
+
+    fn network(&self) -> Option<&Backbone> {
+        Some(&self.backbone)
+    }
 }
 
 struct NetworkWorker {

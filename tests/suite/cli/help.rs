@@ -46,7 +46,7 @@ fn examples(help: &str) -> Vec<String> {
 fn every_command_has_examples_that_parse() {
     let place = Place::empty();
     let commands = commands(&place);
-    for name in ["list", "fetch", "measure", "report", "time", "lr-find", "doctor", "cache"] {
+    for name in ["list", "fetch", "measure", "report", "time", "lr-find", "export", "classify", "doctor", "cache"] {
         assert!(commands.iter().any(|command| command == name), "{name} is not among {commands:?}");
     }
     for command in commands.iter().map(String::as_str).chain([""]) {
@@ -81,6 +81,17 @@ fn every_option_is_explained() {
     ];
     let sweeping = [&measuring[..], &sweeping].concat();
     let listing = vec!["--data-dir <FOLDER>", "--model-dir <FOLDER>"];
+    let exporting = vec![
+        "--output <FILE>",
+        "--arm <NAME|FILE.toml>",
+        "--dataset <NAME|FOLDER>",
+        "--backbone <NAME>",
+        "--input <PIXELS>",
+        "--seed <N>",
+        "--canvas <native|N>",
+        "--device <auto|cpu|cuda>",
+    ];
+    let classifying = vec!["--top <N>", "--json", "--csv", "--device <auto|cpu|cuda>"];
     let fetching = vec!["<DATASET>", "--data-dir <FOLDER>", "--url <URL>"];
     for (command, options) in [
         ("measure", measuring),
@@ -89,6 +100,8 @@ fn every_option_is_explained() {
         ("lr-find", sweeping),
         ("list", listing),
         ("fetch", fetching),
+        ("export", exporting),
+        ("classify", classifying),
         ("cache", vec!["--clear"]),
     ] {
         let help = help(&place, command);

@@ -6,6 +6,7 @@ mod bad_input;
 mod data;
 mod determinism;
 mod device;
+mod export;
 mod finetune;
 mod folders;
 mod help;

@@ -1,6 +1,7 @@
 //! The code against numbers of well-known Python libraries.
 
 mod encodings;
+mod exported;
 mod generated;
 mod hex;
 mod lr_find;

@@ -176,6 +176,54 @@ fn convolutions() {
 }
 
 #[test]
+fn convolutions_in_groups() {
+    for (x, w, strides) in [
+        ([2, 4, 5, 6], [6, 2, 3, 3], [1, 1]),
+        ([2, 4, 5, 5], [4, 1, 3, 3], [2, 2]),
+        ([1, 3, 4, 4], [6, 1, 3, 3], [1, 1]),
+        ([2, 6, 4, 4], [4, 3, 1, 1], [1, 1]),
+    ] {
+        let (kernel, pad) = ([w[2] as i64, w[3] as i64], w[2] as i64 / 2);
+        let conv = node("Conv", &[&x, &w, &[w[0]]]).window(kernel, strides, [pad; 4]);
+        let conv = conv.with("group", Attribute::Int((x[1] / w[1]) as i64));
+        conv.check(&[], &|inputs| naive::conv(inputs, x, w, strides, [pad; 4]));
+    }
+}
+
+#[test]
+fn padding_may_be_a_word() {
+    let (x, w) = ([2, 5, 6, 7], [3, 5, 3, 2]);
+    for (word, pads) in [("SAME_UPPER", [0, 0, 1, 1]), ("SAME_LOWER", [1, 1, 0, 0]), ("VALID", [0; 4])] {
+        let conv = node("Conv", &[&x, &w]).with("strides", Attribute::Ints(vec![2, 1]));
+        let conv = conv.with("auto_pad", Attribute::Text(word.into()));
+        conv.check(&[], &|inputs| naive::conv(inputs, x, w, [2, 1], pads));
+        let list = |list: [i64; 2]| Attribute::Ints(list.to_vec());
+        let pool = node("MaxPool", &[&x]).with("kernel_shape", list([3, 2])).with("strides", list([2, 1]));
+        let pool = pool.with("auto_pad", Attribute::Text(word.into()));
+        pool.check(&[], &|inputs| naive::max_pool(&inputs[0], x, [3, 2], [2, 1], pads));
+    }
+}
+
+#[test]
+fn the_last_window_of_a_pool_may_reach_beyond() {
+    let ceil = |operator, shape: &[usize; 4], pads| {
+        node(operator, &[shape]).window([3, 3], [2, 2], pads).with("ceil_mode", Attribute::Int(1))
+    };
+    let (shape, pads) = ([2, 3, 6, 7], [0; 4]);
+    let reached = [0, 0, 1, 0];
+    ceil("MaxPool", &shape, pads).check(&[], &|x| naive::max_pool(&x[0], shape, [3, 3], [2, 2], reached));
+    let average = |x: &[Vec<f64>]| naive::average_pool(&x[0], shape, [3, 3], [2, 2], reached, false);
+    ceil("AveragePool", &shape, pads).check(&[], &average);
+    // a window that would begin in the padding is none
+    let (shape, pads) = ([1, 2, 2, 2], [1; 4]);
+    let pool = node("MaxPool", &[&shape]).window([1, 1], [3, 3], [0; 4]).with("ceil_mode", Attribute::Int(1));
+    pool.check(&[], &|x| naive::max_pool(&x[0], shape, [1, 1], [3, 3], [0; 4]));
+    ceil("MaxPool", &shape, pads).check(&[], &|x| naive::max_pool(&x[0], shape, [3, 3], [2, 2], [1, 1, 2, 2]));
+    let refused = ceil("AveragePool", &shape, pads).with("count_include_pad", Attribute::Int(1));
+    assert!(refused.record(&refused.graph()).err().unwrap().to_string().contains("ceil_mode = 1 can't be trained"));
+}
+
+#[test]
 fn batch_norms_with_the_statistics_of_the_batch() {
     for shape in [vec![3, 4, 2, 3], vec![5, 4]] {
         let mut norm =
@@ -203,6 +251,12 @@ fn batch_norms_with_frozen_statistics() {
 #[test]
 fn activations_and_masks() {
     node("Relu", &[&[3, 7]]).check(&[], &|inputs| inputs[0].iter().map(|v| v.max(0.0)).collect());
+    let clipped = |inputs: &[Vec<f64>]| inputs[0].iter().map(|v| v.clamp(-0.5, 0.25)).collect();
+    let limits =
+        |low, high| node("Clip", &[&[3, 7]]).with("min", Attribute::Float(low)).with("max", Attribute::Float(high));
+    limits(-0.5, 0.25).check(&[], &clipped);
+    let low = |inputs: &[Vec<f64>]| inputs[0].iter().map(|v| v.max(0.0)).collect();
+    node("Clip", &[&[3, 7]]).with("min", Attribute::Float(0.0)).check(&[], &low);
     node("Identity", &[&[3, 7]]).check(&[], &|inputs| inputs[0].clone());
     let mask = [0.0, 2.0, 2.0, 0.0, 2.0, 0.0];
     let dropped = |inputs: &[Vec<f64>]| inputs[0].iter().zip(&mask).map(|(v, &m)| v * f64::from(m)).collect();
@@ -255,6 +309,33 @@ fn sums_and_shapes() {
     let mut reshape = node("Reshape", &[&[2, 3, 1, 2]]);
     reshape.integers = Some(vec![0, -1]);
     reshape.check(&[], &|inputs| inputs[0].clone());
+    let mut reshape = node("Reshape", &[&[2, 3, 1, 2]]).with("allowzero", Attribute::Int(1));
+    reshape.integers = Some(vec![-1, 6]);
+    reshape.check(&[], &|inputs| inputs[0].clone());
+}
+
+/// `x.view(x.size(0), -1)` and `x.view(-1, x.size(1) * x.size(2))`, as exporters write them.
+#[test]
+fn shapes_that_are_computed_are_known() {
+    let mut graph = Graph::new("shapes");
+    graph.initializer(TensorProto::float("x", Tensor::new(&[2, 3, 4], numbers(24, 0))));
+    let [zero, one, two, three, rest] = [0, 1, 2, 3, -1].map(|number| graph.ints(&[number]));
+    let shape = graph.node("Shape", &["x"], &[]);
+    let first = graph.node("Gather", &[&shape, &zero], &[("axis", Attribute::Int(0))]);
+    let first = graph.node("Cast", &[&first], &[("to", Attribute::Int(7))]);
+    let first = graph.node("Unsqueeze", &[&first, &zero], &[]);
+    let flat = graph.node("Concat", &[&first, &rest], &[("axis", Attribute::Int(0))]);
+    let flat = graph.node("Reshape", &["x", &flat], &[]);
+    let second = graph.node("Slice", &[&shape, &one, &two, &zero], &[]);
+    let third = graph.node("Slice", &[&shape, &two, &three], &[]);
+    let product = graph.node("Mul", &[&second, &third], &[]);
+    let again = graph.node("Concat", &[&rest, &product], &[("axis", Attribute::Int(0))]);
+    graph.node_to("Reshape", &[&flat, &again], &[], &["y"]);
+    let graph = graph.model().graph.unwrap();
+    let source = |output| Source { graph: &graph, input: "unused", shape: &[1], output };
+    let recorded = |output| record(source(output), &|_| true, &|_| BatchNorm::Train);
+    assert_eq!(recorded("y").unwrap().output.shape, [2, 12]);
+    assert_eq!(recorded(&shape).err(), Some(GradientError::NoValue(shape.clone())), "no tensor of 32-bit floats");
 }
 
 #[test]
@@ -283,12 +364,12 @@ fn what_can_t_be_trained_is_named() {
     assert_eq!(
         refused(node("Gelu", &[&[2, 3]])),
         "node `y` has the operator Gelu, which can't be trained; supported are Add, AveragePool, BatchNormalization, \
-         Conv, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, MaxPool, ReduceMean, Relu, Reshape"
+         Clip, Conv, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, MaxPool, ReduceMean, Relu, Reshape"
     );
-    let grouped = node("Conv", &[&[1, 4, 5, 5], &[4, 1, 3, 3]]).with("group", Attribute::Int(4));
-    assert_eq!(refused(grouped), "node `y` (Conv): group = 4 can't be trained; group = 1 is expected");
-    let padded = node("MaxPool", &[&[1, 4, 5, 5]]).with("auto_pad", Attribute::Text("SAME_UPPER".into()));
-    assert_eq!(refused(padded), "node `y` (MaxPool): auto_pad = SAME_UPPER can't be trained; state `pads`");
+    let grouped = node("Conv", &[&[1, 4, 5, 5], &[4, 1, 3, 3]]).with("group", Attribute::Int(2));
+    assert_eq!(refused(grouped), "node `y` (Conv): [1, 4, 5, 5] does not fit weights of [4, 1, 3, 3] in 2 groups");
+    let dilated = node("Conv", &[&[1, 4, 5, 5], &[4, 4, 3, 3]]).with("dilations", Attribute::Ints(vec![2, 2]));
+    assert_eq!(refused(dilated), "node `y` (Conv): dilations can't be trained; [1, 1] is expected");
     let mut reshape = node("Reshape", &[&[2, 3]]);
     reshape.integers = Some(vec![4, -1]);
     assert_eq!(refused(reshape), "node `y` (Reshape): [2, 3] can't become [4, -1]");

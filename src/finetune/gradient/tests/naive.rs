@@ -35,13 +35,14 @@ fn taps(kernel: [i64; 2]) -> impl Iterator<Item = (i64, i64)> {
 }
 
 pub fn conv(inputs: &[Vec<f64>], x: [usize; 4], w: [usize; 4], strides: [i64; 2], pads: [i64; 4]) -> Vec<f64> {
-    let kernel = [w[2] as i64, w[3] as i64];
+    let (kernel, groups) = ([w[2] as i64, w[3] as i64], x[1] / w[1]);
     let value = |([n, output], row, column): ([usize; 2], i64, i64)| {
         let mut sum = inputs.get(2).map_or(0.0, |bias| bias[output]);
+        let first = output / (w[0] / groups) * w[1];
         for c in 0..w[1] {
             for (i, (down, right)) in taps(kernel).enumerate() {
                 let weight = inputs[1][(output * w[1] + c) * w[2] * w[3] + i];
-                sum += weight * pixel(&inputs[0], x, [n, c], row + down, column + right).unwrap_or(0.0);
+                sum += weight * pixel(&inputs[0], x, [n, first + c], row + down, column + right).unwrap_or(0.0);
             }
         }
         sum

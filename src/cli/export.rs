@@ -1,0 +1,137 @@
+//! `featbench export`: a network, pretrained or trained here, as one ONNX file that `featbench classify` and any ONNX
+//! runtime can use.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args as ClapArgs;
+
+use crate::dataset::Refit;
+use crate::deep::backbone::{Backbone, EMBEDDED, model_folders};
+use crate::deep::exported::{Description, Preprocessing, Scores, export};
+use crate::measure::export as measuring;
+use crate::measure::plan::plan;
+use crate::record::files::replace;
+
+use super::Outcome;
+use super::measure::Session;
+use super::options::{CanvasOption, DeviceOption, INPUT, Job, Options, refit};
+
+const EXAMPLES: &str = "\
+Examples:
+  featbench export --arm resnet-finetuned-1cycle --dataset hymenoptera -o ants-bees.onnx
+  featbench export --arm resnet-frozen-softmax --dataset photos --input 128 -o photos.onnx
+  featbench export --backbone resnet18-cntk -o resnet18-cntk.onnx
+
+An arm is chosen, trained and fitted as `featbench measure` does it, from its cache where it is there. The file has the \
+outputs `features` and `logits`, any number of images a batch, and in its metadata labels and preprocessing. A \
+backbone alone has `features`, and `logits` only where its own classifier is in its file. The classifier of an arm must be \
+linear: a trained head, a softmax or a linear SVM, whose logits are margins.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// File to write, NAME.onnx
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// Arm whose network is exported: a name or a TOML file [default: none, the backbone alone]
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    arm: Option<String>,
+    /// Data set that the arm is fitted on: a name that `featbench list` shows, or a folder
+    #[arg(long, value_name = "NAME|FOLDER", requires = "arm")]
+    dataset: Option<String>,
+    /// Folder to look for the registered data sets in
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Network behind the arm, or the one that is exported
+    #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
+    backbone: String,
+    /// Folder with networks (also: the folders of FEATBENCH_MODELS); repeatable
+    #[arg(long, value_name = "FOLDER")]
+    model_dir: Vec<PathBuf>,
+    /// Side of the network's input in pixels [default: what its file states, else 224]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
+    input: Option<u32>,
+    /// Seed of the arm's run
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "arm")]
+    seed: u64,
+    /// Frame of the images: as they are, or on a square canvas of N pixels
+    #[arg(long, default_value = "native", value_name = "native|N", requires = "arm")]
+    canvas: CanvasOption,
+    /// Images of the final fit [default: train, with val where val was drawn from train]
+    #[arg(long, value_name = "train|train+val", value_parser = refit, requires = "arm")]
+    refit: Option<Refit>,
+    /// What the arm's network runs on
+    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
+    device: DeviceOption,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome> {
+    let output = args.output.clone();
+    prepare(&output)?;
+    let bytes = if args.arm.is_some() { of_arm(args)? } else { of_backbone(&args)? };
+    replace(&output, &bytes).with_context(|| format!("can't write {}: choose another --output", output.display()))?;
+    println!("{} ({:.1} MiB)", output.display(), bytes.len() as f64 / f64::from(1 << 20));
+    Ok(Outcome::Complete)
+}
+
+/// Says what is wrong with the file's place before a training takes hours.
+fn prepare(output: &Path) -> Result<()> {
+    let wrong = || format!("can't write {}: name a file in a folder that can be written", output.display());
+    if output.is_dir() || output.file_name().is_none() {
+        bail!(wrong());
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(wrong)
+}
+
+fn of_backbone(args: &Args) -> Result<Vec<u8>> {
+    let backbone = Backbone::open(&args.backbone, &model_folders(&args.model_dir))?;
+    let side = args.input.or(backbone.input).unwrap_or(INPUT);
+    backbone.check_side(side as usize)?;
+    let description = Description {
+        preprocessing: Preprocessing::of(side, backbone.normalisation, None),
+        labels: Vec::new(),
+        scores: Scores::Logits,
+        origin: format!("backbone {} ({})", backbone.name, backbone.identity),
+    };
+    export(&backbone, &description).with_context(|| backbone.name.clone())
+}
+
+fn of_arm(args: Args) -> Result<Vec<u8>> {
+    let options = args.options();
+    let Job { datasets, request, backbone } = options.job()?;
+    let session = Session::open(&options, &request, backbone.as_ref())?;
+    let dataset = datasets.first().context("an arm is fitted on a data set")?;
+    let plan = plan(&request, dataset, backbone.as_ref())?;
+    let planned = plan.first().context("nothing was planned")?;
+    session.progress.say(&format!("{}: {}", dataset.name, planned.title()));
+    measuring::run(planned, dataset, &session.resources(planned))
+}
+
+impl Args {
+    /// As for measuring this one run.
+    fn options(self) -> Options {
+        Options {
+            dataset: self.dataset.into_iter().collect(),
+            data_dir: self.data_dir,
+            arms: self.arm.into_iter().collect(),
+            backbone: self.backbone,
+            model_dir: self.model_dir,
+            input: self.input,
+            device: self.device,
+            seeds: vec![self.seed],
+            threads: self.threads,
+            canvas: vec![self.canvas],
+            refit: self.refit,
+            out: self.output,
+            fresh: false,
+            dry_run: false,
+        }
+    }
+}
