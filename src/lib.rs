@@ -16,3 +16,4 @@ pub mod names;
 pub mod record;
 pub mod report;
 pub mod stats;
+pub mod transfer;

@@ -156,7 +156,7 @@ impl Side {
             }
             Job::Svm { data, columns, c } => self.svm(&read_floats(&data, columns)?, c),
             Job::Model { out } => {
-                fs::write(out, self.backbone.as_ref().map_err(|reason| anyhow::anyhow!("{reason}"))?.model()?)?;
+                fs::write(out, self.backbone.as_ref().map_err(|reason| anyhow::anyhow!("{reason}"))?.model(224)?)?;
                 Ok(json!({}))
             }
         }

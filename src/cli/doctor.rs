@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::Result;
 
 use crate::dataset;
+use crate::deep::backbone::{self, Backbone, BackboneError};
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, Runtime, SessionError};
@@ -33,6 +34,9 @@ pub(super) fn run() -> Result<Outcome> {
         }
         Err(error) => line("ONNX Runtime", Err(error.to_string())),
     }
+    let (networks, broken) = networks();
+    line("networks", Ok(networks));
+    broken.into_iter().for_each(|error| line("network", Err(error)));
     line("cores", Ok(std::thread::available_parallelism().map_or(1, usize::from).to_string()));
     line("cache", writable_cache());
     for listed in dataset::list(None) {
@@ -40,6 +44,21 @@ pub(super) fn run() -> Result<Outcome> {
         line(listed.name, state.map_err(|error| error.to_string().replace('\n', "; ")));
     }
     Ok(if healthy { Outcome::Complete } else { Outcome::Partial })
+}
+
+/// Which backbones are here and what gets the others, then what is wrong with those that are here and can't be used.
+fn networks() -> (String, Vec<String>) {
+    let folders = backbone::model_folders(&[]);
+    let (mut here, mut absent, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+    for name in backbone::names(&folders) {
+        match Backbone::open(&name, &folders) {
+            Ok(_) => here.push(name),
+            Err(BackboneError::NotHere { .. }) => absent.push(name),
+            Err(error) => broken.push(error.to_string()),
+        }
+    }
+    let fetched = format!("; `featbench fetch NAME` gets {}", absent.join(", "));
+    (here.join(", ") + if absent.is_empty() { "" } else { &fetched }, broken)
 }
 
 /// A machine without an NVIDIA driver lacks nothing.

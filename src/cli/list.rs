@@ -47,7 +47,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         match Backbone::open(&name, &folders) {
             Ok(found) => {
                 let input = found.input.map(|side| format!(", input {side} px")).unwrap_or_default();
-                line(&name, true, &format!("{} features{input}", found.dimension));
+                let stages = found.stages();
+                let ends = stages.first().zip(stages.last());
+                let cuts = ends.map(|(first, last)| format!("; {name}@{first} to @{last}: cut there"));
+                line(&name, true, &format!("{} features{input}{}", found.dimension, cuts.unwrap_or_default()));
             }
             Err(error) => line(&name, false, &error.to_string()),
         }

@@ -26,7 +26,8 @@ Examples:
   featbench measure --dry-run                                  what would run, and how long it may take
   featbench measure --arms sift-bovw-svm,orb-bovw-svm          two arms only
   featbench measure --arms my-sift.toml --dataset photos       an arm of your own on a folder of your own
-  featbench measure --backbone resnet50 --model-dir ~/models   another network, resnet50.onnx or .safetensors there
+  featbench measure --backbone resnet50                        another network, after `featbench fetch resnet50`
+  featbench measure --backbone mine --model-dir ~/models       your own, mine.onnx, .safetensors or .pth there
   featbench measure --device cuda --out cuda-report            its network on an NVIDIA GPU, or not at all
 
 Killed in the middle, the same command goes on where it stopped.";

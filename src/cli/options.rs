@@ -31,10 +31,10 @@ pub(super) struct Options {
     /// Arms to run: names or TOML files [default: every arm that `featbench list` marks as default]
     #[arg(long, value_delimiter = ',', value_name = "NAME,...|FILE.toml")]
     pub arms: Vec<String>,
-    /// Network behind the deep arms
+    /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
     #[arg(long, default_value = "resnet18-cntk", value_name = "NAME")]
     pub backbone: String,
-    /// Folder with networks, NAME.safetensors or NAME.onnx (also: the folders of FEATBENCH_MODELS); repeatable.
+    /// Folder with networks, NAME.safetensors, .pth, .pt or .onnx (also: the folders of FEATBENCH_MODELS); repeatable.
     /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
     #[arg(long, value_name = "FOLDER")]
     pub model_dir: Vec<PathBuf>,

@@ -1,7 +1,4 @@
 //! Fetching a data set: its archive from the web, every file checked against the manifest, all of it or nothing.
-//! Nothing else in featbench goes to the network, and this only when a user asks for it.
-
-pub mod transfer;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,7 +12,7 @@ use super::error::DatasetError;
 use super::manifest::{Manifest, Row, hex_sha256};
 use super::registry::{self, Registered};
 use crate::image;
-use transfer::{Remote, TransferError, Workplace};
+use crate::transfer::{self, Fetched, Remote, TransferError, Workplace};
 
 /// No image is larger. What is, in an archive, is cut there and then has another hash than the manifest says.
 const LARGEST: u64 = 256 << 20;
@@ -38,15 +35,6 @@ pub enum Event {
     Unpacking,
     /// Another file of the manifest is on disk and is right.
     File,
-}
-
-/// How [`fetch_registered`] ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
-    /// All files were there, in this folder.
-    Already(PathBuf),
-    /// They came, into this folder.
-    Now(PathBuf),
 }
 
 /// Why a data set was not fetched. Nothing of it is left but what the next call can use.

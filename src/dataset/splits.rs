@@ -140,24 +140,6 @@ impl Split<Test> {
     }
 }
 
-impl Split<Test> {
-    /// The optimistic evaluation of publications that have no test set: of several predictions an image, one an epoch,
-    /// the first epoch with the most correct ones counts. Gives its index too.
-    pub fn evaluate_best(&self, epochs: &[&[usize]]) -> anyhow::Result<(usize, Vec<Judged>)> {
-        anyhow::ensure!(epochs.iter().all(|classes| classes.len() == self.len()), "an epoch lacks predictions");
-        let correct = |classes: &[usize]| classes.iter().zip(&self.labels).filter(|(a, b)| a == b).count();
-        let better = |best, i: usize| if correct(epochs[i]) > correct(epochs[best]) { i } else { best };
-        let best = (0..epochs.len()).fold(0, better);
-        let classes = epochs.get(best).ok_or_else(|| anyhow::anyhow!("there is no epoch"))?;
-        let judged = self.images.iter().zip(&self.labels).zip(*classes).map(|((image, &truth), &class)| Judged {
-            image: image.clone(),
-            truth,
-            prediction: Prediction { class, scores: Vec::new() },
-        });
-        Ok((best, judged.collect()))
-    }
-}
-
 /// A data set as the arms see it: classes in label order and three parts.
 #[derive(Debug, Clone)]
 pub struct Splits {

@@ -1,72 +1,48 @@
-//! Backbones: pretrained networks by name. One (`resnet18-cntk`) is part of the program; the others are files of the
-//! user's, `NAME.safetensors` with torchvision's tensor names or `NAME.onnx`, with `NAME.toml` beside it where need be.
+//! Backbones: pretrained networks by name. One (`resnet18-cntk`) is part of the program; the others are files: published
+//! weights, the user's own under torchvision's tensor names, or ONNX, with `NAME.toml` beside it where need be.
+
+mod registry;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::network::{FEATURES, INPUT, LOGITS, resnet};
+use super::library;
+use super::network::{FEATURES, Family, INPUT, LOGITS};
 use super::onnx::{Dimension, GraphProto, ModelProto, ValueInfoProto, ports::Ports};
 use super::session::SessionError;
 use super::settings::Settings;
-use super::weights::{self, WeightsError, safetensors};
+use super::weights::{self, Format, WeightsError};
 use crate::image::tensor::{IMAGENET, Normalisation};
 use crate::names;
+pub use registry::{Entry, Published, REGISTRY};
 
 /// Name of the backbone that is part of the program.
 pub const EMBEDDED: &str = "resnet18-cntk";
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../models/resnet18-cntk.safetensors");
 
-/// What `models/models.toml` says of a backbone.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    pub title: String,
-    block: resnet::Block,
-    blocks: Vec<usize>,
-    /// Length of the feature vector.
-    pub dimension: usize,
-    #[serde(default = "one")]
-    input_multiple: usize,
-    mean: [f32; 3],
-    deviation: [f32; 3],
-    /// Where the weights come from.
-    pub source: String,
-    pub licence: String,
-    sha256: Option<String>,
-    get: String,
-}
-
-fn one() -> usize {
-    1
-}
-
-/// The backbones of `models/models.toml`, by name.
-pub static REGISTRY: LazyLock<BTreeMap<String, Entry>> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../models/models.toml")).expect("models.toml is part of the program and tested")
-});
-
 /// Why a backbone can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
     #[error(
-        "no backbone is called `{name}`{suggestion}: featbench knows {known}, and there is no {name}.safetensors or \
-         {name}.onnx in {folders}; correct --backbone, or put the file there"
+        "no backbone is called `{name}`{suggestion}: featbench knows {known}, and there is no {name}.safetensors, \
+         {name}.pth or {name}.onnx in {folders}; correct --backbone, or put the file there"
     )]
     Unknown { name: String, suggestion: String, known: String, folders: String },
     #[error(
-        "the backbone `{name}` is not on this machine ({folders}): {get} as {name}.safetensors into a folder that \
-         --model-dir or FEATBENCH_MODELS names"
+        "the backbone `{name}` is not on this machine (looked in {folders}): get it with `featbench fetch {name}`; or put \
+         {file}, {name}.safetensors or {name}.onnx into a folder that --model-dir or FEATBENCH_MODELS names"
     )]
-    NotHere { name: String, get: String, folders: String },
+    NotHere { name: String, file: String, folders: String },
+    #[error("backbone `{name}`: it has no stage `{stage}`{suggestion}; it can be cut after {stages}")]
+    Stage { name: String, stage: String, suggestion: String, stages: String },
     #[error("{}: {reason}", path.display())]
     Read { path: PathBuf, reason: String },
     #[error(
-        "{}: SHA-256 {found}, but models.toml says {expected}; the file is damaged or another one", path.display()
+        "{}: its SHA-256 is {found}, expected {expected} at the beginning; the file is damaged or another one, move it \
+         away and get it again", path.display()
     )]
     Hash { path: PathBuf, found: String, expected: String },
     #[error("{}: {reason}", path.display())]
@@ -105,46 +81,65 @@ pub struct Backbone {
 
 #[derive(Debug)]
 enum Content {
-    Weights(resnet::ResNet, Cow<'static, [u8]>),
+    Weights { network: Family, format: Format, bytes: Cow<'static, [u8]> },
     Onnx(Vec<u8>),
 }
 
-/// The folders to look for models in: those given, then those of `FEATBENCH_MODELS`, a list like `PATH`.
+/// The folders to look for models in: those given, then those of `FEATBENCH_MODELS`, a list like `PATH`, then the one
+/// that `featbench fetch` puts them into.
 pub fn model_folders(given: &[PathBuf]) -> Vec<PathBuf> {
     let stated = std::env::var_os("FEATBENCH_MODELS").unwrap_or_default();
     let stated = std::env::split_paths(&stated).filter(|folder| !folder.as_os_str().is_empty());
-    given.iter().cloned().chain(stated).collect()
+    given.iter().cloned().chain(stated).chain(data_folder()).collect()
+}
+
+/// `featbench/models` in the user's data folder; `None` where there is no home.
+pub fn data_folder() -> Option<PathBuf> {
+    library::data_folder().map(|data| data.join("models"))
 }
 
 /// Every name that [`Backbone::open`] knows or finds a file for, sorted.
 pub fn names(folders: &[PathBuf]) -> Vec<String> {
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let published = |path: &Path| {
+        let files = REGISTRY.values().filter_map(Entry::published);
+        files.into_iter().any(|published| path.file_name() == Some(published.file.as_ref()))
+    };
     let files = entries.map(|entry| entry.path()).filter(|path| {
-        matches!(path.extension().and_then(|e| e.to_str()), Some("safetensors" | "onnx")) && path.is_file()
+        let network = Format::of(path).is_some() || path.extension().is_some_and(|e| e == "onnx");
+        network && path.is_file() && !published(path)
     });
     let found = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
     REGISTRY.keys().cloned().chain(found).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 impl Backbone {
-    /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors` or `NAME.onnx`) and
-    /// checks it: hash, every tensor's name and shape, or an ONNX file's input and output, and the settings beside it.
+    /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors`, `NAME.onnx`, the published
+    /// file, `NAME.pth` or `NAME.pt`) and checks it: hash, every tensor's name and shape, or an ONNX file's input and
+    /// output, and the settings beside it. `NAME@STAGE` is the network cut after a stage, whose average is the features.
     /// A name that is not in the registry gets ImageNet's normalisation, unless its settings state another.
     ///
     /// # Errors
     /// The message names the file and what was expected, or says how to get the backbone.
     pub fn open(name: &str, folders: &[PathBuf]) -> Result<Backbone, BackboneError> {
-        if name == EMBEDDED {
-            return Backbone::checked(name, Path::new("(embedded)"), Cow::Borrowed(EMBEDDED_WEIGHTS), None);
+        let file = name.split_once('@').map_or(name, |(file, _)| file);
+        if file == EMBEDDED {
+            let path = Path::new("(embedded).safetensors");
+            return Backbone::checked(name, path, Cow::Borrowed(EMBEDDED_WEIGHTS), None);
         }
-        let candidates = folders.iter().flat_map(|f| ["safetensors", "onnx"].map(|e| f.join(format!("{name}.{e}"))));
-        let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
-            return Err(not_here(name, folders));
-        };
+        let published = REGISTRY.get(file).and_then(Entry::published).map(|published| published.file.to_owned());
+        let endings = ["safetensors", "onnx"].map(|ending| format!("{file}.{ending}"));
+        let named: Vec<String> = endings
+            .into_iter()
+            .chain(published)
+            .chain(["pth", "pt"].map(|ending| format!("{file}.{ending}")))
+            .collect();
+        let mut candidates = folders.iter().flat_map(|folder| named.iter().map(|file| folder.join(file)));
+        let Some(path) = candidates.find(|path| path.is_file()) else { return Err(not_here(file, folders)) };
         let bytes = std::fs::read(&path)
             .map_err(|e| BackboneError::Read { path: path.clone(), reason: format!("can't be read: {e}") })?;
-        let settings = Settings::beside(&path)
-            .map_err(|reason| BackboneError::Settings { path: path.with_extension("toml"), reason })?;
+        let beside = path.with_file_name(format!("{file}.toml"));
+        let settings = Settings::beside(&beside).map_err(|reason| BackboneError::Settings { path: beside, reason })?;
         Backbone::checked(name, &path, Cow::Owned(bytes), settings)
     }
 
@@ -154,27 +149,37 @@ impl Backbone {
         bytes: Cow<'static, [u8]>,
         settings: Option<Settings>,
     ) -> Result<Backbone, BackboneError> {
-        let entry = REGISTRY.get(name);
+        let (file, stage) = name.split_once('@').map_or((name, None), |(file, stage)| (file, Some(stage)));
+        let entry = REGISTRY.get(file);
         let sha256 = verified_hash(entry, path, &bytes)?;
-        let (content, dimension, ports, settings) = if path.extension().is_some_and(|e| e == "onnx") {
+        let (content, dimension, ports, settings) = if let Some(format) = Format::of(path) {
+            let network = network_of(entry, format, &bytes)
+                .map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
+            let network = if let Some(stage) = stage { cut(name, &network, stage)? } else { network };
+            let (dimension, settings) = (network.network(0).dimension, settings.unwrap_or_default());
+            if let Some(output) = &settings.output {
+                let reason = format!("output = \"{output}\" is for ONNX files; weights have `{FEATURES}` only");
+                return Err(BackboneError::Settings { path: path.with_file_name(format!("{file}.toml")), reason });
+            }
+            (Content::Weights { network, format, bytes }, dimension, Ports::free(INPUT, FEATURES), settings)
+        } else {
             let failed = |reason: String| BackboneError::Onnx { path: path.to_owned(), reason };
+            if let Some(stage) = stage {
+                let remedy = format!("state `output` in {file}.toml beside it");
+                return Err(failed(format!("an ONNX file can't be cut after `{stage}`; {remedy}")));
+            }
             let model = ModelProto::read(&bytes).map_err(|e| failed(e.to_string()))?;
             let settings = settings.map_or_else(|| Settings::within(&model), |stated| Ok(Some(stated)));
             let settings = settings.map_err(failed)?.unwrap_or_default();
             let graph = model.graph.unwrap_or_default().with_plain_constants();
             let (ports, dimension) = Ports::of(&graph, settings.output.as_deref()).map_err(failed)?;
             (Content::Onnx(with_features(bytes.into_owned(), &ports, dimension)), dimension, ports, settings)
-        } else {
-            let network =
-                resnet_of(entry, &bytes).map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
-            let (dimension, settings) = (network.network().dimension, settings.unwrap_or_default());
-            if let Some(output) = &settings.output {
-                let reason = format!("output = \"{output}\" is for ONNX files; weights have `{FEATURES}` only");
-                return Err(BackboneError::Settings { path: path.with_extension("toml"), reason });
-            }
-            (Content::Weights(network, bytes), dimension, Ports::free(INPUT, FEATURES), settings)
         };
-        let cut = ports.logits.as_ref().map_or(String::new(), |_| format!(" before its last layer, {}", ports.output));
+        let cut = match (stage, &ports.logits) {
+            (Some(stage), _) => format!(" @{stage}"),
+            (None, Some(_)) => format!(" before its last layer, {}", ports.output),
+            (None, None) => String::new(),
+        };
         let registered = entry.map_or(IMAGENET, |entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
         let backbone = Backbone {
             name: name.to_owned(),
@@ -191,16 +196,27 @@ impl Backbone {
         Ok(backbone)
     }
 
-    /// The network as the bytes of an ONNX file, weights included: as large as the weights in f32.
-    pub fn model(&self) -> Result<Cow<'_, [u8]>, BackboneError> {
+    /// The network as the bytes of an ONNX file for inputs of `side` x `side` pixels, weights included: as large as the
+    /// weights in f32. Its sides are free unless its layers depend on them.
+    pub fn model(&self, side: usize) -> Result<Cow<'_, [u8]>, BackboneError> {
         match &self.content {
             Content::Onnx(bytes) => Ok(Cow::Borrowed(bytes)),
-            Content::Weights(resnet, bytes) => {
-                let weights = safetensors::read(bytes);
-                let model = weights.and_then(|weights| resnet.network().with(weights));
+            Content::Weights { network, format, bytes } => {
+                let network = network.network(side);
+                let names = network.parameters.iter().map(|(name, _)| name.as_str());
+                let weights = format.open(bytes).and_then(|checkpoint| checkpoint.read(names));
+                let model = weights.and_then(|weights| network.with(weights));
                 let model = model.map_err(|reason| BackboneError::Weights { path: self.path.clone(), reason })?;
                 Ok(Cow::Owned(model.write()))
             }
+        }
+    }
+
+    /// What may follow `@` in its name: the stages that it can be cut after.
+    pub fn stages(&self) -> Vec<String> {
+        match &self.content {
+            Content::Weights { network, .. } => network.stages(),
+            Content::Onnx(_) => Vec::new(),
         }
     }
 
@@ -241,39 +257,43 @@ fn with_features(mut bytes: Vec<u8>, ports: &Ports, dimension: usize) -> Vec<u8>
     bytes
 }
 
-/// SHA-256 of the bytes, compared with the registry's where it states one for this kind of file.
+/// SHA-256 of the bytes, compared with the registry's where it states one for this file.
 fn verified_hash(entry: Option<&Entry>, path: &Path, bytes: &[u8]) -> Result<String, BackboneError> {
     let found = format!("{:x}", Sha256::digest(bytes));
-    match entry.and_then(|entry| entry.sha256.clone()) {
-        Some(expected) if expected != found => Err(BackboneError::Hash { path: path.to_owned(), found, expected }),
+    match entry.and_then(|entry| entry.expected_hash(path)) {
+        Some(expected) if !found.starts_with(expected) => {
+            Err(BackboneError::Hash { path: path.to_owned(), found, expected: expected.to_owned() })
+        }
         _ => Ok(found),
     }
 }
 
-/// The ResNet that these weights are, once every tensor has been checked against what it needs: the registry's, or
-/// for another name the one that is read off the tensors' names. Only the classification layer may be absent.
-fn resnet_of(entry: Option<&Entry>, bytes: &[u8]) -> Result<resnet::ResNet, WeightsError> {
-    let shapes = safetensors::shapes(bytes)?;
-    let mut network = resnet::ResNet::of(&shapes)?;
-    if let Some(entry) = entry {
-        network.block = entry.block;
-        network.blocks.clone_from(&entry.blocks);
-    }
-    weights::check(&shapes, &network.network().parameters)?;
+/// The network that these weights are, once every tensor has been checked against what it needs: the registry's, or for
+/// another name the one that is read off the tensors' names. Only the classification layer may be absent.
+fn network_of(entry: Option<&Entry>, format: Format, bytes: &[u8]) -> Result<Family, WeightsError> {
+    let shapes = format.open(bytes)?.shapes();
+    let found = Family::of(&shapes)?;
+    let network = entry.map_or(found.clone(), |entry| entry.network.clone().with_classes(found.classes()));
+    weights::check(&shapes, &network.network(0).parameters)?;
     Ok(network)
+}
+
+fn cut(name: &str, network: &Family, stage: &str) -> Result<Family, BackboneError> {
+    network.cut_after(stage).ok_or_else(|| {
+        let stages = network.stages();
+        let suggestion = names::suggestion(stage, stages.iter().map(String::as_str));
+        BackboneError::Stage { name: name.into(), stage: stage.into(), suggestion, stages: stages.join(", ") }
+    })
 }
 
 fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
     let listed = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    let folders = if listed.is_empty() { "a folder of --model-dir or FEATBENCH_MODELS".into() } else { listed };
     let name = name.to_owned();
-    match REGISTRY.get(&name) {
-        Some(entry) => {
-            let folders = if listed.is_empty() { "no folder was given".into() } else { format!("looked in {listed}") };
-            BackboneError::NotHere { name, get: entry.get.clone(), folders }
-        }
+    match REGISTRY.get(&name).and_then(Entry::published) {
+        Some(published) => BackboneError::NotHere { name, file: published.file.into(), folders },
         None => {
             let known = REGISTRY.keys().cloned().collect::<Vec<_>>().join(", ");
-            let folders = if listed.is_empty() { "a folder of --model-dir or FEATBENCH_MODELS".into() } else { listed };
             let suggestion = names::suggestion(&name, REGISTRY.keys().map(String::as_str));
             BackboneError::Unknown { name, suggestion, known, folders }
         }
@@ -283,7 +303,6 @@ fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deep::network::resnet::{Block, ResNet};
     use crate::deep::onnx::{Attribute, Dimension, Graph, StringStringEntryProto};
 
     fn folder_with(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Vec<PathBuf>) {
@@ -312,22 +331,52 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_states_the_networks_dimensions() {
-        for (name, entry) in REGISTRY.iter() {
-            let resnet = ResNet { block: entry.block, blocks: entry.blocks.clone(), classes: None };
-            assert_eq!(resnet.network().dimension, entry.dimension, "{name}");
-        }
-        assert_eq!(REGISTRY["resnet50"].block, Block::Bottleneck);
-    }
-
-    #[test]
     fn a_backbone_that_is_not_here_says_how_to_get_it() {
-        let error = Backbone::open("resnet50", &["/models".into()]).unwrap_err().to_string();
-        for part in ["looked in /models", "safetensors.torch.save_file as resnet50.safetensors", "--model-dir"] {
+        let error = Backbone::open("resnet50@layer3", &["/models".into()]).unwrap_err().to_string();
+        for part in ["looked in /models", "`featbench fetch resnet50`; or put resnet50-0676ba61.pth,", "--model-dir"] {
             assert!(error.contains(part), "{error}");
         }
         let error = Backbone::open("resnet19", &[]).unwrap_err().to_string();
-        assert!(error.contains("knows resnet18, resnet18-cntk, resnet34, resnet50"), "{error}");
+        assert!(error.contains("knows resnet18, resnet18-cntk, resnet34, resnet50, vgg16_bn"), "{error}");
+    }
+
+    #[test]
+    fn a_network_is_cut_after_a_stage() {
+        let whole = Backbone::open("resnet18-cntk", &[]).unwrap();
+        assert_eq!(whole.stages(), ["layer1", "layer2", "layer3", "layer4"]);
+        let cut = Backbone::open("resnet18-cntk@layer3", &[]).unwrap();
+        assert_eq!((cut.name.as_str(), cut.dimension), ("resnet18-cntk@layer3", 256));
+        assert_eq!(cut.identity, format!("{} @layer3", whole.identity));
+        assert!(cut.model(32).unwrap().len() < whole.model(32).unwrap().len() / 5, "the last stage is left out");
+        let error = Backbone::open("resnet18-cntk@layer22", &[]).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "it has no stage `layer22`, did you mean `layer2`?; it can be cut after layer1, layer2, layer3, layer4"
+            ),
+            "{error}"
+        );
+        let (_folder, folders) = folder_with("average.onnx", &averaging());
+        let error = Backbone::open("average@layer1", &folders).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "average.onnx: an ONNX file can't be cut after `layer1`; state `output` in average.toml beside it"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_published_file_is_found_under_its_own_name_and_must_be_that_file() {
+        let (folder, folders) = folder_with("resnet18-f37072fd.pth", b"something else");
+        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
+        assert!(
+            error.contains("resnet18-f37072fd.pth: its SHA-256 is ") && error.contains("expected f37072fd"),
+            "{error}"
+        );
+        std::fs::write(folder.path().join("resnet18.toml"), "inputs = 1").unwrap();
+        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
+        assert!(error.contains("resnet18.toml: unknown key `inputs`"), "{error}");
+        assert_eq!(names(&folders), names(&[]), "it is no backbone of its own");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum ExportedError {
 /// # Errors
 /// A network that can't be read or whose graph fixes its batch.
 pub fn export(backbone: &Backbone, description: &Description) -> Result<Vec<u8>, ExportedError> {
-    let model = ModelProto::read(&backbone.model()?)?;
+    let model = ModelProto::read(&backbone.model(description.preprocessing.crop as usize)?)?;
     let outputs = model.graph.iter().flat_map(|graph| &graph.output);
     let called_so = backbone.ports.output != LOGITS && outputs.into_iter().any(|output| output.name == LOGITS);
     let logits = backbone.ports.logits.as_deref().or(called_so.then_some(LOGITS));

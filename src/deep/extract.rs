@@ -35,7 +35,7 @@ impl Extractor {
     pub fn new(backbone: &Backbone, device: Device, side: usize, batch: usize) -> Result<Extractor, BackboneError> {
         backbone.check_side(side)?;
         let named = |reason| BackboneError::Session { name: backbone.name.clone(), reason };
-        let session = Session::open(&backbone.model()?, device).map_err(named)?;
+        let session = Session::open(&backbone.model(side)?, device).map_err(named)?;
         let mut extractor = Extractor {
             session,
             name: backbone.name.clone(),

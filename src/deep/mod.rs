@@ -6,6 +6,7 @@ pub mod backbone;
 pub mod cuda;
 pub mod exported;
 pub mod extract;
+pub mod fetch;
 pub mod library;
 pub mod network;
 pub mod onnx;

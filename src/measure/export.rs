@@ -37,7 +37,7 @@ pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Resul
     );
     let Chosen { features, fit, .. } = choose(planned, dataset, resources)?;
     let backbone = features.network().context("an arm with a network has features of one")?;
-    let mut model = ModelProto::read(&backbone.model()?).context(backbone.name.clone())?;
+    let mut model = ModelProto::read(&backbone.model(resources.input as usize)?).context(backbone.name.clone())?;
     if arm.classifier != ClassifierSettings::Head {
         model = head(&fit.classifier).with_context(not_linear)?.append(model, &backbone.ports.output);
     }

@@ -47,7 +47,7 @@ fn report_of(records: &Records) -> String {
 #[test]
 fn the_first_finding_answers_the_question() {
     let report = report_of(&records([0.85, 0.86]));
-    let answer = report.lines().find(|line| line.starts_with("- ")).unwrap();
+    let answer = report.split("## Findings").nth(1).unwrap().lines().find(|line| line.starts_with("- ")).unwrap();
     assert!(answer.contains("Is 1cycle better? Undecided: `1cycle` against `step`"), "{answer}");
     assert!(answer.contains("3 seeds on the same 153 images") && answer.contains("would decide"), "{answer}");
     assert!(report.contains("Form `reduced`: 3 epochs a training where 50 were published, 90 image steps"));

@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of ours. A new module needs a line here.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("names", &[]),
     ("image", &[]),
     ("stats", &[]),
     ("record", &[]),
-    ("dataset", &["image", "names", "record"]),
+    ("transfer", &[]),
+    ("dataset", &["image", "names", "record", "transfer"]),
     ("handcrafted", &["image"]),
-    ("deep", &["image", "names"]),
+    ("deep", &["image", "names", "transfer"]),
     ("finetune", &["deep", "image"]),
     ("classify", &["stats"]),
     ("arm", &["handcrafted", "deep", "classify", "finetune", "names"]),
@@ -35,6 +36,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "record",
             "report",
             "stats",
+            "transfer",
         ],
     ),
     ("lib", &[]),

@@ -10,9 +10,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use assert_cmd::assert::OutputAssertExt;
-use featbench::dataset::download::transfer::{self, Remote, TransferError, Workplace};
 use featbench::dataset::download::{Event, FetchError, Source, fetch};
 use featbench::dataset::{Dataset, Manifest};
+use featbench::deep::backbone::Published;
+use featbench::transfer::{self, Fetched, Remote, TransferError, Workplace};
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
@@ -373,11 +374,44 @@ fn a_single_file_is_checked_by_the_beginning_of_its_hash() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn weights_arrive_whole_and_are_the_published_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = format!("{:x}", Sha256::digest(archive()));
+    let (file, sha256) = (format!("net-{}.pth", &hash[..8]), &hash[..8]);
+    let fetch = |url: &str| {
+        let published = Published { url, file: &file, sha256 };
+        featbench::deep::fetch::fetch(&published, Some(folder.path()), None, &mut |_| {})
+    };
+    let server = Server::start(vec![Reply { cut: Some(9000), ..whole() }, whole()]);
+    let error = fetch(&server.url()).unwrap_err().to_string();
+    assert!(error.contains("broke off after 8.79 KiB"), "{error}");
+    let place = folder.path().join(&file);
+    assert_eq!(fetch(&server.url()).unwrap(), Fetched::Now(place.clone()));
+    assert_eq!(server.asked("Range"), [None, Some("bytes=9000-".into())]);
+    assert_eq!(files_below(folder.path()), [file.as_str()]);
+
+    assert_eq!(fetch(&server::closed()).unwrap(), Fetched::Already(place.clone()));
+    fs::write(&place, "another").unwrap();
+    let error = fetch(&server::closed()).unwrap_err().to_string();
+    assert!(error.contains(&format!("{file} is there already and is another file")), "{error}");
+    assert!(error.contains(&format!("expected {sha256} at the beginning; move it away")), "{error}");
+    fs::remove_file(&place).unwrap();
+    let server = Server::start(vec![Reply { content: b"<html>".to_vec(), ..whole() }]);
+    let error = fetch(&server.url()).unwrap_err().to_string();
+    assert!(error.contains(&format!("expected {sha256}: it was not kept")), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// `featbench fetch hymenoptera` with a data folder of its own.
 fn fetch_command(data: &Path, url: &str) -> Command {
+    fetching("hymenoptera", data, url)
+}
+
+fn fetching(name: &str, data: &Path, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_featbench"));
-    command.args(["fetch", "hymenoptera", "--url", url]).env("XDG_DATA_HOME", data);
-    for variable in ["FEATBENCH_DATA", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+    command.args(["fetch", name, "--url", url]).env("XDG_DATA_HOME", data);
+    for variable in ["FEATBENCH_MODELS", "FEATBENCH_DATA", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
         command.env_remove(variable);
     }
     command
@@ -389,10 +423,14 @@ fn the_command_fails_with_one_line() {
     let wrong =
         Archive::new().entry(EntryType::Regular, "x/hymenoptera_data/train/ants/0013035.jpg", b"not that ant").bytes();
     let server = Server::start(vec![Reply { content: wrong, ..Reply::default() }]);
-    for (url, part) in
-        [(server.url(), "train/ants/0013035.jpg in the archive"), (server::closed(), "cannot reach http")]
-    {
-        let assert = fetch_command(data.path(), &url).assert().code(2);
+    let weights = Server::start(vec![whole()]);
+    for (name, url, part) in [
+        ("hymenoptera", server.url(), "train/ants/0013035.jpg in the archive"),
+        ("hymenoptera", server::closed(), "cannot reach http"),
+        ("resnet18", weights.url(), "expected f37072fd: it was not kept"),
+        ("vgg16_bn", server::closed(), "cannot reach http"),
+    ] {
+        let assert = fetching(name, data.path(), &url).assert().code(2);
         let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
         assert!(error.starts_with("error: ") && error.contains(part) && error.lines().count() == 1, "{error}");
         assert!(files_below(data.path()).is_empty());

@@ -4,15 +4,83 @@
 pub mod resnet;
 pub mod vgg;
 
-use super::onnx::{Attribute, Graph, ModelProto, TensorProto};
-use super::weights::{Weights, WeightsError};
+use serde::Deserialize;
+
+use super::onnx::{Attribute, Dimension, Graph, ModelProto, TensorProto};
+use super::weights::{Shapes, Weights, WeightsError};
+use resnet::ResNet;
+use vgg::Vgg;
 
 /// Name of a network's image input, N x 3 x height x width.
 pub const INPUT: &str = "input";
-/// Name of the output that every network has: N x [`Network::dimension`], the average over the last feature map.
+/// Name of the output that every network has: N x [`Network::dimension`], what its classification layer works on, or
+/// where it is cut the average over its last feature map.
 pub const FEATURES: &str = "features";
 /// Name of the output of a network with a classification layer: N x classes, before softmax.
 pub const LOGITS: &str = "logits";
+
+/// A network that featbench builds: the family, and which member of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    ResNet(ResNet),
+    Vgg(Vgg),
+}
+
+impl Family {
+    /// Reads family and member off the names of the parameters.
+    ///
+    /// # Errors
+    /// [`WeightsError::UnknownFamily`].
+    pub fn of(shapes: &Shapes) -> Result<Family, WeightsError> {
+        let resnet = ResNet::of(shapes).map(Family::ResNet);
+        resnet.or_else(|| Vgg::of(shapes).map(Family::Vgg)).ok_or(WeightsError::UnknownFamily)
+    }
+
+    /// The same network with another number of classes, or without a classification layer.
+    pub fn with_classes(self, classes: Option<usize>) -> Family {
+        match self {
+            Family::ResNet(network) => Family::ResNet(ResNet { classes, ..network }),
+            Family::Vgg(network) => Family::Vgg(Vgg { classes, ..network }),
+        }
+    }
+
+    /// Outputs of the classification layer, where there is one.
+    pub fn classes(&self) -> Option<usize> {
+        match self {
+            Family::ResNet(network) => network.classes,
+            Family::Vgg(network) => network.classes,
+        }
+    }
+
+    /// What [`Family::cut_after`] calls the stages, first to last: as torchvision does where it has a name for them.
+    pub fn stages(&self) -> Vec<String> {
+        let (name, count) = match self {
+            Family::ResNet(network) => ("layer", network.blocks.len()),
+            Family::Vgg(network) => ("pool", network.stages.len()),
+        };
+        (1..=count).map(|number| format!("{name}{number}")).collect()
+    }
+
+    /// The same network up to the end of a stage: its features are that stage's average. `None` where it has no such
+    /// stage.
+    pub fn cut_after(&self, stage: &str) -> Option<Family> {
+        let stage = 1 + self.stages().iter().position(|name| name == stage)?;
+        Some(match self {
+            Family::ResNet(network) => Family::ResNet(network.cut_after(stage)),
+            Family::Vgg(network) => Family::Vgg(network.cut_after(stage)),
+        })
+    }
+
+    /// The graph for inputs of `side` x `side` pixels: input [`INPUT`], outputs [`FEATURES`] and, with classes,
+    /// [`LOGITS`]. The batch is free, and so are the sides unless the layers depend on them.
+    pub fn network(&self, side: usize) -> Network {
+        match self {
+            Family::ResNet(network) => network.network(),
+            Family::Vgg(network) => network.network(side),
+        }
+    }
+}
 
 /// A graph and the parameters that it names but does not hold.
 #[derive(Debug, Clone)]
@@ -83,6 +151,25 @@ impl Builder {
 
     fn relu(&mut self, x: &str) -> String {
         self.graph.node("Relu", &[x], &[])
+    }
+
+    /// A fully connected layer.
+    fn linear(&mut self, x: &str, layer: &str, inputs: usize, outputs: usize, result: &str) {
+        let weight = self.parameter(format!("{layer}.weight"), &[outputs, inputs]);
+        let bias = self.parameter(format!("{layer}.bias"), &[outputs]);
+        self.graph.node_to("Gemm", &[x, &weight, &bias], &[("transB", Attribute::Int(1))], &[result]);
+    }
+
+    /// The average over a map with so many channels is the features.
+    fn average(&mut self, x: &str, channels: usize) {
+        let pooled = self.graph.node("GlobalAveragePool", &[x], &[]);
+        self.graph.node_to("Flatten", &[&pooled], &[("axis", Attribute::Int(1))], &[FEATURES]);
+        self.output(FEATURES, channels);
+    }
+
+    /// Declares an output of so many numbers an image.
+    fn output(&mut self, name: &str, length: usize) {
+        self.graph.output(name, &[Dimension::Name("batch".into()), Dimension::Size(length as i64)]);
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Builder, Conv, FEATURES, INPUT, LOGITS, Network, window};
-use crate::deep::onnx::{Attribute, Dimension, Graph};
-use crate::deep::weights::{Shapes, WeightsError};
+use crate::deep::onnx::{Dimension, Graph};
+use crate::deep::weights::Shapes;
 
 /// The kind of residual block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -18,21 +18,21 @@ pub enum Block {
 }
 
 /// Which member of the family.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResNet {
     pub block: Block,
     /// Blocks in each stage, one to four stages.
     pub blocks: Vec<usize>,
     /// Outputs of the classification layer `fc`, where there is one.
+    #[serde(skip)]
     pub classes: Option<usize>,
 }
 
 impl ResNet {
-    /// Reads the member off the names: stages, blocks a stage, their kind, and whether there is an `fc`.
-    ///
-    /// # Errors
-    /// When there is no first convolution or no first block.
-    pub fn of(shapes: &Shapes) -> Result<ResNet, WeightsError> {
+    /// Reads the member off the names: stages, blocks a stage, their kind, and whether there is an `fc`. `None` when
+    /// there is no first convolution or no first block.
+    pub fn of(shapes: &Shapes) -> Option<ResNet> {
         let block = if shapes.contains_key("layer1.0.conv3.weight") { Block::Bottleneck } else { Block::Basic };
         let blocks_in = |stage: usize| {
             let prefix = format!("layer{stage}.");
@@ -42,10 +42,10 @@ impl ResNet {
         };
         let blocks: Vec<usize> = (1..=4).map(blocks_in).take_while(|&count| count > 0).collect();
         if blocks.is_empty() || !shapes.contains_key("conv1.weight") {
-            return Err(WeightsError::NotAResNet);
+            return None;
         }
         let classes = shapes.get("fc.weight").and_then(|shape| shape.first().copied());
-        Ok(ResNet { block, blocks, classes })
+        Some(ResNet { block, blocks, classes })
     }
 
     /// The same network up to the end of a stage (1 to 4): its features are that stage's average.
@@ -70,21 +70,12 @@ impl ResNet {
                 (x, channels) = self.block.add(&mut builder, &x, &name, channels, 64 << stage, stride);
             }
         }
-        self.head(&mut builder, &x, channels);
-        Network { graph: builder.graph, parameters: builder.parameters, dimension: channels }
-    }
-
-    fn head(&self, builder: &mut Builder, x: &str, channels: usize) {
-        let sides = |count: usize| [Dimension::Name("batch".into()), Dimension::Size(count as i64)];
-        let x = builder.graph.node("GlobalAveragePool", &[x], &[]);
-        builder.graph.node_to("Flatten", &[&x], &[("axis", Attribute::Int(1))], &[FEATURES]);
-        builder.graph.output(FEATURES, &sides(channels));
+        builder.average(&x, channels);
         if let Some(classes) = self.classes {
-            let weight = builder.parameter("fc.weight".into(), &[classes, channels]);
-            let bias = builder.parameter("fc.bias".into(), &[classes]);
-            builder.graph.node_to("Gemm", &[FEATURES, &weight, &bias], &[("transB", Attribute::Int(1))], &[LOGITS]);
-            builder.graph.output(LOGITS, &sides(classes));
+            builder.linear(FEATURES, "fc", channels, classes, LOGITS);
+            builder.output(LOGITS, classes);
         }
+        Network { graph: builder.graph, parameters: builder.parameters, dimension: channels }
     }
 }
 
@@ -119,7 +110,7 @@ impl Block {
 mod tests {
     use super::*;
     use crate::deep::Tensor;
-    use crate::deep::weights::{Weights, check};
+    use crate::deep::weights::{Weights, WeightsError, check};
 
     fn resnet50() -> ResNet {
         ResNet { block: Block::Bottleneck, blocks: vec![3, 4, 6, 3], classes: Some(1000) }
@@ -144,10 +135,10 @@ mod tests {
     #[test]
     fn a_network_is_read_off_its_names() {
         for network in [resnet50(), ResNet { block: Block::Basic, blocks: vec![2, 2, 2, 3], classes: None }] {
-            assert_eq!(ResNet::of(&shapes(&network)), Ok(network.clone()));
-            assert_eq!(ResNet::of(&shapes(&network.cut_after(3))), Ok(network.cut_after(3)));
+            assert_eq!(ResNet::of(&shapes(&network)), Some(network.clone()));
+            assert_eq!(ResNet::of(&shapes(&network.cut_after(3))), Some(network.cut_after(3)));
         }
-        assert_eq!(ResNet::of(&Shapes::new()), Err(WeightsError::NotAResNet));
+        assert_eq!(ResNet::of(&Shapes::new()), None);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! VGG with batch norm as torchvision builds it (Simonyan and Zisserman 2015; `vgg16_bn`): stages of 3 x 3 convolutions,
-//! each with a max pool behind it, and three fully connected layers. Its features are the average over the last map.
+//! each with a max pool behind it, then three fully connected layers, of which the last one classifies.
 
 use super::{Builder, Conv, FEATURES, INPUT, LOGITS, Network};
 use crate::deep::Tensor;
 use crate::deep::onnx::{Attribute, Dimension, Graph};
+use crate::deep::weights::Shapes;
 
 /// Sides of the map that the first fully connected layer takes.
 const MAP: usize = 7;
@@ -11,39 +12,57 @@ const MAP: usize = 7;
 const HIDDEN: usize = 4096;
 
 /// Which member of the family.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Vgg {
     /// Channels of the convolutions of each stage.
     pub stages: Vec<Vec<usize>>,
-    pub classifier: Option<Classifier>,
-}
-
-/// The fully connected layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Classifier {
-    pub classes: usize,
-    /// Side of the input in pixels: the last map is brought to 7 x 7, and how depends on its size.
-    pub side: usize,
+    /// Nothing follows the last stage.
+    #[serde(skip)]
+    pub cut: bool,
+    /// Outputs of the last layer, where there is one.
+    #[serde(skip)]
+    pub classes: Option<usize>,
 }
 
 impl Vgg {
-    /// VGG-16.
-    pub fn sixteen(classifier: Option<Classifier>) -> Vgg {
-        let stages = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)];
-        Vgg { stages: stages.map(|(channels, count)| vec![channels; count]).to_vec(), classifier }
+    /// Reads the member off names and shapes: stages, their channels, and what follows them. `None` when there is no
+    /// first convolution.
+    pub fn of(shapes: &Shapes) -> Option<Vgg> {
+        let outputs = |layer: String| shapes.get(&format!("{layer}.weight"))?.first().copied();
+        let (mut stages, mut place) = (Vec::new(), 0);
+        loop {
+            let first = place;
+            let mut stage = Vec::new();
+            // a convolution, its batch norm and its ReLU are three layers, the pool is one
+            while let Some(channels) = outputs(format!("features.{place}")) {
+                stage.push(channels);
+                place += 3;
+            }
+            if place == first {
+                break;
+            }
+            stages.push(stage);
+            place += 1;
+        }
+        let cut = outputs("classifier.0".into()).is_none();
+        let classes = outputs("classifier.6".into());
+        (!stages.is_empty()).then_some(Vgg { stages, cut, classes })
     }
 
     /// The same network up to the pool of a stage, counted from 1.
     pub fn cut_after(&self, stage: usize) -> Vgg {
-        Vgg { stages: self.stages.iter().take(stage).cloned().collect(), classifier: None }
+        Vgg { stages: self.stages.iter().take(stage).cloned().collect(), cut: true, classes: None }
     }
 
-    /// The graph: input [`INPUT`], outputs [`FEATURES`] and, with a classifier, [`LOGITS`]; the batch is free.
-    pub fn network(&self) -> Network {
+    /// The graph: input [`INPUT`], outputs [`FEATURES`] and, with classes, [`LOGITS`]. The batch is free; so are the sides
+    /// of a network that is cut, while the fully connected layers want to know theirs, since how the last map is brought
+    /// to 7 x 7 depends on it.
+    pub fn network(&self, side: usize) -> Network {
         let mut builder = Builder { graph: Graph::new("vgg"), parameters: Vec::new() };
-        let free = |name: &str| Dimension::Name(name.into());
-        let side = |name| self.classifier.map_or(free(name), |classifier| Dimension::Size(classifier.side as i64));
-        builder.graph.input(INPUT, &[free("batch"), Dimension::Size(3), side("height"), side("width")]);
+        let sides = |name: &str| if self.cut { Dimension::Name(name.into()) } else { Dimension::Size(side as i64) };
+        let batch = Dimension::Name("batch".into());
+        builder.graph.input(INPUT, &[batch, Dimension::Size(3), sides("height"), sides("width")]);
         let (mut x, mut channels, mut place) = (INPUT.to_owned(), 3, 0);
         for stage in &self.stages {
             for &output in stage {
@@ -56,33 +75,28 @@ impl Vgg {
             x = builder.graph.node("MaxPool", &[&x], &[("kernel_shape", two()), ("strides", two())]);
             place += 1;
         }
-        let pooled = builder.graph.node("GlobalAveragePool", &[&x], &[]);
-        builder.graph.node_to("Flatten", &[&pooled], &[("axis", Attribute::Int(1))], &[FEATURES]);
-        builder.graph.output(FEATURES, &[free("batch"), Dimension::Size(channels as i64)]);
-        if let Some(classifier) = self.classifier {
-            classifier.add(&mut builder, &x, channels, classifier.side >> self.stages.len());
+        if self.cut {
+            builder.average(&x, channels);
+        } else {
+            self.classifier(&mut builder, &x, channels, side >> self.stages.len());
         }
-        Network { graph: builder.graph, parameters: builder.parameters, dimension: channels }
+        let dimension = if self.cut { channels } else { HIDDEN };
+        Network { graph: builder.graph, parameters: builder.parameters, dimension }
     }
-}
 
-impl Classifier {
-    fn add(self, builder: &mut Builder, x: &str, channels: usize, map: usize) {
-        let mut x = resampled(&mut builder.graph, x, channels, map);
-        let mut width = channels * MAP * MAP;
-        for (layer, output) in [("classifier.0", HIDDEN), ("classifier.3", HIDDEN), ("classifier.6", self.classes)] {
-            let weight = builder.parameter(format!("{layer}.weight"), &[output, width]);
-            let bias = builder.parameter(format!("{layer}.bias"), &[output]);
-            let (inputs, turned) = ([x.as_str(), &weight, &bias], [("transB", Attribute::Int(1))]);
-            if layer == "classifier.6" {
-                builder.graph.node_to("Gemm", &inputs, &turned, &[LOGITS]);
-                break;
-            }
-            let sum = builder.graph.node("Gemm", &inputs, &turned);
-            let active = builder.relu(&sum);
-            (x, width) = (builder.graph.node("Dropout", &[&active], &[]), output);
+    /// The fully connected layers. The dropout before the last one is left to a head, which knows its rate.
+    fn classifier(&self, builder: &mut Builder, x: &str, channels: usize, map: usize) {
+        let x = resampled(&mut builder.graph, x, channels, map);
+        builder.linear(&x, "classifier.0", channels * MAP * MAP, HIDDEN, "fc6");
+        let active = builder.relu("fc6");
+        let dropped = builder.graph.node("Dropout", &[&active], &[]);
+        builder.linear(&dropped, "classifier.3", HIDDEN, HIDDEN, "fc7");
+        builder.graph.node_to("Relu", &["fc7"], &[], &[FEATURES]);
+        builder.output(FEATURES, HIDDEN);
+        if let Some(classes) = self.classes {
+            builder.linear(FEATURES, "classifier.6", HIDDEN, classes, LOGITS);
+            builder.output(LOGITS, classes);
         }
-        builder.graph.output(LOGITS, &[Dimension::Name("batch".into()), Dimension::Size(self.classes as i64)]);
     }
 }
 
@@ -116,15 +130,28 @@ fn shares(map: usize) -> Tensor {
 mod tests {
     use super::*;
 
+    fn sixteen(classes: Option<usize>) -> Vgg {
+        let stages = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)];
+        Vgg { stages: stages.map(|(channels, count)| vec![channels; count]).to_vec(), cut: false, classes }
+    }
+
     #[test]
     fn its_size_is_the_published_one() {
-        let classifier = Classifier { classes: 1000, side: 224 };
-        let parameters = Vgg::sixteen(Some(classifier)).network().parameters;
+        let parameters = sixteen(Some(1000)).network(224).parameters;
         let trained = parameters.iter().filter(|(name, _)| !name.contains("running_"));
         assert_eq!(trained.map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>(), 138_365_992);
         assert_eq!(parameters.len(), 97 - 13, "without the counters of the batch norms");
-        let third = Vgg::sixteen(None).cut_after(3).network();
+        let third = sixteen(None).cut_after(3).network(224);
         assert_eq!((third.dimension, third.parameters.last().unwrap().0.as_str()), (256, "features.21.running_var"));
+    }
+
+    #[test]
+    fn a_network_is_read_off_its_names() {
+        let shapes = |vgg: &Vgg| vgg.network(64).parameters.into_iter().collect::<Shapes>();
+        for network in [sixteen(Some(8)), sixteen(None), sixteen(None).cut_after(2)] {
+            assert_eq!(Vgg::of(&shapes(&network)), Some(network));
+        }
+        assert_eq!(Vgg::of(&Shapes::new()), None);
     }
 
     #[test]

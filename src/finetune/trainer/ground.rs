@@ -69,7 +69,10 @@ impl<'a> Ground<'a> {
         let (task, image) = (self.task, self.shape);
         let graph = self.model.graph.as_ref().context("a network has a graph")?;
         let mut below = self.model.clone().into_owned();
-        below.graph = Some(GraphProto { output: vec![ValueInfoProto::unshaped(&output)], ..graph.leading_to(&output) });
+        below.graph = Some(GraphProto {
+            output: vec![ValueInfoProto::unshaped(&output)],
+            ..graph.clone().leading_to(&[&output])
+        });
         let below = below.write();
         let open = |_| Ok(Mutex::new(Session::open(&below, task.device)?));
         let sessions: Vec<Mutex<Session>> = (0..task.threads).map(open).collect::<Result<_>>()?;

@@ -69,7 +69,7 @@ pub fn with_task<T>(
          another name",
         backbone.name
     );
-    let model = ModelProto::read(&backbone.model()?).context(backbone.name.clone())?;
+    let model = ModelProto::read(&backbone.model(resources.input as usize)?).context(backbone.name.clone())?;
     let mut model = head(settings, frozen, resources, lessons)?.append(model, &backbone.ports.output);
     if settings.start == Start::Random {
         model = with_weights(&model, parameters::random(&model, resources.seed));

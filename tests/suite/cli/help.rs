@@ -92,7 +92,7 @@ fn every_option_is_explained() {
         "--device <auto|cpu|cuda>",
     ];
     let classifying = vec!["--top <N>", "--json", "--csv", "--device <auto|cpu|cuda>"];
-    let fetching = vec!["<DATASET>", "--data-dir <FOLDER>", "--url <URL>"];
+    let fetching = vec!["<NAME>", "--data-dir <FOLDER>", "--url <URL>"];
     for (command, options) in [
         ("measure", measuring),
         ("report", reporting),
@@ -160,7 +160,7 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("lr-find --grid-epochs 2", "the following required arguments were not provided:"),
         ("lr-find --loss test", "invalid value 'test' for '--loss <train|val>'"),
         ("report --check", "the following required arguments were not provided: --from <FOLDER>"),
-        ("fetch bees", "possible values: mini-natural-images, hymenoptera"),
+        ("fetch bees", "possible values: mini-natural-images, hymenoptera, resnet18, resnet34, resnet50, vgg16_bn"),
         ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),
     ] {
         let ended = place.run(arguments).with(2).saying(&[text]);

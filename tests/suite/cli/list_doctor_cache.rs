@@ -23,9 +23,9 @@ fn list_shows_everything_and_how_to_get_what_is_missing() {
         "resnet-frozen-svm* -",
         "run `make setup`",
         "* runs when no arms are named",
-        "resnet18-cntk ready 512 features",
+        "resnet18-cntk ready 512 features; resnet18-cntk@layer1 to @layer4: cut there",
         "resnet50 -",
-        "as resnet50.safetensors into a folder that --model-dir or FEATBENCH_MODELS names",
+        "data/featbench/models): get it with `featbench fetch resnet50`; or put resnet50-0676ba61.pth, resnet50.safeten",
     ]);
     assert_eq!(ended.stderr, "");
     place.run("list").with(0).saying(&["resnet-frozen-svm* ready"]);
@@ -47,7 +47,10 @@ fn list_looks_into_the_folders_that_are_named() {
 #[test]
 fn doctor_says_a_line_a_thing_and_fails_where_something_is_missing() {
     let place = Place::empty();
-    let ended = bare(&place, "doctor").with(1).saying(&["NO ONNX Runtime", "run `make setup`", "NO hymenoptera"]);
+    let ended = bare(&place, "doctor")
+        .with(1)
+        .saying(&["NO ONNX Runtime", "run `make setup`", "NO hymenoptera"])
+        .saying(&["ok networks resnet18-cntk; `featbench fetch NAME` gets resnet18, resnet34, resnet50, vgg16_bn"]);
     let whole = |line: &str| line.starts_with("ok  ") || line.starts_with("NO  ");
     assert!(ended.stdout.lines().all(whole), "{}", ended.stdout);
 

@@ -21,6 +21,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use featbench::deep::library;
 use tempfile::TempDir;
 
 use data::{CLASSES, encode, texture};
@@ -103,10 +104,13 @@ impl Place {
         found
     }
 
-    /// A program in this folder, with its cache there and none of the developer's settings.
+    /// A program in this folder, with its cache and its data there and none of the developer's settings.
     fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
+        if let Ok(library) = library::find() {
+            command.env("XDG_DATA_HOME", self.path("data")).env("ORT_DYLIB_PATH", library);
+        }
         for name in VARIABLES {
             command.env_remove(name);
         }

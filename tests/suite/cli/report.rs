@@ -194,8 +194,7 @@ const DEEP_AND_FLOOR: &str = "report --dataset photos --arms resnet-frozen-svm,m
 fn a_missing_backbone_is_a_row_with_the_remedy_and_the_rest_is_measured() {
     let place = Place::with_photos();
     let command = place.command(&format!("{DEEP_AND_FLOOR} --backbone resnet50"));
-    let remedy =
-        ["the backbone `resnet50` is not on this machine", "as resnet50.safetensors into a folder that --model-dir"];
+    let remedy = ["the backbone `resnet50` is not on this machine", "get it with `featbench fetch resnet50`"];
     deep_arm_is_missing(&place, command, &remedy);
     // Once it can be measured, the row is an ordinary one.
     place.run(DEEP_AND_FLOOR).with(0).saying(&["2 runs, 1 of them recorded"]);

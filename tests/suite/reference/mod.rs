@@ -1,5 +1,6 @@
 //! The code against numbers of well-known Python libraries.
 
+mod checkpoints;
 mod encodings;
 mod exported;
 mod generated;

@@ -3,7 +3,7 @@
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::Extractor;
 use featbench::deep::network::resnet::{Block, ResNet};
-use featbench::deep::network::vgg::{Classifier, Vgg};
+use featbench::deep::network::vgg::Vgg;
 use featbench::deep::network::{FEATURES, INPUT, LOGITS, Network};
 use featbench::deep::session::{Device, Input, Session};
 use serde::Deserialize;
@@ -136,17 +136,41 @@ fn resnet50_agrees_with_torchvision() {
     compare_resnet("resnet50", &resnet(Block::Bottleneck, [3, 4, 6, 3]));
 }
 
+fn vgg16() -> Vgg {
+    let stages = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)].map(|(channels, count)| vec![channels; count]);
+    Vgg { stages: stages.to_vec(), cut: false, classes: Some(1000) }
+}
+
 #[test]
 fn vgg16_agrees_with_torchvision_up_to_its_last_pool() {
-    compare("vgg16_bn", Vgg::sixteen(None).network(), &[FEATURES], &["input64", "input224"]);
+    compare("vgg16_bn", vgg16().cut_after(5).network(64), &[FEATURES], &["input64", "input224"]);
 }
 
 /// Two gigabytes of memory, so only where the reference files are.
 #[test]
 fn vgg16_classifies_as_torchvision_does() {
-    if folder_of("FEATBENCH_FIXTURES").is_some() {
-        let vgg = Vgg::sixteen(Some(Classifier { classes: 1000, side: 64 }));
-        compare("vgg16_bn", vgg.network(), &[FEATURES, LOGITS], &["input64"]);
+    let Some(fixtures) = folder_of("FEATBENCH_FIXTURES") else { return };
+    let network = vgg16().network(64);
+    let weights = generated::weights(&network.parameters);
+    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::Cpu).unwrap();
+    let images = generated::input("input64", 2, 64);
+    let fed = Input { name: INPUT, shape: &[2, 3, 64, 64], data: &images };
+    let found = session.run(&[fed], &[FEATURES, LOGITS]).unwrap();
+    let reference = reference();
+    let logits = reference.outputs.iter().find(|o| (&*o.network, &*o.output) == ("vgg16_bn", LOGITS)).unwrap();
+    logits.assert_equal(&found[1].data, reference.every);
+
+    let all: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixtures.join("networks.json")).unwrap()).unwrap();
+    let of = |list: &serde_json::Value, key: &str, name: &str| {
+        list.as_array().unwrap().iter().find(|item| item[key] == name).unwrap().clone()
+    };
+    let run = of(&of(&all["networks"], "name", "vgg16_bn")["runs"], "input", "input64");
+    let fc7 = &run["stages"]["fc7"];
+    let tolerance = 1e-5 * fc7["max_abs"].as_f64().unwrap();
+    for (number, expected) in fc7["first_8"].as_array().unwrap().iter().enumerate() {
+        let (expected, found) = (expected.as_f64().unwrap().max(0.0), f64::from(found[0].data[number]));
+        assert!((expected - found).abs() <= tolerance, "feature {number}: {expected} expected, {found} found");
     }
 }
 

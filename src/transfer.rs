@@ -37,6 +37,15 @@ pub enum Event {
     Received(u64),
 }
 
+/// How a fetch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// It was there, complete and right: this folder or file.
+    Already(PathBuf),
+    /// It came, to this place.
+    Now(PathBuf),
+}
+
 /// Why a file is not here.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
@@ -75,7 +84,8 @@ pub struct Received {
 }
 
 impl TransferError {
-    pub(super) fn disk(path: &Path) -> impl FnOnce(io::Error) -> TransferError {
+    /// What happened to the file or folder at `path`.
+    pub fn disk(path: &Path) -> impl FnOnce(io::Error) -> TransferError {
         let path = path.to_path_buf();
         |error| TransferError::Disk { path, error }
     }
@@ -188,7 +198,8 @@ impl Drop for Workplace {
     }
 }
 
-fn sha256_of(path: &Path) -> io::Result<String> {
+/// SHA-256 of a file, lower-case hex.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hash)?;
     Ok(format!("{:x}", hash.finalize()))
