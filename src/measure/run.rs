@@ -94,7 +94,7 @@ fn best_epoch(dataset: &Dataset, training: &Training) -> Result<(usize, Vec<Judg
     let epochs = training.log.epochs.iter().map(|epoch| dataset.splits.test.evaluate(&Watched(&epoch.watched)));
     let epochs: Vec<Vec<Judged>> = epochs.collect::<Result<_>>()?;
     let right = |judged: &[Judged]| judged.iter().filter(|j| j.truth == j.prediction.class).count();
-    let better = |best, i: usize| if right(&epochs[i][..]) > right(&epochs[best][..]) { i } else { best };
+    let better = |best: usize, i: usize| if right(&epochs[i]) > right(&epochs[best]) { i } else { best };
     let best = (0..epochs.len()).fold(0, better);
     epochs.into_iter().enumerate().nth(best).context("a training has at least one epoch")
 }
