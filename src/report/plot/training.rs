@@ -35,7 +35,8 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
     let mut y = top + 18.0;
     for (training, entries) in &lines {
         let names = entries.iter().map(|&entry| name(summary, entry, training)).collect::<Vec<_>>().join(", ");
-        figure.text(MARGIN, y, &names, "strong");
+        let (_, peak) = training.range(|step| step.learning_rate);
+        figure.text(MARGIN, y, &format!("{names}: learning rate {}", significant(peak, 2)), "strong");
         scales.draw(&mut figure, training, y + 26.0);
         y += LINE;
     }
