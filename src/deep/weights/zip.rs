@@ -10,8 +10,11 @@ const END: usize = 22;
 /// A 32-bit field that says: look for the value in the 64-bit extension.
 const EXTENDED: u64 = u32::MAX as u64;
 
-/// Bytes and checksum of each entry, by name.
-pub struct Zip<'a>(BTreeMap<&'a str, (&'a [u8], u32)>);
+/// A file and what it holds, by name.
+pub struct Zip<'a> {
+    file: &'a [u8],
+    entries: BTreeMap<&'a str, Entry>,
+}
 
 impl<'a> Zip<'a> {
     /// Reads the directory of a file.
@@ -22,32 +25,32 @@ impl<'a> Zip<'a> {
         let (count, mut directory) = directory(file).ok_or("it is cut off: the end of its zip container is missing")?;
         let mut entries = BTreeMap::new();
         for number in 1..=count {
-            let entry = Entry::read(&mut directory).ok_or_else(|| format!("its entry {number} is damaged"))?;
-            let wrong = |what: &str| format!("its entry `{}` {what}", entry.name);
-            if entry.method != 0 || entry.encrypted || entry.packed != entry.size {
-                return Err(wrong("is compressed or encrypted, which PyTorch never does"));
-            }
-            let bytes = entry.bytes(file).ok_or_else(|| wrong("lies outside of the file"))?;
-            if entries.insert(entry.name, (bytes, entry.crc)).is_some() {
-                return Err(wrong("is there twice"));
+            let (name, entry) = Entry::read(&mut directory).ok_or_else(|| format!("its entry {number} is damaged"))?;
+            if entries.insert(name, entry).is_some() {
+                return Err(format!("its entry `{name}` is there twice"));
             }
         }
-        Ok(Zip(entries))
+        Ok(Zip { file, entries })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.0.keys().copied()
+        self.entries.keys().copied()
     }
 
     /// The bytes of an entry; `None` where there is none.
     ///
     /// # Errors
-    /// They are not those that were packed.
+    /// They are not there as they were, or not those that were packed.
     pub fn get(&self, name: &str) -> Result<Option<&'a [u8]>, String> {
-        let Some(&(bytes, expected)) = self.0.get(name) else { return Ok(None) };
+        let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        let wrong = |what: &str| format!("its entry `{name}` {what}");
+        if entry.method != 0 || entry.encrypted || entry.packed != entry.size {
+            return Err(wrong("is compressed or encrypted, which torch.save never does"));
+        }
+        let bytes = entry.bytes(self.file).ok_or_else(|| wrong("lies outside of the file"))?;
         let mut crc = Crc::new();
         crc.update(bytes);
-        if crc.sum() == expected { Ok(Some(bytes)) } else { Err(format!("its entry `{name}` has a wrong checksum")) }
+        if crc.sum() == entry.crc { Ok(Some(bytes)) } else { Err(wrong("has a wrong checksum")) }
     }
 }
 
@@ -85,8 +88,7 @@ fn part(bytes: &[u8], start: u64, size: u64) -> Option<&[u8]> {
 }
 
 /// What the directory says of an entry.
-struct Entry<'a> {
-    name: &'a str,
+struct Entry {
     encrypted: bool,
     method: u64,
     crc: u32,
@@ -96,16 +98,15 @@ struct Entry<'a> {
     header: u64,
 }
 
-impl<'a> Entry<'a> {
-    /// Takes the next entry off the directory.
-    fn read(directory: &mut &'a [u8]) -> Option<Entry<'a>> {
+impl Entry {
+    /// Takes the next entry and its name off the directory.
+    fn read<'a>(directory: &mut &'a [u8]) -> Option<(&'a str, Entry)> {
         let record = *directory;
         record.strip_prefix(b"PK\x01\x02")?;
         let field = |at, size| number(record, at, size);
         let length = |at| field(at, 2).and_then(place);
         let (name, extra, comment) = (length(28)?, length(30)?, length(32)?);
         let mut entry = Entry {
-            name: str::from_utf8(record.get(46..46 + name)?).ok()?,
             encrypted: field(8, 2)? & 1 == 1,
             method: field(10, 2)?,
             crc: field(16, 4)? as u32,
@@ -115,7 +116,7 @@ impl<'a> Entry<'a> {
         };
         entry.extend(record.get(46 + name..46 + name + extra)?)?;
         *directory = record.get(46 + name + extra + comment..)?;
-        Some(entry)
+        Some((str::from_utf8(&record[46..46 + name]).ok()?, entry))
     }
 
     /// Takes what does not fit into 32 bits from the 64-bit extension, where it stands in this order.
@@ -137,7 +138,7 @@ impl<'a> Entry<'a> {
         Some(())
     }
 
-    fn bytes(&self, file: &'a [u8]) -> Option<&'a [u8]> {
+    fn bytes<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
         let header = file.get(place(self.header)?..)?;
         header.strip_prefix(b"PK\x03\x04")?;
         let before = 30 + number(header, 26, 2)? + number(header, 28, 2)?;
@@ -192,15 +193,13 @@ mod tests {
         let told = |change: &dyn Fn(&mut Vec<u8>)| {
             let mut file = file(b"content", false);
             change(&mut file);
-            Zip::open(&file).map(drop).unwrap_err()
+            Zip::open(&file).and_then(|zip| zip.get("a").map(drop)).unwrap_err()
         };
         let entry = file(b"content", false).windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
         assert!(told(&|file| file.truncate(60)).contains("is cut off"));
         assert_eq!(told(&|file| file[entry] = 0), "its entry 1 is damaged");
         assert!(told(&|file| file[entry + 10] = 8).starts_with("its entry `a` is compressed or encrypted"));
         assert_eq!(told(&|file| file[entry + 42] = 1), "its entry `a` lies outside of the file");
-        let mut changed = file(b"content", false);
-        changed[33] ^= 1;
-        assert_eq!(Zip::open(&changed).unwrap().get("a").unwrap_err(), "its entry `a` has a wrong checksum");
+        assert_eq!(told(&|file| file[33] ^= 1), "its entry `a` has a wrong checksum");
     }
 }

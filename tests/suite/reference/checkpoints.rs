@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use featbench::deep::weights::{Format, WeightsError};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::support::folder_of;
 
@@ -22,6 +23,8 @@ struct Described {
     shape: Vec<usize>,
     /// The first of them.
     values: Vec<serde_json::Value>,
+    /// Of all its numbers in order, little-endian.
+    sha256_contiguous_le: String,
 }
 
 fn fixtures() -> Option<(PathBuf, Expected)> {
@@ -54,6 +57,10 @@ fn every_format_holds_the_same_tensors() {
             assert_eq!(read.len(), expected.shape.iter().product::<usize>(), "{file}: {name}");
             let values: Vec<f32> = expected.values.iter().map(|value| value.as_f64().unwrap() as f32).collect();
             assert_eq!(read[..values.len()], values, "{file}: {name}");
+            if expected.dtype == "float32" {
+                let bytes: Vec<u8> = read.iter().flat_map(|value| value.to_le_bytes()).collect();
+                assert_eq!(format!("{:x}", Sha256::digest(bytes)), expected.sha256_contiguous_le, "{file}: {name}");
+            }
         }
     }
 }
