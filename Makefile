@@ -9,7 +9,7 @@ help:
 	@echo 'make report   set up, build, measure the data sets that are here, write featbench-report/ (ARGS="--seeds 0,1")'
 	@echo 'make test     set up, run all tests'
 	@echo 'make bench    set up, run the benchmarks'
-	@echo 'make peers    set up, measure featbench and its Python peers side by side, write BENCHMARKS.md (TORCH=1: with torchvision)'
+	@echo 'make peers    set up, measure featbench and its Python peers side by side, write BENCHMARKS.md (TORCH=1: with PyTorch)'
 	@echo 'make lint     formatting, clippy and documentation, warnings denied; committed reports against their records'
 	@echo 'make build    set up, build'
 	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA, CUDA=0: without)'

@@ -4,6 +4,8 @@
 //! `peers DATASET DATA_DIR THREADS`, where an empty DATA_DIR is none; the first answer, unasked, says what the data set
 //! is.
 
+mod training;
+
 use std::fs;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +62,14 @@ enum Job {
     Svm { data: PathBuf, columns: usize, c: f64 },
     /// The backbone as an ONNX file, not timed.
     Model { out: PathBuf },
+    /// The numbers that a network to be trained starts from, not timed.
+    Weights { network: String, classes: usize, out: PathBuf },
+    /// Steps of training on images that are ready.
+    Steps(training::Steps),
+    /// The gradients of the first of such steps, not timed.
+    Gradients { steps: training::Steps, out: PathBuf },
+    /// A whole training of an arm.
+    Train { arm: String, epochs: usize, input: u32, seed: u64, cache: PathBuf },
 }
 
 struct Side {
@@ -158,6 +168,16 @@ impl Side {
             Job::Model { out } => {
                 fs::write(out, self.backbone.as_ref().map_err(|reason| anyhow::anyhow!("{reason}"))?.model(224)?)?;
                 Ok(json!({}))
+            }
+            Job::Weights { network, classes, out } => {
+                training::weights(&training::network(&network, classes, &self.backbone)?, &out)
+            }
+            Job::Steps(steps) => steps.take(&self.backbone, self.threads),
+            Job::Gradients { steps, out } => steps.gradients(&self.backbone, self.threads, &out),
+            Job::Train { arm, epochs, input, seed, cache } => {
+                let progress = Progress::hidden();
+                let resources = Resources { seed, ..self.resources(input, &progress) };
+                training::train(&arm, epochs, &self.dataset, resources, &cache)
             }
         }
     }

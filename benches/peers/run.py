@@ -1,12 +1,11 @@
 """featbench and its Python peers side by side: every comparison alternates between them in one run, checks that both
 did the same work, and keeps every sample as a row.
 
-usage: run.py [--data-dir FOLDER] [--threads N] [--quick] [--out FOLDER]
+usage: run.py [--data-dir FOLDER] [--threads N] [--epochs N] [--quick] [--out FOLDER]
 Writes peers.csv, environment.json and the rows of `featbench time` into reports/benchmarks, and BENCHMARKS.md from
 them; without the data set it draws pictures, says so, and writes into featbench-report/benchmarks instead.
 """
 import argparse
-import csv
 import datetime
 import gzip
 import json
@@ -26,6 +25,10 @@ import threadpoolctl
 
 import peers
 import render
+from sides import Featbench, Record, alternate
+
+if peers.torch is not None:
+    import training
 
 DATASET = "mini-natural-images"
 ARMS = "sift-bovw-svm,orb-bovw-svm,resnet-frozen-svm"
@@ -38,54 +41,6 @@ SINGLE_IMAGES = 20  # of one round
 FROZEN = {"kind": "network"}
 BAG = {"kind": "bovw", "descriptor": "root-sift", "max_keypoints": KEYPOINTS, "sample": SAMPLE,
        "vocabulary": ["k-means"], "words": [1024]}
-
-
-class Featbench:
-    """The program behind a pipe: one job, one answer."""
-
-    def __init__(self, data_dir, threads):
-        command = ["cargo", "run", "--quiet", "--example", "peers", "--", DATASET, data_dir, str(threads)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.itself = self.answer()
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("featbench ended; its words are above")
-        return json.loads(line)
-
-    def __call__(self, job, **settings):
-        self.process.stdin.write(json.dumps({"job": job, **settings}) + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Record:
-    """Rows of samples, in the order in which they were taken."""
-
-    def __init__(self):
-        self.rows = []
-
-    def add(self, benchmark, subject, sample, items, seconds, check=""):
-        self.rows.append((benchmark, subject, sample, items, f"{seconds:.6f}", check))
-
-    def write(self, path):
-        with open(path, "w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["benchmark", "subject", "sample", "items", "seconds", "check"])
-            writer.writerows(self.rows)
-
-
-def alternate(rounds, subjects):
-    """Runs every subject once a round, beginning with another one each time."""
-    for sample in range(rounds):
-        turned = subjects[sample % len(subjects) :] + subjects[: sample % len(subjects)]
-        for subject in turned:
-            subject(sample)
 
 
 def describing(featbench, record, rounds, threads):
@@ -216,6 +171,7 @@ def environment(arguments, featbench, load):
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "dataset": featbench.itself["dataset"],
         "images": len(featbench.itself["images"]),
+        "epochs": arguments.epochs,
         "threads": arguments.threads,
         "load": round(load, 2),
         "dirty": bool(git("status", "--porcelain", "--", "src", "benches", "Cargo.lock")),
@@ -244,13 +200,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data-dir", default="")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=2, help="of the training that is timed")
     parser.add_argument("--quick", action="store_true", help="two rounds of everything")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"warning: the load of this machine is {load:.2f}: these will be times of a busy machine")
-    featbench = Featbench(arguments.data_dir, arguments.threads)
+    featbench = Featbench(DATASET, arguments.data_dir, arguments.threads)
     dataset = featbench.itself["dataset"]
     if dataset == "drawn":
         print(f"{DATASET} is not here: comparing on drawn pictures, which say little about photographs")
@@ -282,6 +239,9 @@ def compare(arguments, featbench, out):
             ("vocabulary", lambda: clustering(featbench, record, rounds(3), scratch)),
             ("SVM", lambda: classifying(featbench, record, rounds(5), scratch)),
         ]
+        if peers.torch is not None:
+            fresh = lambda: Featbench(DATASET, arguments.data_dir, threads)
+            parts += training.parts(featbench, fresh, record, rounds, arguments, scratch)
         for i, (title, part) in enumerate(parts):
             print(f"[{i + 1}/{len(parts) + 1}] {title}", flush=True)
             part()
