@@ -30,6 +30,8 @@ use serde_json::{Value, json};
 
 use super::{read_floats, write_floats};
 
+/// For graphs that do not depend on it.
+const SIDE: usize = 224;
 /// Length of the feature vector of both networks.
 const DIMENSION: usize = 512;
 
@@ -38,7 +40,7 @@ pub fn network(name: &str, classes: usize, backbone: &FoundBackbone) -> Result<M
     let head = Head::random(classes, DIMENSION, 0);
     if name == EMBEDDED {
         let backbone = backbone.as_ref().map_err(|reason| anyhow::anyhow!("{reason}"))?;
-        return Ok(head.with_norm(true).append(&ModelProto::read(&backbone.model()?)?, FEATURES));
+        return Ok(head.with_norm(true).append(ModelProto::read(&backbone.model(SIDE)?)?, FEATURES));
     }
     ensure!(name == "resnet18", "no network is called {name}");
     let network = ResNet { block: Block::Basic, blocks: vec![2; 4], classes: None }.network();
@@ -46,7 +48,7 @@ pub fn network(name: &str, classes: usize, backbone: &FoundBackbone) -> Result<M
     let zeros = network.parameters.iter().map(|(name, shape)| (name.clone(), zeros(shape))).collect();
     let model = network.with(zeros)?;
     let numbers = parameters::random(&model, 0);
-    Ok(head.append(&with_weights(&model, numbers), FEATURES))
+    Ok(head.append(with_weights(&model, numbers), FEATURES))
 }
 
 /// Everything that a training may change, written one after the other; the answer has names and shapes.
