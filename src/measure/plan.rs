@@ -66,7 +66,11 @@ impl Request {
 impl Planned {
     /// For lines on the terminal.
     pub fn title(&self) -> String {
-        format!("{}, {}, seed {}", self.arm.name, self.frame(), self.seed)
+        let protocol = match self.arm.training().map(|training| training.keep) {
+            None | Some(Keep::Last) => String::new(),
+            Some(keep) => format!(", {} epoch", keep.protocol()),
+        };
+        format!("{}, {}, seed {}{protocol}", self.arm.name, self.frame(), self.seed)
     }
 
     /// `native`, or `canvas N`.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::format::{NONE, count, counted, percent, points};
 use super::summary::{Entry, Run, Summary};
 use super::table::{Cell, Table};
+use super::view::capitalised;
 use crate::record::{Comparison, EpochRow, ExperimentRecord};
 use crate::stats::crossed::{Difference, difference};
 
@@ -58,9 +59,7 @@ pub fn answers(summary: &Summary) -> Vec<String> {
     let mut sentences: Vec<String> = main.iter().map(|compared| sentence(compared)).collect();
     if let Some(sentence) = sentences.first_mut() {
         let question = record.question.trim_end_matches('?');
-        let mut letters = question.chars();
-        let question: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-        *sentence = format!("{question}? {sentence}");
+        *sentence = format!("{}? {sentence}", capitalised(question));
     }
     let changed = others.iter().filter(|other| {
         main.iter().any(|c| c.comparison == other.comparison && verdict(&c.difference) != verdict(&other.difference))
@@ -120,7 +119,7 @@ fn sentence(compared: &Compared) -> String {
     format!(
         "{}: `{first}` against `{second}` ({about}; protocol `{protocol}`) differs by {} points of accuracy (95 % \
          interval {interval}; {} on the same {}).{decided}",
-        super::view::capitalised(verdict(difference)),
+        capitalised(verdict(difference)),
         points(difference.mean),
         counted(*seeds, "seed"),
         counted(*images, "image"),
