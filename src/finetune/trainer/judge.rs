@@ -37,7 +37,7 @@ impl<'a> Judge<'a> {
             ground.feed(&crop, &mut numbers)?;
             Ok(Shown::Numbers(numbers))
         };
-        let shown = (0..pictures.len()).into_par_iter().map(show).collect::<Result<_>>()?;
+        let shown = (0..pictures.count()).into_par_iter().map(show).collect::<Result<_>>()?;
         Ok(Judge { task, ground, shown })
     }
 

@@ -42,7 +42,7 @@ const AHEAD: usize = 2;
 
 /// Where images come from.
 pub trait Pictures: Sync {
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
     /// The picture of image `i`, counted from 0.
     fn picture(&self, i: usize) -> Result<Rgb>;
 }

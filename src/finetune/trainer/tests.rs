@@ -66,7 +66,7 @@ fn settings() -> Settings {
 struct Drawn(usize);
 
 impl Pictures for Drawn {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0
     }
 
@@ -257,8 +257,8 @@ struct Counted {
 }
 
 impl Pictures for Counted {
-    fn len(&self) -> usize {
-        self.drawn.len()
+    fn count(&self) -> usize {
+        self.drawn.count()
     }
 
     fn picture(&self, i: usize) -> Result<Rgb> {

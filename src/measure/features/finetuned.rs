@@ -179,7 +179,7 @@ struct Files<'a> {
 }
 
 impl Pictures for Files<'_> {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.images.len()
     }
 

@@ -123,14 +123,15 @@ impl RangeTest {
             figure.line((AXIS.0, y.at(tick)), (AXIS.1, y.at(tick)), "grid");
             figure.text(AXIS.0 - 8.0, y.at(tick) + 4.0, &tick.to_string(), "muted small end");
         }
-        let of: [(&str, fn(&Sample) -> f64); 2] = [("train thin", |s| s.loss), ("val thick", |s| s.smoothed)];
-        for (class, loss) in of {
+        let mut draw = |class: &str, loss: fn(&Sample) -> f64| {
             for curve in &self.curves {
                 let finite = curve.iter().filter(|sample| loss(sample).is_finite());
                 let place = |sample: &Sample| (x.at(sample.learning_rate.log10()), y.at(loss(sample).min(high)));
                 figure.path(&finite.map(place).collect::<Vec<_>>(), &format!("curve {class}"));
             }
-        }
+        };
+        draw("train thin", |sample| sample.loss);
+        draw("val thick", |sample| sample.smoothed);
     }
 
     fn trainings(&self, figure: &mut Figure, x: &Scale, (top, bottom): (f64, f64)) {

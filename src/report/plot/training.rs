@@ -118,14 +118,14 @@ impl Scales {
         let label = |tick: f64| percent(tick).trim_end_matches(".0").to_owned();
         panel.frame(figure, y.accuracy_ticks().into_iter().map(|tick| (y.at(tick), label(tick))), true);
         let place = |(at, accuracy): (f64, f64)| (panel.x.at(at), y.at(accuracy));
-        let of: [(&str, fn(&EpochRow) -> Option<f64>); 2] =
-            [("train", Course::train_accuracy), ("val", Course::val_accuracy)];
-        for (class, accuracy) in of {
+        let mut draw = |class: &str, accuracy: fn(&EpochRow) -> Option<f64>| {
             let point = |epoch: &EpochRow| Some((epoch.epoch as f64, accuracy(epoch)?));
             let curve = |course: &Course| course.epochs.iter().filter_map(point).collect();
             let curves: Vec<Vec<(f64, f64)>> = training.courses.iter().map(curve).collect();
             panel.curves(figure, &curves, class, place);
-        }
+        };
+        draw("train", Course::train_accuracy);
+        draw("val", Course::val_accuracy);
     }
 }
 
@@ -135,24 +135,27 @@ fn rates(figure: &mut Figure, training: &Training, panel: &Panel) {
     let middle = panel.top + 0.56 * HEIGHT;
     let rate = Panel { bottom: middle, heading: panel.heading.clone(), ..*panel };
     let momentum = Panel { top: panel.bottom - 0.24 * HEIGHT, heading: "momentum".to_owned(), ..*panel };
-    let of: [(Panel, (f64, String), fn(&StepRow) -> f64); 2] = [
-        (rate, (peak, significant(peak, 2)), |step| step.learning_rate),
-        (momentum, (1.0, "1".to_owned()), |step| step.momentum),
-    ];
-    for (i, (panel, (high, label), number)) in of.into_iter().enumerate() {
-        let y = Scale { values: (0.0, high), pixels: (panel.bottom, panel.top) };
-        panel.frame(figure, [(y.at(0.0), "0".to_owned()), (y.at(high), label)].into_iter(), i == 1);
-        let mut drawn: Vec<Vec<(f64, f64)>> = Vec::new();
-        for course in &training.courses {
-            let (per_epoch, every) = (course.epochs[0].steps as f64, course.steps.len().div_ceil(TRACE));
-            let last = course.steps.len() - 1;
-            let shown = course.steps.iter().enumerate().filter(|(i, _)| i % every == 0 || *i == last);
-            let place = |(i, step)| (panel.x.at((i as f64 + 0.5) / per_epoch), y.at(number(step)));
-            let path: Vec<(f64, f64)> = shown.map(place).collect();
-            if !drawn.contains(&path) {
-                figure.path(&path, "curve rate");
-                drawn.push(path);
-            }
+    let y = |panel: &Panel, high| Scale { values: (0.0, high), pixels: (panel.bottom, panel.top) };
+    let (of_rate, of_momentum) = (y(&rate, peak), y(&momentum, 1.0));
+    let ticks = |y: &Scale, high: String| [(y.at(0.0), "0".to_owned()), (y.at(y.values.1), high)].into_iter();
+    rate.frame(figure, ticks(&of_rate, significant(peak, 2)), false);
+    momentum.frame(figure, ticks(&of_momentum, "1".to_owned()), true);
+    trace(figure, training, (&panel.x, &of_rate), |step| step.learning_rate);
+    trace(figure, training, (&panel.x, &of_momentum), |step| step.momentum);
+}
+
+/// A number of every step, once where all seeds have the same.
+fn trace(figure: &mut Figure, training: &Training, (x, y): (&Scale, &Scale), number: fn(&StepRow) -> f64) {
+    let mut drawn: Vec<Vec<(f64, f64)>> = Vec::new();
+    for course in &training.courses {
+        let (per_epoch, every) = (course.epochs[0].steps as f64, course.steps.len().div_ceil(TRACE));
+        let last = course.steps.len() - 1;
+        let shown = course.steps.iter().enumerate().filter(|(i, _)| i % every == 0 || *i == last);
+        let place = |(i, step)| (x.at((i as f64 + 0.5) / per_epoch), y.at(number(step)));
+        let path: Vec<(f64, f64)> = shown.map(place).collect();
+        if !drawn.contains(&path) {
+            figure.path(&path, "curve rate");
+            drawn.push(path);
         }
     }
 }
