@@ -139,7 +139,7 @@ def training(rows):
     verdict = lambda met: "met" if met else "missed"
     lines = []
     for ours, theirs in zip(of("gradients resnet18", "featbench"), of("gradients resnet18", "PyTorch")):
-        lines.append(f"- Gradients of `resnet18`, 128 px, batch of 32: within {ours:.1e} of PyTorch's in 64 bits, as a share\n"
+        lines.append(f"- Gradients of `resnet18`, 64 px, 4 images: within {ours:.1e} of PyTorch's in 64 bits, as a share\n"
                      f"  of the largest of each tensor (asked for: {LARGEST_GRADIENT_ERROR:.0e}, "
                      f"{verdict(ours <= LARGEST_GRADIENT_ERROR)}); PyTorch's own in 32 bits: {theirs:.1e}.")
     memory = "memory resnet18 224"
