@@ -65,7 +65,7 @@ fn name(summary: &Summary, entry: usize, training: &Training) -> String {
         "native" => String::new(),
         canvas => format!(" on {}", column_name(canvas)),
     };
-    let images = if training.images == "train" { "" } else { " (trained on val too)" };
+    let images = if training.images == "train" { "" } else { " (with val)" };
     format!("{}{canvas}{images}", entry.label)
 }
 
