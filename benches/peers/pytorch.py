@@ -15,7 +15,8 @@ import peers
 def network(tensors):
     """The ResNet of these numbers: blocks a stage are read off the names, the head is a linear layer, behind a batch
     norm where there are numbers for one."""
-    blocks = [len({name.split(".")[1] for name in tensors if name.startswith(f"layer{stage}.")}) for stage in range(1, 5)]
+    of_stage = lambda stage: {name.split(".")[1] for name in tensors if name.startswith(f"layer{stage}.")}
+    blocks = [len(of_stage(stage)) for stage in range(1, 5)]
     net = ResNet(BasicBlock, blocks)
     classes, features = tensors["head.weight"].shape
     norm = nn.BatchNorm1d(features) if "head.norm.weight" in tensors else nn.Identity()

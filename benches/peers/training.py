@@ -13,8 +13,8 @@ RATES = {"learning_rate": 0.01, "momentum": 0.9}
 WARM = 2  # steps before those that count
 STEPS = 5  # of one round
 LARGEST_ERROR = 3e-5  # of a gradient, as a share of the largest number of its tensor
-# Gradients of a small batch: in a large one some ReLU is always so near 0 that 32 bits choose its other side, in PyTorch
-# as in featbench, and what differs then is more than rounding.
+# Gradients of a small batch: in a large one some ReLU is always so near 0 that 32 bits choose its other side, in
+# PyTorch as in featbench, and what differs then is more than rounding.
 FEW, SMALL = 4, 64  # images and side
 
 ARM, ARMS_NETWORK, ARMS_SIDE = "resnet-finetuned-1cycle", "resnet18-cntk", 128
