@@ -9,6 +9,7 @@ use super::head;
 use super::random::{Purpose, generator, normal};
 use super::settings::{Layers, NormPolicy};
 use crate::deep::Tensor;
+use crate::deep::network::FIXED;
 use crate::deep::onnx::{GraphProto, ModelProto, NodeProto};
 use crate::deep::weights::Weights;
 
@@ -28,7 +29,8 @@ impl Learning {
     pub fn of(model: &ModelProto, layers: &Layers, norms: NormPolicy) -> Result<Learning, String> {
         let empty = GraphProto::default();
         let graph = model.graph.as_ref().unwrap_or(&empty);
-        let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        let constants = graph.initializer.iter().map(|tensor| tensor.name.as_str());
+        let constants: HashSet<&str> = constants.filter(|name| !name.starts_with(FIXED)).collect();
         let prefix = match layers {
             Layers::All => "",
             Layers::Head => head::PREFIX,
@@ -102,7 +104,7 @@ pub fn random(model: &ModelProto, seed: u64) -> Weights {
     for node in &graph.node {
         for (place, name) in node.input.iter().enumerate() {
             let drawn = node.op_type == "BatchNormalization" || place < learnable(&node.op_type);
-            let drawn = drawn && !name.starts_with(head::PREFIX);
+            let drawn = drawn && ![head::PREFIX, FIXED].iter().any(|prefix| name.starts_with(prefix));
             let Some(tensor) = tensors.get(name.as_str()).filter(|_| drawn) else { continue };
             let shape = &tensor.shape;
             let mut draw: Box<dyn FnMut() -> f64> = match (node.op_type.as_str(), place) {
@@ -126,4 +128,24 @@ pub fn random(model: &ModelProto, seed: u64) -> Weights {
         }
     }
     weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep::onnx::{Graph, TensorProto};
+
+    #[test]
+    fn what_belongs_to_the_function_neither_learns_nor_is_drawn() {
+        let mut graph = Graph::new("test");
+        for name in ["fixed.shares", "fc.weight"] {
+            graph.initializer(TensorProto::float(name, Tensor::new(&[1, 1], vec![0.5])));
+        }
+        graph.node_to("MatMul", &["x", "fixed.shares"], &[], &["resampled"]);
+        graph.node_to("Gemm", &["resampled", "fc.weight"], &[], &["y"]);
+        let model = graph.model();
+        let learning = Learning::of(&model, &Layers::All, NormPolicy::Train).unwrap();
+        assert_eq!((learning.learns("fixed.shares"), learning.learns("fc.weight")), (false, true));
+        assert!(random(&model, 0).keys().eq(["fc.weight"]));
+    }
 }

@@ -18,6 +18,8 @@ pub const INPUT: &str = "input";
 pub const FEATURES: &str = "features";
 /// Name of the output of a network with a classification layer: N x classes, before softmax.
 pub const LOGITS: &str = "logits";
+/// How the names of numbers begin that belong to what a network computes and are no parameters: they never learn.
+pub const FIXED: &str = "fixed.";
 
 /// A network that featbench builds: the family, and which member of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

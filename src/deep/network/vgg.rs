@@ -1,9 +1,9 @@
 //! VGG with batch norm as torchvision builds it (Simonyan and Zisserman 2015; `vgg16_bn`): stages of 3 x 3 convolutions,
 //! each with a max pool behind it, then three fully connected layers, of which the last one classifies.
 
-use super::{Builder, Conv, FEATURES, INPUT, LOGITS, Network};
+use super::{Builder, Conv, FEATURES, FIXED, INPUT, LOGITS, Network};
 use crate::deep::Tensor;
-use crate::deep::onnx::{Attribute, Dimension, Graph};
+use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
 use crate::deep::weights::Shapes;
 
 /// Sides of the map that the first fully connected layer takes.
@@ -108,8 +108,9 @@ fn resampled(g: &mut Graph, x: &str, channels: usize, map: usize) -> String {
     }
     let pixels = g.ints(&[-1, (map * map) as i64]);
     let maps = g.node("Reshape", &[x, &pixels], &[]);
-    let shares = g.floats(shares(map));
-    let resampled = g.node("MatMul", &[&maps, &shares], &[]);
+    let name = format!("{FIXED}shares");
+    g.initializer(TensorProto::float(&name, shares(map)));
+    let resampled = g.node("MatMul", &[&maps, &name], &[]);
     let images = g.ints(&[-1, (channels * MAP * MAP) as i64]);
     g.node("Reshape", &[&resampled, &images], &[])
 }
