@@ -2,14 +2,13 @@
 //! runtime can use.
 
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 
 use crate::dataset::Refit;
-use crate::deep::backbone::{Backbone, EMBEDDED, model_folders};
+use crate::deep::backbone::{Backbone, model_folders};
 use crate::deep::exported::{Description, Preprocessing, Scores, export};
 use crate::measure::export as measuring;
 use crate::measure::plan::plan;
@@ -17,7 +16,7 @@ use crate::record::files::replace;
 
 use super::Outcome;
 use super::measure::Session;
-use super::options::{CanvasOption, DeviceOption, INPUT, Job, Options, refit};
+use super::options::{CanvasOption, INPUT, Job, Options, Recording, Setup, refit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,15 +41,8 @@ pub(super) struct Args {
     /// Data set that the arm is fitted on: a name that `featbench list` shows, or a folder
     #[arg(long, value_name = "NAME|FOLDER", requires = "arm")]
     dataset: Option<String>,
-    /// Folder to look for the registered data sets in
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
-    /// Network behind the arm, or the one that is exported
-    #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
-    backbone: String,
-    /// Folder with networks (also: the folders of FEATBENCH_MODELS); repeatable
-    #[arg(long, value_name = "FOLDER")]
-    model_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    setup: Setup,
     /// Side of the network's input in pixels [default: what its file states, else 224]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
     input: Option<u32>,
@@ -63,12 +55,6 @@ pub(super) struct Args {
     /// Images of the final fit [default: train, with val where val was drawn from train]
     #[arg(long, value_name = "train|train+val", value_parser = refit, requires = "arm")]
     refit: Option<Refit>,
-    /// What the arm's network runs on
-    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
-    device: DeviceOption,
-    /// Threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
@@ -91,7 +77,7 @@ fn prepare(output: &Path) -> Result<()> {
 }
 
 fn of_backbone(args: &Args) -> Result<Vec<u8>> {
-    let backbone = Backbone::open(&args.backbone, &model_folders(&args.model_dir))?;
+    let backbone = Backbone::open(&args.setup.backbone, &model_folders(&args.setup.model_dir))?;
     let side = args.input.or(backbone.input).unwrap_or(INPUT);
     backbone.check_side(side as usize)?;
     let description = Description {
@@ -119,19 +105,13 @@ impl Args {
     fn options(self) -> Options {
         Options {
             dataset: self.dataset.into_iter().collect(),
-            data_dir: self.data_dir,
             arms: self.arm.into_iter().collect(),
-            backbone: self.backbone,
-            model_dir: self.model_dir,
+            setup: self.setup,
             input: self.input,
-            device: self.device,
             seeds: vec![self.seed],
-            threads: self.threads,
             canvas: vec![self.canvas],
             refit: self.refit,
-            out: self.output,
-            fresh: false,
-            dry_run: false,
+            recording: Recording { out: self.output, fresh: false, dry_run: false },
         }
     }
 }

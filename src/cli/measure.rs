@@ -55,16 +55,16 @@ pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
     let session = Session::open(options, &request, backbone.as_ref())?;
     let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
     let plans = plans.collect::<Result<Vec<_>>>()?;
-    if options.dry_run {
+    if options.recording.dry_run {
         datasets
             .iter()
             .zip(&plans)
-            .for_each(|(dataset, plan)| session.preview(dataset, plan, &options.out.join(&dataset.name)));
+            .for_each(|(dataset, plan)| session.preview(dataset, plan, &options.recording.out.join(&dataset.name)));
         return Ok(None);
     }
     let mut measured = Measured { outcome: Outcome::Complete, folders: Vec::new() };
     for (dataset, plan) in datasets.into_iter().zip(&plans) {
-        let folder = options.out.join(&dataset.name);
+        let folder = options.recording.out.join(&dataset.name);
         if session.all(&dataset, plan, &folder)? == Outcome::Partial {
             measured.outcome = Outcome::Partial;
         }
@@ -94,7 +94,7 @@ fn this_environment(request: &Request) -> Environment {
 impl<'a> Session<'a> {
     pub fn open(options: &'a Options, request: &'a Request, backbone: Option<&'a FoundBackbone>) -> Result<Self> {
         Ok(Session {
-            cache: Cache::open(Cache::default_folder()?, options.fresh),
+            cache: Cache::open(Cache::default_folder()?, options.recording.fresh),
             progress: Progress::on_terminal(),
             environment: this_environment(request),
             backbone,
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
 
     /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
     pub fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
-        let open = if self.options.fresh { Store::create } else { Store::open };
+        let open = if self.options.recording.fresh { Store::create } else { Store::open };
         let description = dataset.record(&self.canvases(folder));
         let mut store = open(folder, description, arm_records(&self.request.arms)?)?;
         store.name_experiment(self.experiment.clone())?;
@@ -155,7 +155,7 @@ impl<'a> Session<'a> {
 
     /// Sides of the canvases that are asked for and of those that stay recorded.
     fn canvases(&self, folder: &Path) -> Vec<u32> {
-        let recorded = if self.options.fresh { Vec::new() } else { Store::canvases(folder) };
+        let recorded = if self.options.recording.fresh { Vec::new() } else { Store::canvases(folder) };
         self.request.canvases.iter().copied().flatten().chain(recorded).collect()
     }
 
@@ -180,7 +180,8 @@ impl<'a> Session<'a> {
 
     pub fn preview(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) {
         let recorded = Store::recorded(folder);
-        let rest: Vec<&Planned> = plan.iter().filter(|p| self.options.fresh || !recorded.contains(&p.run_id)).collect();
+        let rest: Vec<&Planned> =
+            plan.iter().filter(|p| self.options.recording.fresh || !recorded.contains(&p.run_id)).collect();
         println!("{}: {} runs, {} of them recorded", dataset.name, plan.len(), plan.len() - rest.len());
         rest.iter().for_each(|planned| println!("  {}", planned.title()));
         let cost = estimate::of(&rest, dataset, self.request);

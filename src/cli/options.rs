@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::arm::Arm;
 use crate::dataset::{self, Dataset, DatasetError, Refit};
+use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, SessionError};
@@ -20,43 +21,58 @@ const SPLIT_SEED: u64 = 0;
 /// Side of a network's input in pixels where nothing states another.
 pub(super) const INPUT: u32 = 224;
 
+/// What to measure.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Data set: a name that `featbench list` shows, or a folder with SPLIT/CLASS/FILE or CLASS/FILE; repeatable
     #[arg(long, value_name = "NAME|FOLDER")]
     pub dataset: Vec<String>,
-    /// Folder to look for the registered data sets in (also: the folders of FEATBENCH_DATA, a list like PATH)
-    #[arg(long, value_name = "FOLDER")]
-    pub data_dir: Option<PathBuf>,
     /// Arms to run: names or TOML files [default: every arm that `featbench list` marks as default]
     #[arg(long, value_delimiter = ',', value_name = "NAME,...|FILE.toml")]
     pub arms: Vec<String>,
-    /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
-    #[arg(long, default_value = "resnet18-cntk", value_name = "NAME")]
-    pub backbone: String,
-    /// Folder with networks, NAME.safetensors, .pth, .pt or .onnx (also: the folders of FEATBENCH_MODELS); repeatable.
-    /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
-    #[arg(long, value_name = "FOLDER")]
-    pub model_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub setup: Setup,
     /// Side of the network's input in pixels [default: what its file states, else 224]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
     pub input: Option<u32>,
-    /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
-    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
-    pub device: DeviceOption,
     /// Seeds, each a run of its own
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,...")]
     pub seeds: Vec<u64>,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
     /// Frame of the images: as they are, or on a square canvas of N pixels; repeatable
     #[arg(long, default_value = "native", value_name = "native|N")]
     pub canvas: Vec<CanvasOption>,
     /// Images of the final fit [default: train, with val where val was drawn from train]
     #[arg(long, value_name = "train|train+val", value_parser = refit)]
     pub refit: Option<Refit>,
-    /// Folder for records and reports, one folder a data set below it
+    #[command(flatten)]
+    pub recording: Recording,
+}
+
+/// What every command shares that fits arms: where data sets and networks are, and what runs them.
+#[derive(Debug, Args)]
+pub(super) struct Setup {
+    /// Folder to look for the registered data sets in (also: the folders of FEATBENCH_DATA, a list like PATH)
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
+    #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
+    pub backbone: String,
+    /// Folder with networks, NAME.safetensors, .pth, .pt or .onnx (also: the folders of FEATBENCH_MODELS); repeatable.
+    /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
+    #[arg(long, value_name = "FOLDER")]
+    pub model_dir: Vec<PathBuf>,
+    /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
+    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
+    pub device: DeviceOption,
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Where the records of runs go, and whether there are any to be.
+#[derive(Debug, Args)]
+pub(super) struct Recording {
+    /// Folder for records and reports, one folder a data set or experiment below it
     #[arg(long, default_value = "featbench-report", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Start over: ignore what is recorded and cached
@@ -141,11 +157,11 @@ impl Options {
     /// # Errors
     /// Unknown names, a data set that is not here or not as its manifest says, a device that does not work.
     pub fn job(&self) -> Result<Job> {
-        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+        let threads = self.setup.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
         let mut request = Request {
             arms: Arm::select(&self.arms)?,
-            backbone: self.backbone.clone(),
-            model_dirs: self.model_dir.clone(),
+            backbone: self.setup.backbone.clone(),
+            model_dirs: self.setup.model_dir.clone(),
             input: self.input.unwrap_or(INPUT),
             seeds: without_repeats(&self.seeds),
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
@@ -160,7 +176,7 @@ impl Options {
         if let Some(Ok(backbone)) = &backbone {
             request.input = self.input.or(backbone.input).unwrap_or(INPUT);
         }
-        let (device, fallback) = self.device.resolve(backbone.is_some())?;
+        let (device, fallback) = self.setup.device.resolve(backbone.is_some())?;
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
         Ok(Job { datasets, request, backbone })
@@ -169,13 +185,13 @@ impl Options {
     fn datasets(&self) -> Result<Vec<Dataset>> {
         let datasets: Vec<Dataset> = match &self.dataset[..] {
             [] => vec![self.default_dataset()?],
-            names => names.iter().map(|name| open(name, self.data_dir.as_deref())).collect::<Result<_, _>>()?,
+            names => names.iter().map(|name| open(name, self.setup.data_dir.as_deref())).collect::<Result<_, _>>()?,
         };
         for (i, dataset) in datasets.iter().enumerate() {
-            if lies_in(&self.out, &dataset.folder) {
+            if lies_in(&self.recording.out, &dataset.folder) {
                 bail!(
                     "--out {} lies in the folder of {}, where reports would be taken for images: choose another --out",
-                    self.out.display(),
+                    self.recording.out.display(),
                     dataset.name
                 );
             }
@@ -193,7 +209,7 @@ impl Options {
     fn default_dataset(&self) -> Result<Dataset> {
         let mut absent = None;
         for registered in dataset::registry::registered() {
-            match open(registered.name, self.data_dir.as_deref()) {
+            match open(registered.name, self.setup.data_dir.as_deref()) {
                 Ok(dataset) => return Ok(dataset),
                 Err(error @ DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
                 Err(error) => return Err(error.into()),

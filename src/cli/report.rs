@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     options: Options,
     /// Measure nothing: render every data set recorded in or below this folder, in place
-    #[arg(long, value_name = "FOLDER", conflicts_with = "Options")]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["Options", "Setup", "Recording"])]
     from: Option<PathBuf>,
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
     #[arg(long, requires = "from")]

@@ -40,7 +40,7 @@ pub(super) struct Args {
 
 pub(super) fn run(mut args: Args) -> Result<Outcome> {
     let options = &mut args.options;
-    if options.dataset.is_empty() && !is_any_here(options.data_dir.as_deref()) {
+    if options.dataset.is_empty() && !is_any_here(options.setup.data_dir.as_deref()) {
         let folder = Cache::default_folder()?.join("drawn");
         drawn::draw(&folder).with_context(|| format!("can't draw pictures in {}", folder.display()))?;
         eprintln!("no data set is here: timing on drawn pictures, which say nothing about photographs");
@@ -51,10 +51,10 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     let mut outcome = Outcome::Complete;
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
-        if options.dry_run {
+        if options.recording.dry_run {
             println!("{}: would time", dataset.name);
             plan.iter().for_each(|planned| println!("  {}", planned.title()));
-        } else if !time_all(&session, dataset, &plan, &options.out, args.images as usize)? {
+        } else if !time_all(&session, dataset, &plan, &options.recording.out, args.images as usize)? {
             outcome = Outcome::Partial;
         }
     }

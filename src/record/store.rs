@@ -293,6 +293,9 @@ impl Store {
     /// # Errors
     /// A file that can't be written.
     pub fn name_experiment(&mut self, experiment: Option<ExperimentRecord>) -> Result<()> {
+        if self.records.experiment == experiment {
+            return Ok(());
+        }
         self.replace(Records { experiment, ..self.records.clone() })
     }
 

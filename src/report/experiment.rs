@@ -19,6 +19,8 @@ const LEVEL: f64 = 0.95;
 #[derive(Debug, Serialize)]
 pub struct ExperimentView {
     pub title: String,
+    /// The sentences on top of the page: what the first protocol says, and what another one says otherwise.
+    pub answers: Vec<String>,
     /// How large it is beside what was published.
     pub form: String,
     pub source: String,
@@ -39,21 +41,20 @@ struct Compared<'a> {
 
 pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
     let record = summary.records.experiment.as_ref()?;
+    let compared = compared(summary, record);
     let protocols = record.protocols.iter().map(|protocol| format!("`{protocol}`: {}", meaning(protocol)));
     Some(ExperimentView {
-        title: record.title.clone(),
+        title: format!("{} (form {})", record.title, record.form),
+        answers: answers(record, &compared),
         form: form(record),
         source: record.source.clone(),
         protocols: protocols.collect(),
-        comparisons: comparisons(summary, record),
+        comparisons: comparisons(&compared),
         reach: reach(summary, record),
     })
 }
 
-/// The sentences on top of the page: the first comparison answers the question, under every protocol.
-pub fn answers(summary: &Summary) -> Vec<String> {
-    let Some(record) = &summary.records.experiment else { return Vec::new() };
-    let all = compared(summary, record);
+fn answers(record: &ExperimentRecord, all: &[Compared]) -> Vec<String> {
     let first = record.protocols.first().map(String::as_str);
     let (main, others): (Vec<&Compared>, Vec<&Compared>) = all.iter().partition(|c| Some(c.protocol) == first);
     let mut sentences: Vec<String> = main.iter().map(|compared| sentence(compared)).collect();
@@ -170,7 +171,7 @@ fn paired(summary: &Summary, first: &Entry, second: &Entry) -> Vec<Vec<f64>> {
     rows.into_iter().filter(|row| row.len() == images).collect()
 }
 
-fn comparisons(summary: &Summary, record: &ExperimentRecord) -> Table {
+fn comparisons(compared: &[Compared]) -> Table {
     let mut table = Table::new(&[
         "first",
         "second",
@@ -181,17 +182,17 @@ fn comparisons(summary: &Summary, record: &ExperimentRecord) -> Table {
         "#images that would decide",
         "what it tells",
     ]);
-    for Compared { comparison, protocol, difference, .. } in compared(summary, record) {
+    for Compared { comparison, protocol, difference, .. } in compared {
         let needed = difference.images_to_decide().filter(|_| !difference.decided());
         table.push(
             "deep",
             vec![
                 Cell::code(&*comparison.first),
                 Cell::code(&*comparison.second),
-                Cell::text(protocol),
-                Cell::text(verdict(&difference)),
+                Cell::text(*protocol),
+                Cell::text(verdict(difference)),
                 Cell::number(difference.mean, points(difference.mean)),
-                Cell::text(interval(&difference)),
+                Cell::text(interval(difference)),
                 Cell::optional(needed.map(|needed| needed as f64), |needed| count(needed as usize)),
                 Cell::text(&*comparison.about),
             ],

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::record::RunRow;
 
-use super::experiment::{ExperimentView, answers, experiment};
+use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_name, column_resolution, findings};
 use super::format::counted;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
@@ -89,18 +89,15 @@ pub struct ArmView {
 
 impl View {
     pub fn of(summary: &Summary) -> View {
-        let dataset = &summary.records.dataset;
+        let (dataset, experiment) = (&summary.records.dataset, experiment(summary));
         View {
             name: dataset.name.clone(),
-            title: match &summary.records.experiment {
-                Some(experiment) => format!("{} (form {})", experiment.title, experiment.form),
-                None => dataset.title.clone(),
-            },
+            title: experiment.as_ref().map_or(&dataset.title, |experiment| &experiment.title).clone(),
             source: dataset.source.clone(),
             remarks: dataset.remarks.clone(),
             size: size(summary),
-            findings: answers(summary).into_iter().chain(findings(summary)).collect(),
-            experiment: experiment(summary),
+            findings: experiment.iter().flat_map(|e| e.answers.clone()).chain(findings(summary)).collect(),
+            experiment,
             columns: summary
                 .columns
                 .iter()
@@ -217,15 +214,15 @@ fn arms(summary: &Summary) -> Vec<ArmView> {
 
 /// The command that measures all of this again.
 fn command(summary: &Summary) -> String {
+    if let Some(experiment) = &summary.records.experiment {
+        return format!("featbench experiment {} --form {}", experiment.name, experiment.form);
+    }
     let rows: Vec<&RunRow> = summary.runs.iter().map(|run| run.row).collect();
     let values = |of: fn(&RunRow) -> String| -> Vec<String> {
         let mut seen = BTreeMap::new();
         rows.iter().map(|row| of(row)).filter(|v| !v.is_empty()).for_each(|v| *seen.entry(v).or_insert(0) += 1);
         seen.into_keys().collect()
     };
-    if let Some(experiment) = &summary.records.experiment {
-        return format!("featbench experiment {} --form {}", experiment.name, experiment.form);
-    }
     let mut command = format!("featbench report --dataset {}", summary.records.dataset.name);
     let mut option = |name: &str, values: Vec<String>| {
         if !values.is_empty() {

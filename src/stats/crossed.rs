@@ -40,16 +40,15 @@ pub fn difference(rows: &[Vec<f64>], level: f64) -> Difference {
         };
         rest = rows.iter().zip(&by_seed).map(left).sum::<f64>() / ((s - 1.0) * (n - 1.0));
     }
-    let (per_image, of_seeds) = (images.max(rest) / s, (seeds - rest).max(0.0) / (s * n));
-    let error = (per_image / n + of_seeds).sqrt();
-    let total = (per_image / n + of_seeds).powi(2) * (s * n).powi(2);
-    let spread = images.max(rest).powi(2) / (n - 1.0)
-        + if rows.len() > 1 { (seeds - rest).max(0.0).powi(2) / (s - 1.0) } else { 0.0 };
-    let freedom = if spread > 0.0 { total / spread } else { n - 1.0 };
+    // mean squares of the images, and of what seeds add to the rest
+    let (images, seeds) = (images.max(rest), (seeds - rest).max(0.0));
+    let error = ((images + seeds) / (s * n)).sqrt();
+    let spread = images.powi(2) / (n - 1.0) + if seeds > 0.0 { seeds.powi(2) / (s - 1.0) } else { 0.0 };
+    let freedom = if spread > 0.0 { (images + seeds).powi(2) / spread } else { n - 1.0 };
     let student = (n > 1.0).then(|| StudentsT::new(0.0, 1.0, freedom.max(1.0)).ok()).flatten();
     let quantile = student.map_or(f64::NAN, |student| student.inverse_cdf(0.5 + level / 2.0));
     let bounds = student.map(|_| (mean - quantile * error, mean + quantile * error));
-    Difference { mean, bounds, per_image, of_seeds, quantile }
+    Difference { mean, bounds, per_image: images / s, of_seeds: seeds / (s * n), quantile }
 }
 
 impl Difference {

@@ -152,7 +152,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
         for same in plan.chunk_by(|a, b| (&a.arm.name, a.canvas) == (&b.arm.name, b.canvas)) {
-            if args.options.dry_run {
+            if args.options.recording.dry_run {
                 same.iter().for_each(|planned| println!("{}: {}", dataset.name, planned.title()));
                 continue;
             }
@@ -166,10 +166,10 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
             all.push(findings);
         }
     }
-    if args.json && !args.options.dry_run {
+    if args.json && !args.options.recording.dry_run {
         println!("{}", serde_json::to_string_pretty(&all)?);
     }
-    if let Some(path) = args.plot.filter(|_| !args.options.dry_run) {
+    if let Some(path) = args.plot.filter(|_| !args.options.recording.dry_run) {
         let drawn = picture::svg(&all.iter().map(show::drawn).collect::<Vec<_>>())?;
         replace(&path, drawn.as_bytes()).with_context(|| format!("--plot: can't write {}", path.display()))?;
     }

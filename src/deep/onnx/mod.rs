@@ -173,6 +173,23 @@ impl GraphProto {
         self
     }
 
+    /// The part of the graph that needs `value`, which becomes its only input; outputs that are not part of it are
+    /// left out.
+    pub fn fed_with(mut self, value: ValueInfoProto) -> GraphProto {
+        let mut made: HashSet<String> = HashSet::new();
+        self.node.retain(|node| {
+            let needs = node.input.iter().any(|name| *name == value.name || made.contains(name));
+            made.extend(node.output.iter().filter(|_| needs).cloned());
+            needs
+        });
+        let used: HashSet<&str> = self.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+        self.initializer.retain(|constant| used.contains(constant.name.as_str()));
+        self.output.retain(|output| made.contains(&output.name));
+        self.input = vec![value];
+        self.value_info.clear();
+        self
+    }
+
     /// Calls a value by another name; a value that has this name already gets the old one.
     pub fn rename(&mut self, from: &str, to: &str) {
         let rename = |name: &mut String| match name.as_str() {

@@ -67,13 +67,11 @@ impl<'a> Ground<'a> {
 
     fn above(self, output: String) -> Result<Ground<'a>> {
         let (task, image) = (self.task, self.shape);
-        let graph = self.model.graph.as_ref().context("a network has a graph")?;
-        let mut below = self.model.clone().into_owned();
-        below.graph = Some(GraphProto {
-            output: vec![ValueInfoProto::unshaped(&output)],
-            ..graph.clone().leading_to(&[&output])
-        });
-        let below = below.write();
+        let mut model = task.model.clone();
+        let graph = model.graph.take().context("a network has a graph")?;
+        let part = |graph| ModelProto { graph: Some(graph), ..model.clone() };
+        let made = vec![ValueInfoProto::unshaped(&output)];
+        let below = part(GraphProto { output: made, ..graph.clone().leading_to(&[&output]) }).write();
         let open = |_| Ok(Mutex::new(Session::open(&below, task.device)?));
         let sessions: Vec<Mutex<Session>> = (0..task.threads).map(open).collect::<Result<_>>()?;
         let below = Below { sessions, output: output.clone(), kept: Mutex::default() };
@@ -81,8 +79,7 @@ impl<'a> Ground<'a> {
         let shape = below.run(task, &zeros)?.shape[1..].to_vec();
         let sides: Vec<Dimension> = shape.iter().map(|&side| Dimension::Size(side as i64)).collect();
         let sides = [vec![Dimension::Name("batch".into())], sides].concat();
-        let mut above = self.model.clone().into_owned();
-        above.graph = Some(behind(graph, &output, ValueInfoProto::float(&output, &sides)));
+        let above = part(graph.fed_with(ValueInfoProto::float(&output, &sides)));
         Ok(Ground { model: Cow::Owned(above), input: output, shape, below: Some(below), ..self })
     }
 
@@ -174,23 +171,4 @@ fn live<'g>(graph: &'g GraphProto, learning: &Learning) -> HashSet<&'g str> {
         }
     }
     live
-}
-
-/// The part of a graph that needs `value`, fed with it.
-fn behind(graph: &GraphProto, value: &str, input: ValueInfoProto) -> GraphProto {
-    let mut known: HashSet<&str> = HashSet::from([value]);
-    let mut rest = GraphProto { input: vec![input], ..graph.clone() };
-    rest.node.clear();
-    for node in &graph.node {
-        if node.input.iter().any(|name| known.contains(name.as_str())) {
-            known.extend(node.output.iter().map(String::as_str));
-            rest.node.push(node.clone());
-        }
-    }
-    known.remove(value);
-    rest.output.retain(|output| known.contains(output.name.as_str()));
-    let used: HashSet<&str> = rest.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
-    rest.initializer = graph.initializer.iter().filter(|tensor| used.contains(tensor.name.as_str())).cloned().collect();
-    rest.value_info.clear();
-    rest
 }

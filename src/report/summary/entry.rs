@@ -4,6 +4,7 @@ use crate::record::{RunRow, Status};
 use crate::stats::classification;
 use crate::stats::intervals::{Interval, Level, wilson};
 
+use super::mean;
 use super::run::{Run, Times};
 
 /// Of every interval of the report.
@@ -149,9 +150,4 @@ impl Spread {
             max: values.reduce(f64::max)?,
         })
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -15,7 +15,7 @@ use crate::record::{ArmRecord, Records, RunRow, Status};
 pub use entry::{AgainstFloor, ClassScores, Entry, LEVEL, Scores, Spread, Verdict};
 pub use pairs::{Pair, SIGNIFICANT};
 pub use run::{Judged, Run, Times};
-pub use training::{Course, Training, mean};
+pub use training::{Course, Training};
 
 /// Families in the order of display.
 const FAMILIES: [&str; 3] = ["floor", "handcrafted", "deep"];
@@ -180,4 +180,10 @@ fn canvas_rank(canvas: &str) -> u32 {
 
 fn family_rank(family: &str) -> usize {
     FAMILIES.iter().position(|f| *f == family).unwrap_or(FAMILIES.len())
+}
+
+/// `None` of nothing.
+pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (n, sum) = values.fold((0, 0.0), |(n, sum), value| (n + 1, sum + value));
+    (n > 0).then(|| sum / f64::from(n))
 }

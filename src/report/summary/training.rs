@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::record::{EpochRow, StepRow};
 
-use super::Summary;
+use super::{Summary, mean};
 
 /// The trainings of one entry that learnt from the same images, one a seed.
 #[derive(Debug)]
@@ -87,10 +87,4 @@ impl Course<'_> {
     pub fn last(&self) -> Option<&EpochRow> {
         self.epochs.last()
     }
-}
-
-/// `None` of nothing.
-pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (n, sum) = values.fold((0, 0.0), |(n, sum), value| (n + 1, sum + value));
-    (n > 0).then(|| sum / f64::from(n))
 }

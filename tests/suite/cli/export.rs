@@ -12,29 +12,7 @@ use serde::Deserialize;
 
 use super::Place;
 use super::data::{CLASSES, GIF, encode, flat};
-
-const TRAINED: &str = r#"
-name = "trained"
-family = "deep"
-title = "A short training"
-expectation = "Stripes are not checks."
-
-[features]
-kind = "finetuned"
-head = "batchnorm-linear"
-epochs = 2
-batch = 8
-lr = 0.005
-
-[features.optimiser]
-kind = "sgd"
-
-[features.schedule]
-kind = "one-cycle-fastai"
-
-[classifier]
-kind = "head"
-"#;
+use super::finetune::{HEAD, arm};
 
 /// One line of `classify --json`.
 #[derive(Deserialize)]
@@ -114,7 +92,7 @@ fn compare_with_python(place: &Place, file: &str, found: &[Found]) {
 #[test]
 fn an_exported_arm_classifies_as_it_was_measured_and_as_python_does() {
     let place = Place::with_photos();
-    place.write("trained.toml", TRAINED);
+    place.write("trained.toml", arm("trained", 2, "", HEAD));
     place
         .run(
             "measure --dataset photos --arms trained.toml,resnet-frozen-softmax,resnet-frozen-svm --input 32 --seeds 3",
@@ -252,7 +230,7 @@ fn classifier(activation: &str) -> Vec<u8> {
 #[test]
 fn a_classifier_of_the_users_is_trained_exported_and_used() {
     let place = Place::with_photos();
-    place.write("trained.toml", TRAINED);
+    place.write("trained.toml", arm("trained", 2, "", HEAD));
     place.write("models/mine.onnx", classifier("Relu"));
     let mine = "--backbone mine --model-dir models";
     place.run(&format!("list {}", &mine[16..])).with(0).saying(&["mine ready 6 features, input 32 px"]);
@@ -271,7 +249,7 @@ fn a_classifier_of_the_users_is_trained_exported_and_used() {
 #[test]
 fn an_operator_that_cannot_be_trained_is_named() {
     let place = Place::with_photos();
-    place.write("trained.toml", TRAINED);
+    place.write("trained.toml", arm("trained", 2, "", HEAD));
     place.write("models/mine.onnx", classifier("Sigmoid"));
     let ended = place.run("measure --dataset photos --arms trained.toml --backbone mine --model-dir models").with(1);
     ended.saying(&[

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Place, Row, assert_same_records};
 
 /// A few short epochs of the whole network, or of its head.
-fn arm(name: &str, epochs: usize, more: &str, classifier: &str) -> String {
+pub fn arm(name: &str, epochs: usize, more: &str, classifier: &str) -> String {
     format!(
         r#"
 name = "{name}"
@@ -34,7 +34,7 @@ kind = "one-cycle-fastai"
     )
 }
 
-const HEAD: &str = "kind = \"head\"";
+pub const HEAD: &str = "kind = \"head\"";
 const SVM: &str = "kind = \"svm\"\nscale = \"standardise\"\nlinear_c = [0.01]";
 
 /// The rows of a file of curves without its times.
