@@ -19,8 +19,10 @@ use super::Tensor;
 use super::cuda::{self, CudaError};
 use super::library::{self, LibraryError};
 
+mod arena;
 mod state;
 
+pub use arena::Arena;
 pub use state::State;
 
 /// What a session computes on.
@@ -170,8 +172,17 @@ impl Session {
         Session::open_with_threads(model, device, 1)
     }
 
-    /// The same with several threads for each node, as training needs them: one step must follow the other.
+    /// The same with several threads for each node, where one run must follow the other.
     pub fn open_with_threads(model: &[u8], device: Device, threads: usize) -> Result<Session, SessionError> {
+        Session::prepare(model, device, threads, None)
+    }
+
+    /// The same with memory that it shares with others, on the CPU: for sessions that run in turn.
+    pub fn open_in(arena: &Arena, model: &[u8], device: Device, threads: usize) -> Result<Session, SessionError> {
+        Session::prepare(model, device, threads, Some(arena))
+    }
+
+    fn prepare(model: &[u8], device: Device, threads: usize, arena: Option<&Arena>) -> Result<Session, SessionError> {
         let runtime = device.start()?;
         let provider = match device {
             Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
@@ -186,6 +197,7 @@ impl Session {
             .and_then(|b| Ok(b.with_inter_threads(1)?))
             .and_then(|b| Ok(b.with_optimization_level(GraphOptimizationLevel::All)?))
             .and_then(|b| Ok(b.with_config_entry("session.record_ep_graph_assignment_info", "1")?))
+            .and_then(|b| Ok(if arena.is_some() { b.with_env_allocators()? } else { b }))
             .map_err(refused)?;
         let mut options = options
             .with_execution_providers([provider.error_on_failure()])

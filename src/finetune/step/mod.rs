@@ -13,7 +13,7 @@ use super::optimiser::Optimiser;
 use super::schedule::Rates;
 use crate::deep::Tensor;
 use crate::deep::onnx::ModelProto;
-use crate::deep::session::{Device, Input, Session, SessionError, State};
+use crate::deep::session::{Arena, Device, Input, Session, SessionError, State};
 use crate::deep::weights::Weights;
 
 pub use graph::{TrainingGraph, with_weights};
@@ -79,6 +79,8 @@ pub struct Training<'a> {
     threads: usize,
     /// A graph is made for one number of images: the last batch of an epoch may have another.
     graphs: BTreeMap<usize, (TrainingGraph, Session)>,
+    /// What their sessions work in, from the first on.
+    arena: Option<Arena>,
     state: Option<State>,
     /// What a checkpoint kept, until the next step goes on from there.
     restored: Option<Weights>,
@@ -87,7 +89,16 @@ pub struct Training<'a> {
 
 impl<'a> Training<'a> {
     pub fn new(recipe: Recipe<'a>, device: Device, threads: usize) -> Training<'a> {
-        Training { recipe, device, threads, graphs: BTreeMap::new(), state: None, restored: None, steps: 0 }
+        Training {
+            recipe,
+            device,
+            threads,
+            graphs: BTreeMap::new(),
+            arena: None,
+            state: None,
+            restored: None,
+            steps: 0,
+        }
     }
 
     /// A training that goes on where another one of the same recipe stood after `steps` steps, with its
@@ -105,7 +116,11 @@ impl<'a> Training<'a> {
     fn prepare(&mut self, images: usize) -> Result<&mut (TrainingGraph, Session), StepError> {
         if !self.graphs.contains_key(&images) {
             let graph = TrainingGraph::derive(&self.recipe, images)?;
-            let session = Session::open_with_threads(&graph.model.write(), self.device, self.threads)?;
+            let arena = match &mut self.arena {
+                Some(arena) => arena,
+                none => none.insert(Arena::shared()?),
+            };
+            let session = Session::open_in(arena, &graph.model.write(), self.device, self.threads)?;
             self.graphs.insert(images, (graph, session));
         }
         let prepared = self.graphs.get_mut(&images).expect("it was just put there");
