@@ -35,7 +35,7 @@ fn encoded() -> Vec<Vec<u8>> {
     let dataset = here.unwrap_or_else(|| drawn::open(folder.path()).expect("pictures can be drawn"));
     let images = dataset.splits.train.images();
     let chosen = (0..IMAGES).map(|i| &images[i * images.len() / IMAGES]);
-    let bytes: Vec<_> = chosen.map(|image| std::fs::read(&image.path).expect("it was there just now")).collect();
+    let bytes: Vec<_> = chosen.map(|image| image.read().expect("it was there just now")).collect();
     eprintln!("on {IMAGES} images of {}", dataset.name);
     bytes
 }

@@ -122,7 +122,7 @@ impl Side {
         let runtime = Runtime::get()?.version();
         Ok(json!({
             "dataset": self.dataset.name,
-            "folder": self.dataset.folder.display().to_string(),
+            "folder": self.dataset.place(),
             "images": paths,
             "labels": train.labels(),
             "classes": self.dataset.splits.classes.len(),

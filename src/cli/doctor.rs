@@ -40,7 +40,7 @@ pub(super) fn run() -> Result<Outcome> {
     line("cores", Ok(std::thread::available_parallelism().map_or(1, usize::from).to_string()));
     line("cache", writable_cache());
     for listed in dataset::list(None) {
-        let state = listed.state.map(|found| found.folder.display().to_string());
+        let state = listed.state.map(|found| found.place());
         line(listed.name, state.map_err(|error| error.to_string().replace('\n', "; ")));
     }
     Ok(if healthy { Outcome::Complete } else { Outcome::Partial })

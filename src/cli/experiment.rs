@@ -94,7 +94,7 @@ fn check_size(record: &ExperimentRecord, dataset: &Dataset, request: &Request) -
         record.name,
         record.epochs,
         record.image_steps,
-        dataset.folder.display()
+        dataset.place()
     );
     Ok(())
 }

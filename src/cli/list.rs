@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     println!("Data sets (--dataset), or any folder with SPLIT/CLASS/FILE or CLASS/FILE");
     for listed in dataset::list(args.data_dir.as_deref()) {
         match listed.state {
-            Ok(found) => line(listed.name, true, &format!("{}; {}", listed.title, found.folder.display())),
+            Ok(found) => line(listed.name, true, &format!("{}; {}", listed.title, found.place())),
             Err(error) => line(listed.name, false, &format!("{}; {error}", listed.title)),
         }
     }

@@ -188,7 +188,7 @@ impl Options {
             names => names.iter().map(|name| open(name, self.setup.data_dir.as_deref())).collect::<Result<_, _>>()?,
         };
         for (i, dataset) in datasets.iter().enumerate() {
-            if lies_in(&self.recording.out, &dataset.folder) {
+            if dataset.folder.as_ref().is_some_and(|folder| lies_in(&self.recording.out, folder)) {
                 bail!(
                     "--out {} lies in the folder of {}, where reports would be taken for images: choose another --out",
                     self.recording.out.display(),

@@ -36,6 +36,13 @@ pub enum DatasetError {
          the class", folder.display()
     )]
     TooFew { folder: PathBuf, class: String, images: usize },
+    #[error("{0} (as in `procedural,clutter=0.8,classes=16`)")]
+    Settings(String),
+    #[error(
+        "{0} is not drawn as datasets/procedural.csv says: the generator was changed without raising its version and \
+         writing the manifest anew"
+    )]
+    Drawing(String),
     #[error("no readable image is left for `{part}` in {}: add images there", folder.display())]
     NoPart { folder: PathBuf, part: &'static str },
 }

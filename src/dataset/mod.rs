@@ -9,6 +9,7 @@ mod findings;
 mod folder;
 pub mod manifest;
 pub mod open;
+pub mod procedural;
 pub mod registry;
 pub mod splits;
 
@@ -16,4 +17,4 @@ pub use error::DatasetError;
 pub use folder::files_below;
 pub use manifest::Manifest;
 pub use open::{Dataset, Refit, list};
-pub use splits::{ImageFile, Split, Splits, Test, Train, Val};
+pub use splits::{ImageFile, Source, Split, Splits, Test, Train, Val};

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use super::error::DatasetError;
 use super::findings::{self, finding};
 use super::folder;
-use super::manifest::{Manifest, Part};
+use super::manifest::{Manifest, Part, Row};
+use super::procedural::{self, Knobs};
 use super::registry::{self, Registered};
-use super::splits::Splits;
+use super::splits::{Source, Splits, file_in};
 use crate::image::{self, DecodeError, Header};
 use crate::names;
 use crate::record::{DatasetRecord, Finding};
@@ -42,8 +43,8 @@ pub struct Dataset {
     pub title: String,
     /// Where the files come from.
     pub source: String,
-    /// Where they lie on this machine.
-    pub folder: PathBuf,
+    /// Where they lie on this machine; `None` where the program draws them.
+    pub folder: Option<PathBuf>,
     /// What a reader of the results must know.
     pub remarks: Vec<String>,
     pub splits: Splits,
@@ -66,7 +67,7 @@ pub struct Listed {
     pub state: Result<Dataset, DatasetError>,
 }
 
-/// Every registered data set, and whether it is ready (all of its files are read for this).
+/// Every data set with a name, and whether it is ready (all files of the registered ones are read for this).
 pub fn list(data_dir: Option<&Path>) -> Vec<Listed> {
     let folders = registry::search_folders(data_dir);
     let listed = |set: &'static Registered| Listed {
@@ -74,18 +75,23 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Listed> {
         title: &set.description.title,
         state: Dataset::registered(set, &folders),
     };
-    registry::registered().iter().map(listed).collect()
+    let drawn = Listed { name: procedural::NAME, title: procedural::TITLE, state: Dataset::procedural("") };
+    registry::registered().iter().map(listed).chain([drawn]).collect()
 }
 
 impl Dataset {
-    /// Opens a registered data set by its name, or else any folder of images; `seed` draws the splits that a folder
-    /// lacks. A folder that has a registered name is meant by `./NAME`.
+    /// Opens a registered data set by its name, the drawn one with its settings (`procedural,classes=16`), or else any
+    /// folder of images; `seed` draws the splits that a folder lacks. A folder that has such a name is meant by
+    /// `./NAME`.
     ///
     /// # Errors
     /// See [`DatasetError`]; every message says what to do.
     pub fn open(name_or_folder: &str, data_dir: Option<&Path>, seed: u64) -> Result<Dataset, DatasetError> {
         if let Some(set) = registry::registered().iter().find(|set| set.name == name_or_folder) {
             return Dataset::registered(set, &registry::search_folders(data_dir));
+        }
+        if let Some(settings) = procedural::settings(name_or_folder) {
+            return Dataset::procedural(settings);
         }
         let folder = Path::new(name_or_folder);
         if !folder.exists() && folder.components().count() == 1 && !name_or_folder.contains('.') {
@@ -105,7 +111,23 @@ impl Dataset {
             remarks: set.description.remarks.clone(),
             pinned: set.description.canvas_reduce.clone(),
         };
-        Dataset::new(described, folder, set.manifest.clone(), checked.findings, checked.additional)
+        let mut dataset = Dataset::in_folder(described, &folder, set.manifest.clone(), checked.findings)?;
+        dataset.additional = checked.additional;
+        Ok(dataset)
+    }
+
+    /// The images that the program draws, with these settings.
+    fn procedural(settings: &str) -> Result<Dataset, DatasetError> {
+        let knobs = Knobs::parse(settings).map_err(DatasetError::Settings)?;
+        let described = Described {
+            name: procedural::name(&knobs),
+            title: procedural::TITLE.into(),
+            source: procedural::source(),
+            remarks: procedural::remarks(),
+            pinned: BTreeMap::new(),
+        };
+        let drawn = |row: &Row| Ok(procedural::source_of(&knobs, &row.path));
+        Dataset::new(described, None, procedural::manifest(&knobs), Vec::new(), &drawn)
     }
 
     /// Any folder, laid out as `SPLIT/CLASS/FILE` or `CLASS/FILE`.
@@ -124,22 +146,36 @@ impl Dataset {
             remarks: Vec::new(),
             pinned: BTreeMap::new(),
         };
-        Dataset::new(described, folder.to_path_buf(), scan.manifest, scan.findings, 0)
+        Dataset::in_folder(described, folder, scan.manifest, scan.findings)
+    }
+
+    fn in_folder(
+        described: Described,
+        folder: &Path,
+        manifest: Manifest,
+        findings: Vec<Finding>,
+    ) -> Result<Dataset, DatasetError> {
+        Dataset::new(described, Some(folder.to_owned()), manifest, findings, &|row| file_in(folder, row))
     }
 
     fn new(
         described: Described,
-        folder: PathBuf,
+        folder: Option<PathBuf>,
         manifest: Manifest,
         mut findings: Vec<Finding>,
-        additional: usize,
+        source_of: &dyn Fn(&Row) -> Result<(Source, u64), DatasetError>,
     ) -> Result<Dataset, DatasetError> {
         findings.extend(findings::of_manifest(&manifest));
         findings.sort();
         let Described { name, title, source, remarks, pinned } = described;
-        let splits = Splits::of(&folder, &manifest)?;
+        let splits = Splits::of(&manifest, source_of)?;
         let refit = if val_is_drawn_from_train(&manifest) { Refit::TrainAndVal } else { Refit::Train };
-        Ok(Dataset { name, title, source, folder, remarks, splits, refit, manifest, findings, additional, pinned })
+        Ok(Dataset { name, title, source, folder, remarks, splits, refit, manifest, findings, additional: 0, pinned })
+    }
+
+    /// Where its images are, in words: the folder, or who draws them.
+    pub fn place(&self) -> String {
+        self.folder.as_ref().map_or_else(|| self.source.clone(), |folder| folder.display().to_string())
     }
 
     /// Published name of the split that accuracy is reported on.
@@ -241,7 +277,7 @@ fn inspect(bytes: &[u8]) -> Result<Header, DecodeError> {
 }
 
 fn unknown(name: &str) -> DatasetError {
-    let known = registry::registered().iter().map(|set| set.name);
+    let known = registry::registered().iter().map(|set| set.name).chain([procedural::NAME]);
     let suggestion = names::suggestion(name, known.clone());
     DatasetError::Unknown { name: name.into(), suggestion, known: known.map(String::from).collect() }
 }

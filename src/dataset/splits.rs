@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::DatasetError;
-use super::manifest::{Manifest, Part, Row};
+use super::manifest::{Manifest, Part, Row, hex_sha256};
+use super::procedural::Drawing;
+use crate::image::encode::encode_bmp;
 
 /// Images that arms are fitted on.
 #[derive(Debug, Clone, Copy)]
@@ -20,20 +22,56 @@ pub struct Val;
 #[derive(Debug, Clone, Copy)]
 pub struct Test;
 
-/// One image file: where it is, and what is known of it without its label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// A file of this machine.
+    File(PathBuf),
+    /// The program draws it.
+    Drawn(Drawing),
+}
+
+/// One image: where it comes from, and what is known of it without its label.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImageFile {
     /// Path inside the data set, with `/`; the image's name in every record.
     pub id: String,
-    /// Where the file lies on this machine.
-    pub path: PathBuf,
-    /// SHA-256 of the file, lower-case hex.
+    pub source: Source,
+    /// SHA-256 of the file, or of the pixels that are drawn; lower-case hex.
     pub sha256: String,
     /// Pixels, as the file stores them (EXIF orientation ignored).
     pub width: u32,
     pub height: u32,
-    /// Bytes of the file.
+    /// Bytes of the file, or of the pixels that are drawn.
     pub bytes: u64,
+}
+
+impl ImageFile {
+    /// The file, or the name of what is drawn: for messages.
+    pub fn place(&self) -> String {
+        match &self.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Drawn(_) => self.id.clone(),
+        }
+    }
+
+    /// The bytes of the image file; what is drawn comes as BMP.
+    ///
+    /// # Errors
+    /// A file that can't be read, or a drawing that is not the one of the manifest; the message names it.
+    pub fn read(&self) -> Result<Vec<u8>, DatasetError> {
+        match &self.source {
+            Source::File(path) => std::fs::read(path).map_err(|error| DatasetError::io(path, error)),
+            Source::Drawn(drawing) => {
+                let picture = drawing.draw();
+                if hex_sha256(&picture.data) == self.sha256 {
+                    Ok(encode_bmp(&picture))
+                } else {
+                    Err(DatasetError::Drawing(self.id.clone()))
+                }
+            }
+        }
+    }
 }
 
 /// The images of one part of a data set, with labels that only the right reader gets.
@@ -151,24 +189,38 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// The images with a role, in the manifest's order.
-    pub(super) fn of(folder: &Path, manifest: &Manifest) -> Result<Splits, DatasetError> {
+    /// The images with a role, in the manifest's order; each comes from where `source` says.
+    pub(super) fn of(
+        manifest: &Manifest,
+        source: &dyn Fn(&Row) -> Result<(Source, u64), DatasetError>,
+    ) -> Result<Splits, DatasetError> {
         let classes = manifest.classes();
         Ok(Splits {
-            train: split_of(folder, manifest, Part::Train, &classes)?,
-            val: split_of(folder, manifest, Part::Val, &classes)?,
-            test: split_of(folder, manifest, Part::Test, &classes)?,
+            train: split_of(manifest, Part::Train, &classes, source)?,
+            val: split_of(manifest, Part::Val, &classes, source)?,
+            test: split_of(manifest, Part::Test, &classes, source)?,
             classes,
         })
     }
 }
 
-fn split_of<P>(folder: &Path, manifest: &Manifest, role: Part, classes: &[String]) -> Result<Split<P>, DatasetError> {
+/// The file of a row, and its bytes.
+pub(super) fn file_in(folder: &Path, row: &Row) -> Result<(Source, u64), DatasetError> {
+    let path = folder.join(&row.path);
+    let bytes = std::fs::metadata(&path).map_err(|error| DatasetError::io(&path, error))?.len();
+    Ok((Source::File(path), bytes))
+}
+
+fn split_of<P>(
+    manifest: &Manifest,
+    role: Part,
+    classes: &[String],
+    source: &dyn Fn(&Row) -> Result<(Source, u64), DatasetError>,
+) -> Result<Split<P>, DatasetError> {
     let image = |row: &Row| -> Result<_, DatasetError> {
-        let path = folder.join(&row.path);
-        let bytes = std::fs::metadata(&path).map_err(|error| DatasetError::io(&path, error))?.len();
+        let (source, bytes) = source(row)?;
         let Row { path: id, sha256, width, height, .. } = row.clone();
-        Ok(Arc::new(ImageFile { id, path, sha256, width, height, bytes }))
+        Ok(Arc::new(ImageFile { id, source, sha256, width, height, bytes }))
     };
     let images = manifest.with_role(role).map(image).collect::<Result<_, _>>()?;
     let label = |row: &Row| classes.binary_search(&row.label).expect("the classes are those of the same rows");

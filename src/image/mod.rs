@@ -4,6 +4,7 @@ pub mod augment;
 pub mod canvas;
 mod container;
 pub mod decode;
+pub mod degrade;
 pub mod encode;
 pub mod header;
 pub mod resize;

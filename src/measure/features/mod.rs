@@ -91,14 +91,14 @@ impl Encoded<'_> {
     fn rgb(&self) -> Result<Cow<'_, Rgb>> {
         match &self.ahead {
             Some(Pixels::Rgb(pixels)) => Ok(Cow::Borrowed(pixels)),
-            _ => Ok(Cow::Owned(decode_rgb(&self.bytes).with_context(|| self.image.path.display().to_string())?)),
+            _ => Ok(Cow::Owned(decode_rgb(&self.bytes).with_context(|| self.image.place())?)),
         }
     }
 
     fn grey(&self) -> Result<Cow<'_, Grey>> {
         match &self.ahead {
             Some(Pixels::Grey(pixels)) => Ok(Cow::Borrowed(pixels)),
-            _ => Ok(Cow::Owned(decode_grey(&self.bytes).with_context(|| self.image.path.display().to_string())?)),
+            _ => Ok(Cow::Owned(decode_grey(&self.bytes).with_context(|| self.image.place())?)),
         }
     }
 }
@@ -222,10 +222,7 @@ pub fn hashes(images: &[Arc<ImageFile>]) -> Vec<&str> {
 
 /// Reads the files of a few images.
 pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
-    let read = |image: &'a Arc<ImageFile>| {
-        let bytes = std::fs::read(&image.path).with_context(|| format!("can't read {}", image.path.display()))?;
-        Ok(Encoded { image, bytes, ahead: None })
-    };
+    let read = |image: &'a Arc<ImageFile>| Ok(Encoded { image, bytes: image.read()?, ahead: None });
     images.iter().map(read).collect()
 }
 
