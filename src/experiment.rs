@@ -1,11 +1,13 @@
 //! Published experiments: arms, protocols and forms in one TOML file each, with the source and what was claimed. A form
 //! that is shorter than the publication keeps the shape of every schedule.
 
+use std::str::FromStr;
+
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::arm::{Arm, FeatureSettings};
-use crate::finetune::settings::Keep;
+use crate::finetune::settings::{Keep, Settings};
 use crate::names;
 use crate::record::{Comparison, ExperimentRecord};
 
@@ -67,6 +69,15 @@ pub enum Size {
     Full,
 }
 
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Size, String> {
+        let all = [Size::Reduced, Size::Standard, Size::Full];
+        all.into_iter().find(|size| size.name() == name).ok_or_else(|| "`reduced`, `standard` or `full`".into())
+    }
+}
+
 impl Size {
     /// As in the column `form`.
     pub fn name(self) -> &'static str {
@@ -126,14 +137,10 @@ impl Experiment {
     /// shape in them.
     pub fn arms(&self, size: Size) -> Vec<Arm> {
         let form = self.form(size);
-        let stretch = form.epochs as f64 / self.epochs as f64;
         let of_protocols = |arm: &Arm| -> Vec<Arm> {
             let Some(training) = arm.training() else { return vec![arm.clone()] };
             let under = |&keep: &Keep| {
-                let mut training = training.clone();
-                training.keep = keep;
-                training.epochs = form.epochs;
-                training.schedule = training.schedule.stretched(stretch);
+                let training = Settings { keep, ..training.in_epochs(form.epochs) };
                 Arm { features: FeatureSettings::Finetuned(Box::new(training)), ..arm.clone() }
             };
             self.protocols.iter().map(under).collect()

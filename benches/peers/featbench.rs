@@ -118,7 +118,7 @@ fn open(name: &str, data_dir: &str) -> Result<Dataset> {
 impl Side {
     fn describe_itself(&self) -> Result<Value> {
         let train = &self.dataset.splits.train;
-        let paths: Vec<_> = train.images().iter().map(|image| image.path.display().to_string()).collect();
+        let paths: Vec<_> = train.images().iter().map(|image| image.place()).collect();
         let runtime = Runtime::get()?.version();
         Ok(json!({
             "dataset": self.dataset.name,

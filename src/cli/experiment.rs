@@ -28,18 +28,12 @@ pub(super) struct Args {
     /// mini-natural-images
     name: String,
     /// How large: reduced (64 px, minutes), standard (128 px, hours), full (224 px, for a GPU or several nights)
-    #[arg(long, value_name = "reduced|standard|full", default_value = "reduced", value_parser = size)]
+    #[arg(long, value_name = "reduced|standard|full", default_value = "reduced")]
     form: Size,
     #[command(flatten)]
     setup: Setup,
     #[command(flatten)]
     recording: Recording,
-}
-
-/// The form of this name.
-fn size(name: &str) -> Result<Size, String> {
-    let all = [Size::Reduced, Size::Standard, Size::Full];
-    all.into_iter().find(|size| size.name() == name).ok_or_else(|| "`reduced`, `standard` or `full`".into())
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
@@ -71,6 +65,7 @@ fn options(args: Args, experiment: &Experiment, size: Size) -> Options {
     Options {
         dataset: vec![experiment.dataset.clone()],
         arms: Vec::new(),
+        form: None,
         setup: args.setup,
         input: Some(form.input),
         seeds: form.seeds.clone(),

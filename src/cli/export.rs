@@ -106,6 +106,7 @@ impl Args {
         Options {
             dataset: self.dataset.into_iter().collect(),
             arms: self.arm.into_iter().collect(),
+            form: None,
             setup: self.setup,
             input: self.input,
             seeds: vec![self.seed],

@@ -161,7 +161,8 @@ impl<'a> Session<'a> {
 
     /// What a run works with.
     pub fn resources(&self, planned: &Planned) -> Resources<'_> {
-        Resources { canvas: planned.canvas, device: planned.device, seed: planned.seed, ..self.of_no_run() }
+        let input = self.request.input_of(&planned.arm);
+        Resources { canvas: planned.canvas, device: planned.device, seed: planned.seed, input, ..self.of_no_run() }
     }
 
     /// What work on a data set works with that belongs to no run: native images, the CPU.

@@ -6,11 +6,13 @@ mod doctor;
 mod experiment;
 mod export;
 mod fetch;
+mod generate;
 mod list;
 mod lr_find;
 mod measure;
 mod options;
 mod report;
+mod show;
 mod thumbnails;
 mod time;
 
@@ -39,6 +41,7 @@ Examples:
   featbench list                                     what there is, and what is ready
   featbench fetch hymenoptera                        get a data set that is known by name
   featbench report                                   measure what is missing, write the report
+  featbench show procedural                          what the images look like, class by class
   featbench report --dataset photos --seeds 0,1,2    your folder: CLASS/FILE or SPLIT/CLASS/FILE
   featbench report --canvas native --canvas 96       also where size can't tell the class
   featbench experiment one-cycle                     is 1cycle better than step decay, and how sure is that?
@@ -60,6 +63,10 @@ enum Command {
     Report(report::Args),
     /// Time arms stage by stage: one image, batches, all images
     Time(Box<time::Args>),
+    /// A contact sheet of a data set
+    Show(show::Args),
+    /// Write the drawn images as a folder
+    Generate(generate::Args),
     /// Range test: which learning rates a training could take
     LrFind(Box<lr_find::Args>),
     /// A published experiment, measured again under several protocols and seeds
@@ -93,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Time(args) => time::run(*args),
+        Command::Show(args) => show::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::LrFind(args) => lr_find::run(*args),
         Command::Experiment(args) => experiment::run(*args),
         Command::Export(args) => export::run(*args),

@@ -8,15 +8,26 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::arm::Arm;
-use crate::dataset::{self, Dataset, DatasetError, Refit};
+use crate::dataset::{Dataset, DatasetError, Refit, procedural};
 use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, SessionError};
+use crate::experiment::Size;
 use crate::measure::plan::{FoundBackbone, Request};
 
 /// Draws the splits that a user's folder lacks; the seeds of `--seeds` are for the arms.
 const SPLIT_SEED: u64 = 0;
+
+/// What is measured where no data set is named and these photographs are here.
+const PHOTOGRAPHS: &str = "mini-natural-images";
+
+/// Arms that drawn images are measured with beside the default ones: what a network learns from them alone, and what
+/// it learns where it knew photographs before.
+const TRAINED_ON_DRAWN: [&str; 2] = ["resnet-finetuned-1cycle", "resnet-scratch"];
+
+/// Side of the input in pixels of a training in the reduced form.
+const REDUCED_INPUT: u32 = 64;
 
 /// Side of a network's input in pixels where nothing states another.
 pub(super) const INPUT: u32 = 224;
@@ -25,14 +36,20 @@ pub(super) const INPUT: u32 = 224;
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Data set: a name that `featbench list` shows, or a folder with SPLIT/CLASS/FILE or CLASS/FILE; repeatable
+    /// [default: mini-natural-images where it is here, else procedural]
     #[arg(long, value_name = "NAME|FOLDER")]
     pub dataset: Vec<String>,
-    /// Arms to run: names or TOML files [default: every arm that `featbench list` marks as default]
+    /// Arms to run: names or TOML files [default: every arm that `featbench list` marks as default; on procedural also
+    /// resnet-finetuned-1cycle and resnet-scratch]
     #[arg(long, value_delimiter = ',', value_name = "NAME,...|FILE.toml")]
     pub arms: Vec<String>,
+    /// How long networks are trained: as their arms say (standard), or for a third of that on 64 pixels (reduced)
+    /// [default: reduced on procedural, else standard]
+    #[arg(long, value_name = "reduced|standard")]
+    pub form: Option<Size>,
     #[command(flatten)]
     pub setup: Setup,
-    /// Side of the network's input in pixels [default: what its file states, else 224]
+    /// Side of the network's input in pixels [default: what its file states, else 224; on procedural 128]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
     pub input: Option<u32>,
     /// Seeds, each a run of its own
@@ -158,28 +175,45 @@ impl Options {
     /// Unknown names, a data set that is not here or not as its manifest says, a device that does not work.
     pub fn job(&self) -> Result<Job> {
         let threads = self.setup.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
+        let datasets = self.datasets()?;
+        let drawn = datasets.iter().all(|dataset| dataset.folder.is_none());
+        let form = self.form.unwrap_or(if drawn { Size::Reduced } else { Size::Standard });
         let mut request = Request {
-            arms: Arm::select(&self.arms)?,
+            arms: self.select(drawn, form)?,
             backbone: self.setup.backbone.clone(),
             model_dirs: self.setup.model_dir.clone(),
-            input: self.input.unwrap_or(INPUT),
+            input: INPUT,
             seeds: without_repeats(&self.seeds),
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
             refit: self.refit,
             threads,
             device: Device::Cpu,
-            form: String::new(),
+            form: if form == Size::Standard { String::new() } else { form.name().into() },
         };
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
-        let datasets = self.datasets()?;
         let backbone = request.find_backbone();
-        if let Some(Ok(backbone)) = &backbone {
-            request.input = self.input.or(backbone.input).unwrap_or(INPUT);
-        }
+        let stated = backbone.as_ref().and_then(|found| found.as_ref().ok()?.input);
+        request.input = self.input.or(stated).unwrap_or(if drawn { procedural::SIDE } else { INPUT });
         let (device, fallback) = self.setup.device.resolve(backbone.is_some())?;
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
         Ok(Job { datasets, request, backbone })
+    }
+
+    /// The arms that are named or else those of every comparison, in this form.
+    fn select(&self, drawn: bool, form: Size) -> Result<Vec<Arm>> {
+        let mut arms = Arm::select(&self.arms)?;
+        if drawn && self.arms.is_empty() {
+            arms.extend(Arm::select(&TRAINED_ON_DRAWN.map(String::from))?);
+        }
+        match form {
+            Size::Standard => Ok(arms),
+            Size::Reduced => {
+                let input = if self.input.is_none() { Some(REDUCED_INPUT) } else { None };
+                Ok(arms.iter().map(|arm| arm.reduced(input)).collect())
+            }
+            Size::Full => bail!("--form full is for experiments; here there are reduced and standard"),
+        }
     }
 
     fn datasets(&self) -> Result<Vec<Dataset>> {
@@ -205,17 +239,25 @@ impl Options {
         Ok(datasets)
     }
 
-    /// The first registered data set that is here.
+    /// Photographs where they are here, else what can be drawn anywhere; says which, and how to get the other.
     fn default_dataset(&self) -> Result<Dataset> {
-        let mut absent = None;
-        for registered in dataset::registry::registered() {
-            match open(registered.name, self.setup.data_dir.as_deref()) {
-                Ok(dataset) => return Ok(dataset),
-                Err(error @ DatasetError::NotFound(_)) => absent = absent.or(Some(error)),
-                Err(error) => return Err(error.into()),
+        match open(PHOTOGRAPHS, self.setup.data_dir.as_deref()) {
+            Ok(dataset) => {
+                eprintln!(
+                    "data set: {PHOTOGRAPHS}, found in {}; `--dataset procedural` for drawn images",
+                    dataset.place()
+                );
+                Ok(dataset)
             }
+            Err(DatasetError::NotFound(_)) => {
+                eprintln!(
+                    "data set: procedural, drawn images, since {PHOTOGRAPHS} is not on this machine; `featbench fetch \
+                     {PHOTOGRAPHS}` gets it"
+                );
+                Ok(open(procedural::NAME, None)?)
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(absent.context("no data sets are registered")?.into())
     }
 }
 

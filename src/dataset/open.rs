@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::DatasetError;
 use super::findings::{self, finding};
@@ -12,7 +13,7 @@ use super::folder;
 use super::manifest::{Manifest, Part, Row};
 use super::procedural::{self, Knobs};
 use super::registry::{self, Registered};
-use super::splits::{Source, Splits, file_in};
+use super::splits::{ImageFile, Source, Splits, file_in};
 use crate::image::{self, DecodeError, Header};
 use crate::names;
 use crate::record::{DatasetRecord, Finding};
@@ -192,6 +193,24 @@ impl Dataset {
     pub fn unreadable_reported(&self) -> usize {
         let reported = self.manifest.published(Part::Test);
         self.manifest.rows.iter().filter(|row| row.role.is_none() && row.split == Some(reported)).count()
+    }
+
+    /// A few images of each class for people to look at, with the class: at most so many of train, val and the reported
+    /// split, evenly from first to last.
+    pub fn samples(&self, of_each: [usize; 3]) -> Vec<(String, [Vec<Arc<ImageFile>>; 3])> {
+        let Splits { classes, train, val, test } = &self.splits;
+        let images = [train.images(), val.images(), test.images()];
+        let of_class = |class: &String| {
+            let some = |part: usize| {
+                let rows = self.manifest.with_role(Part::ALL[part]).zip(images[part]);
+                let all: Vec<&Arc<ImageFile>> =
+                    rows.filter(|(row, _)| row.label == *class).map(|(_, image)| image).collect();
+                let count = of_each[part].min(all.len());
+                (0..count).map(|i| all[i * all.len() / count].clone()).collect()
+            };
+            (class.clone(), [0, 1, 2].map(some))
+        };
+        classes.iter().map(of_class).collect()
     }
 
     /// Writes the manifest as `FOLDER/manifest.csv`, so that records name the exact files behind them.

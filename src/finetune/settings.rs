@@ -25,6 +25,9 @@ pub struct Settings {
     #[serde(default)]
     pub batch_norm: NormPolicy,
     pub epochs: usize,
+    /// Side of the network's input in pixels, where it is not that of all arms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<u32>,
     /// Images of a mini-batch. The last one of an epoch may be smaller; a single image left over is left out, since it
     /// has no variance to be normalised with.
     pub batch: usize,
@@ -207,6 +210,12 @@ impl<'de> Deserialize<'de> for LearningRate {
 }
 
 impl Settings {
+    /// The same training in so many epochs: its schedule keeps its shape.
+    pub fn in_epochs(&self, epochs: usize) -> Settings {
+        let factor = epochs as f64 / self.epochs as f64;
+        Settings { epochs, schedule: self.schedule.clone().stretched(factor), ..self.clone() }
+    }
+
     /// What is wrong with the values, if anything is.
     pub fn check(&self) -> Result<(), String> {
         let share = |name: &str, value: f64| match (0.0..1.0).contains(&value) {

@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod canvas;
+pub mod contact_sheet;
 mod container;
 pub mod decode;
 pub mod degrade;

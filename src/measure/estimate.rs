@@ -42,7 +42,7 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
         let key = (run.arm.name.as_str(), run.canvas.map(|canvas| canvas.side));
         let first = !seen.contains(&key);
         seen.push(key);
-        let (thread_ms, bytes) = extraction(&run.arm.features, request.input);
+        let (thread_ms, bytes) = extraction(&run.arm.features, request.input_of(&run.arm));
         if first {
             cost.seconds += images * thread_ms / 1e3 / request.threads as f64;
             cost.bytes += images * bytes;

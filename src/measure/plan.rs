@@ -20,7 +20,7 @@ pub struct Request {
     pub arms: Vec<Arm>,
     pub backbone: String,
     pub model_dirs: Vec<PathBuf>,
-    /// Side of a network's input in pixels.
+    /// Side of a network's input in pixels, where its arm does not state one.
     pub input: u32,
     pub seeds: Vec<u64>,
     /// `None` is native.
@@ -29,7 +29,7 @@ pub struct Request {
     pub refit: Option<Refit>,
     pub threads: usize,
     pub device: Device,
-    /// `reduced`, `standard` or `full` where the runs are those of an experiment, else empty.
+    /// `reduced`, `standard` or `full` where trainings are as long as that says, empty where they are as their arms say.
     pub form: String,
 }
 
@@ -52,7 +52,12 @@ pub struct Planned {
 impl Request {
     /// As in the columns `backbone` and `input_px`: empty where an arm has no network.
     pub fn network_of(&self, arm: &Arm) -> (String, Option<u32>) {
-        if arm.uses_network() { (self.backbone.clone(), Some(self.input)) } else { (String::new(), None) }
+        if arm.uses_network() { (self.backbone.clone(), Some(self.input_of(arm))) } else { (String::new(), None) }
+    }
+
+    /// Side of the input of an arm's network in pixels.
+    pub fn input_of(&self, arm: &Arm) -> u32 {
+        arm.training().and_then(|training| training.input).unwrap_or(self.input)
     }
 
     /// The backbone that the arms with a network use; `None` where no arm does.
@@ -132,7 +137,7 @@ fn plan_one(
     let network = arm.uses_network().then(|| {
         let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.identity.as_str());
         let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
-        (request.backbone.as_str(), hash, request.input, request.device.name(), runtime)
+        (request.backbone.as_str(), hash, request.input_of(arm), request.device.name(), runtime)
     });
     // an epoch that val chose belongs to a network that did not learn from val
     let chosen_epoch = arm.training().is_some_and(|training| training.keep == Keep::Best);

@@ -23,7 +23,8 @@ use scene::Aspect;
 
 pub use knobs::Knobs;
 
-pub(super) const NAME: &str = "procedural";
+/// By which it is opened; settings may follow, `procedural,classes=16`.
+pub const NAME: &str = "procedural";
 
 pub(super) const TITLE: &str = "Procedural: drawn scenes, classes are families of structures";
 
@@ -167,7 +168,9 @@ mod tests {
         let path = "test/cart/0003.png";
         let original = draw("", path);
         assert_eq!(original, draw("classes=32,train=500,test=4", path));
-        for setting in ["clutter=1", "occlusion=1", "pose=1", "lighting=1", "blur=2", "noise=0.1", "contrast=0.5", "seed=1"] {
+        for setting in
+            ["clutter=1", "occlusion=1", "pose=1", "lighting=1", "blur=2", "noise=0.1", "contrast=0.5", "seed=1"]
+        {
             assert_ne!(original, draw(setting, path), "{setting}");
         }
         // without clutter, occluders, lighting and a camera the rest is the same whatever the pose of another class

@@ -46,6 +46,7 @@ fn settings() -> Settings {
         layers: Layers::All,
         batch_norm: NormPolicy::Train,
         epochs: 4,
+        input: None,
         batch: 8,
         lr: 0.05.into(),
         keep: Keep::Last,

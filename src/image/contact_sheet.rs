@@ -1,0 +1,120 @@
+//! Many pictures in one, in rows and columns with headings: for looking at a data set.
+
+use opencv::core::{Mat, Point, Scalar, Vec3b};
+use opencv::imgproc::{FONT_HERSHEY_SIMPLEX, LINE_AA, put_text};
+
+use super::resize::resize;
+use super::{Rgb, tame_opencv};
+
+/// Side of the square that a picture is fitted into, and the space around it, in pixels.
+const CELL: u32 = 96;
+const GAP: u32 = 4;
+/// Width of the column with the names of rows, and height of the line with those of groups.
+const NAMES: u32 = 132;
+const HEADING: u32 = 30;
+/// Height of the bar that marks a group's columns.
+const BAR: u32 = 4;
+
+/// Colours of the groups' bars.
+const GROUPS: [[u8; 3]; 3] = [[31, 119, 180], [150, 150, 150], [214, 120, 20]];
+
+/// Columns that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub name: String,
+    pub columns: usize,
+}
+
+/// One row: its name, and the pictures of each group; what is missing stays white.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub name: String,
+    pub groups: Vec<Vec<Rgb>>,
+}
+
+/// The sheet as one picture.
+pub fn contact_sheet(groups: &[Group], rows: &[Row]) -> Rgb {
+    let step = CELL + GAP;
+    let columns: usize = groups.iter().map(|group| group.columns).sum();
+    let width = NAMES + columns as u32 * step + GAP * groups.len() as u32;
+    let height = HEADING + BAR + GAP + rows.len() as u32 * step;
+    let mut sheet = Rgb { width, height, data: vec![255; (3 * width * height) as usize] };
+    let mut texts = Vec::new();
+    let mut left = NAMES;
+    for (i, group) in groups.iter().enumerate() {
+        let wide = group.columns as u32 * step;
+        texts.push((group.name.as_str(), left, HEADING - 9));
+        fill(&mut sheet, [left, HEADING], [wide - GAP, BAR], GROUPS[i % GROUPS.len()]);
+        for (y, row) in rows.iter().enumerate() {
+            let top = HEADING + BAR + GAP + y as u32 * step;
+            let pictures = row.groups.get(i).into_iter().flatten().take(group.columns);
+            pictures.enumerate().for_each(|(x, picture)| place(&mut sheet, picture, [left + x as u32 * step, top]));
+        }
+        left += wide + GAP;
+    }
+    let middle = |y: usize| HEADING + BAR + GAP + y as u32 * step + CELL / 2 + 5;
+    texts.extend(rows.iter().enumerate().map(|(y, row)| (row.name.as_str(), 8, middle(y))));
+    write(&mut sheet, &texts);
+    sheet
+}
+
+fn fill(sheet: &mut Rgb, [left, top]: [u32; 2], [wide, high]: [u32; 2], colour: [u8; 3]) {
+    for y in top..top + high {
+        let start = 3 * (y * sheet.width + left) as usize;
+        sheet.data[start..start + 3 * wide as usize].as_chunks_mut().0.fill(colour);
+    }
+}
+
+/// Fits the picture into the cell that begins here, in its own aspect.
+fn place(sheet: &mut Rgb, picture: &Rgb, [left, top]: [u32; 2]) {
+    let longest = f64::from(picture.width.max(picture.height));
+    let side = |length: u32| ((f64::from(length) * f64::from(CELL) / longest).round() as u32).clamp(1, CELL);
+    let small = resize(picture, side(picture.width), side(picture.height));
+    let (left, top) = (left + (CELL - small.width) / 2, top + (CELL - small.height) / 2);
+    for (y, line) in (top..).zip(small.data.chunks_exact(3 * small.width as usize)) {
+        let start = 3 * (y * sheet.width + left) as usize;
+        sheet.data[start..start + line.len()].copy_from_slice(line);
+    }
+}
+
+/// Texts with where they begin: their left end and their base line.
+fn write(sheet: &mut Rgb, texts: &[(&str, u32, u32)]) {
+    tame_opencv();
+    let (rows, columns) = (sheet.height as i32, sheet.width as i32);
+    let pixels = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut sheet.data);
+    let mut pixels = pixels.expect("three bytes a pixel");
+    for &(text, x, y) in texts {
+        let at = Point::new(x as i32, y as i32);
+        let black = Scalar::new(30.0, 30.0, 30.0, 0.0);
+        put_text(&mut pixels, text, at, FONT_HERSHEY_SIMPLEX, 0.5, black, 1, LINE_AA, false)
+            .expect("text can be drawn on any picture");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::drawn::pattern;
+
+    #[test]
+    fn pictures_stand_in_their_rows_and_groups() {
+        let groups = [("train", 2), ("test", 1)].map(|(name, columns)| Group { name: name.into(), columns });
+        let black = |width, height| Rgb { width, height, data: vec![0; (3 * width * height) as usize] };
+        let rows = [
+            Row { name: "a".into(), groups: vec![vec![black(10, 10)], vec![black(300, 100), pattern(5, 5)]] },
+            Row { name: "b".into(), groups: vec![vec![black(1, 1), black(7, 7)]] },
+        ];
+        let sheet = contact_sheet(&groups, &rows);
+        assert_eq!((sheet.width, sheet.height), (132 + 3 * 100 + 8, 30 + 4 + 4 + 200));
+        let at = |x: u32, y: u32| sheet.data[3 * (y * sheet.width + x) as usize];
+        let top = HEADING + BAR + GAP;
+        assert_eq!(
+            [at(140, top + 5), at(240, top + 5), at(240, top + 105)],
+            [0, 255, 0],
+            "one, none, the second row's"
+        );
+        let last = 132 + 204;
+        assert_eq!([at(last + 5, top + 5), at(last + 5, top + 48)], [255, 0], "a third as high as wide, in the middle");
+        assert_eq!(at(last + 5, top + 148), 255, "the second row has nothing there");
+    }
+}
