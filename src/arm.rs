@@ -192,11 +192,11 @@ impl Arm {
         bail!("no arm is called `{name}`{suggestion}; there are {} (or the path of a .toml file)", known.join(", "))
     }
 
-    /// The arm in a third of its epochs, and on images of `input` pixels where that is given; one without a training
+    /// The arm in a quarter of its epochs, and on images of `input` pixels where that is given; one without a training
     /// stays as it is.
     pub fn reduced(&self, input: Option<u32>) -> Arm {
         let Some(training) = self.training() else { return self.clone() };
-        let training = finetune::settings::Settings { input, ..training.in_epochs(training.epochs.div_ceil(3)) };
+        let training = finetune::settings::Settings { input, ..training.in_epochs(training.epochs.div_ceil(4)) };
         Arm { features: FeatureSettings::Finetuned(Box::new(training)), ..self.clone() }
     }
 

@@ -16,4 +16,5 @@ pub mod names;
 pub mod record;
 pub mod report;
 pub mod stats;
+pub mod sweep;
 pub mod transfer;

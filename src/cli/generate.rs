@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         };
         let path = args.out.join(&image.id);
         if !path.exists() {
-            let png = encode_png(&drawing.draw());
+            let png = encode_png(drawing.picture());
             replace(&path, &png).with_context(|| format!("can't write {}", path.display()))?;
         }
         bar.inc(1);

@@ -104,14 +104,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Every planned run of a data set that is not recorded, in order; each is recorded as soon as it is done.
+    /// Every planned run of a data set that is not recorded in this folder, and what else is said of the data set.
     pub fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
-        let open = if self.options.recording.fresh { Store::create } else { Store::open };
-        let description = dataset.record(&self.canvases(folder));
-        let mut store = open(folder, description, arm_records(&self.request.arms)?)?;
+        let mut store = self.store(dataset, folder)?;
         store.name_experiment(self.experiment.clone())?;
         dataset.write_manifest(folder)?;
-        let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
+        let recorded = plan.iter().filter(|planned| store.has(&planned.run_id)).count();
         let classes = dataset.splits.classes.len();
         self.progress.say(&format!(
             "{}: {} classes, {} train, {} val, {} reported images; {} runs, {} of them recorded",
@@ -121,10 +119,23 @@ impl<'a> Session<'a> {
             dataset.splits.val.len(),
             dataset.splits.test.len(),
             plan.len(),
-            plan.len() - rest.len()
+            recorded
         ));
         warnings(&store.records().dataset.findings).iter().for_each(|line| self.progress.say(line));
-        let mut outcome = self.near_duplicates(dataset, &mut store)?;
+        let outcome = self.near_duplicates(dataset, &mut store)?;
+        Ok(if self.rest(&mut store, dataset, plan)? == Outcome::Partial { Outcome::Partial } else { outcome })
+    }
+
+    /// The records of a data set in this folder, open for writing.
+    pub fn store(&self, dataset: &Dataset, folder: &Path) -> Result<Store> {
+        let open = if self.options.recording.fresh { Store::create } else { Store::open };
+        open(folder, dataset.record(&self.canvases(folder)), arm_records(&self.request.arms)?)
+    }
+
+    /// Every planned run that is not recorded in `store`, in order; each is recorded as soon as it is done.
+    pub fn rest(&self, store: &mut Store, dataset: &Dataset, plan: &[Planned]) -> Result<Outcome> {
+        let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
+        let mut outcome = Outcome::Complete;
         let environment_id = environment_id(&self.environment);
         for (i, planned) in rest.iter().enumerate() {
             self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));

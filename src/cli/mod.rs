@@ -13,6 +13,7 @@ mod measure;
 mod options;
 mod report;
 mod show;
+mod sweep;
 mod thumbnails;
 mod time;
 
@@ -71,6 +72,8 @@ enum Command {
     LrFind(Box<lr_find::Args>),
     /// A published experiment, measured again under several protocols and seeds
     Experiment(Box<experiment::Args>),
+    /// Accuracy against one factor at a time: classes, images, clarity, clutter, pose
+    Sweep(Box<sweep::Args>),
     /// Write a network, pretrained or trained here, as an ONNX file
     Export(Box<export::Args>),
     /// Classify images with an exported network
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::LrFind(args) => lr_find::run(*args),
+        Command::Sweep(args) => sweep::run(*args),
         Command::Experiment(args) => experiment::run(*args),
         Command::Export(args) => export::run(*args),
         Command::Classify(args) => classify::run(&args),

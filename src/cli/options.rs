@@ -43,7 +43,7 @@ pub(super) struct Options {
     /// resnet-finetuned-1cycle and resnet-scratch]
     #[arg(long, value_delimiter = ',', value_name = "NAME,...|FILE.toml")]
     pub arms: Vec<String>,
-    /// How long networks are trained: as their arms say (standard), or for a third of that on 64 pixels (reduced)
+    /// How long networks are trained: as their arms say (standard), or for a quarter of that on 64 pixels (reduced)
     /// [default: reduced on procedural, else standard]
     #[arg(long, value_name = "reduced|standard")]
     pub form: Option<Size>,
@@ -189,6 +189,7 @@ impl Options {
             refit: self.refit,
             threads,
             device: Device::Cpu,
+            timed: true,
             form: if form == Size::Standard { String::new() } else { form.name().into() },
         };
         let backbone = request.find_backbone();

@@ -12,6 +12,7 @@ pub mod open;
 pub mod procedural;
 pub mod registry;
 pub mod splits;
+pub mod variant;
 
 pub use error::DatasetError;
 pub use folder::files_below;

@@ -13,7 +13,7 @@ use super::folder;
 use super::manifest::{Manifest, Part, Row};
 use super::procedural::{self, Knobs};
 use super::registry::{self, Registered};
-use super::splits::{ImageFile, Source, Splits, file_in};
+use super::splits::{ImageFile, SourceOf, Splits, file_in};
 use crate::image::{self, DecodeError, Header};
 use crate::names;
 use crate::record::{DatasetRecord, Finding};
@@ -56,7 +56,7 @@ pub struct Dataset {
     /// Files that the manifest of a registered set does not list; they are ignored.
     pub additional: usize,
     /// R of the canvas, by its side.
-    pinned: BTreeMap<String, u32>,
+    pub(super) pinned: BTreeMap<String, u32>,
 }
 
 /// One line of `featbench list`.
@@ -164,7 +164,7 @@ impl Dataset {
         folder: Option<PathBuf>,
         manifest: Manifest,
         mut findings: Vec<Finding>,
-        source_of: &dyn Fn(&Row) -> Result<(Source, u64), DatasetError>,
+        source_of: &SourceOf,
     ) -> Result<Dataset, DatasetError> {
         findings.extend(findings::of_manifest(&manifest));
         findings.sort();

@@ -3,6 +3,7 @@
 //! the predictions of a fitted arm, in [`Split::evaluate`].
 
 use std::fmt::{self, Debug, Formatter};
+use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::sync::Arc;
 use super::error::DatasetError;
 use super::manifest::{Manifest, Part, Row, hex_sha256};
 use super::procedural::Drawing;
+use crate::image::degrade::{Clarity, degrade};
 use crate::image::encode::encode_bmp;
+use crate::image::{DecodeError, decode_rgb};
 
 /// Images that arms are fitted on.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,12 @@ pub enum Source {
     File(PathBuf),
     /// The program draws it.
     Drawn(Drawing),
+    /// Another image, less clear.
+    Degraded { of: Arc<ImageFile>, clarity: Clarity },
 }
+
+/// Says where the image of a row comes from, and how many bytes it has.
+pub(super) type SourceOf<'a> = dyn Fn(&Row) -> Result<(Source, u64), DatasetError> + 'a;
 
 /// One image: where it comes from, and what is known of it without its label.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,23 +60,32 @@ impl ImageFile {
         match &self.source {
             Source::File(path) => path.display().to_string(),
             Source::Drawn(_) => self.id.clone(),
+            Source::Degraded { of, .. } => of.place(),
         }
     }
 
     /// The bytes of the image file; what is drawn comes as BMP.
     ///
     /// # Errors
-    /// A file that can't be read, or a drawing that is not the one of the manifest; the message names it.
+    /// A file that can't be read or decoded, or a drawing that is not the one of the manifest; the message names it.
     pub fn read(&self) -> Result<Vec<u8>, DatasetError> {
         match &self.source {
             Source::File(path) => std::fs::read(path).map_err(|error| DatasetError::io(path, error)),
             Source::Drawn(drawing) => {
-                let picture = drawing.draw();
+                let picture = drawing.picture();
                 if hex_sha256(&picture.data) == self.sha256 {
-                    Ok(encode_bmp(&picture))
+                    Ok(encode_bmp(picture))
                 } else {
                     Err(DatasetError::Drawing(self.id.clone()))
                 }
+            }
+            Source::Degraded { of, clarity } => {
+                let unreadable =
+                    |error: DecodeError| DatasetError::io(Path::new(&of.place()), io::Error::other(error.to_string()));
+                let picture = decode_rgb(&of.read()?).map_err(unreadable)?;
+                // other noise on every image, the same every time
+                let seed = u32::from_str_radix(self.sha256.get(..8).unwrap_or_default(), 16).unwrap_or_default();
+                Ok(encode_bmp(&degrade(&picture, clarity, seed)))
             }
         }
     }
@@ -190,10 +207,7 @@ pub struct Splits {
 
 impl Splits {
     /// The images with a role, in the manifest's order; each comes from where `source` says.
-    pub(super) fn of(
-        manifest: &Manifest,
-        source: &dyn Fn(&Row) -> Result<(Source, u64), DatasetError>,
-    ) -> Result<Splits, DatasetError> {
+    pub(super) fn of(manifest: &Manifest, source: &SourceOf) -> Result<Splits, DatasetError> {
         let classes = manifest.classes();
         Ok(Splits {
             train: split_of(manifest, Part::Train, &classes, source)?,
@@ -215,7 +229,7 @@ fn split_of<P>(
     manifest: &Manifest,
     role: Part,
     classes: &[String],
-    source: &dyn Fn(&Row) -> Result<(Source, u64), DatasetError>,
+    source: &SourceOf,
 ) -> Result<Split<P>, DatasetError> {
     let image = |row: &Row| -> Result<_, DatasetError> {
         let (source, bytes) = source(row)?;

@@ -29,6 +29,8 @@ pub struct Request {
     pub refit: Option<Refit>,
     pub threads: usize,
     pub device: Device,
+    /// Are times taken? Not where many runs differ in their images alone.
+    pub timed: bool,
     /// `reduced`, `standard` or `full` where trainings are as long as that says, empty where they are as their arms say.
     pub form: String,
 }

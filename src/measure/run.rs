@@ -108,7 +108,9 @@ pub fn run(
     environment_id: &str,
 ) -> RunRecord {
     let row = blank(planned, request, dataset, resources, environment_id);
-    match attempt(planned, dataset, resources, row.clone()) {
+    // trainings of another length, as an experiment compares them, give a network that is as fast
+    let timed = request.timed && row.form.is_empty();
+    match attempt(planned, dataset, resources, row.clone(), timed) {
         Ok(record) => record,
         Err(error) => {
             let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
@@ -194,7 +196,7 @@ pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources
     Ok(Chosen { selected, features, fit })
 }
 
-fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow) -> Result<RunRecord> {
+fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow, timed: bool) -> Result<RunRecord> {
     memory::reset_peak();
     let Chosen { mut selected, features, fit } = choose(planned, dataset, resources)?;
     let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
@@ -212,13 +214,11 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
     let best = &selected.tried[selected.chosen];
     let images = dataset.splits.test.images();
     let reported = features.vectors(resources, images)?;
-    // an experiment compares trainings of one network, which is as fast after each of them
-    let timings = match &row.form[..] {
-        "" => {
-            let known = reported.x.view();
-            Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?
-        }
-        _ => Vec::new(),
+    let timings = if timed {
+        let known = reported.x.view();
+        Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?
+    } else {
+        Vec::new()
     };
     let run = RunRow {
         n: judged.len(),

@@ -47,6 +47,11 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_str(&text).map_err(|error| other_version(path, &error.to_string()))
 }
 
+/// The same, or `None` where there is no such file.
+pub(super) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if path.exists() { read_json(path).map(Some) } else { Ok(None) }
+}
+
 /// The error for a file or folder that can't be written.
 pub(super) fn unwritable(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {

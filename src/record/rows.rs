@@ -295,5 +295,36 @@ pub struct Comparison {
     pub about: String,
 }
 
+/// `sweep.json`: which data set of a folder of records is which point of a sweep, where it is one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepRecord {
+    /// Of the data set that everything starts from.
+    pub title: String,
+    /// As in the column `form` of trained arms.
+    pub form: String,
+    pub seeds: Vec<u64>,
+    pub factors: Vec<FactorRecord>,
+}
+
+/// One factor, from the level that is thought easiest to the hardest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactorRecord {
+    pub name: String,
+    /// In words, with its unit.
+    pub title: String,
+    pub levels: Vec<LevelRecord>,
+}
+
+/// One level, and the data set of each seed, as in the column `dataset`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelRecord {
+    pub value: f64,
+    pub classes: usize,
+    pub datasets: Vec<String>,
+}
+
 pub type Environments = BTreeMap<String, Environment>;
 pub type ArmRecords = BTreeMap<String, ArmRecord>;

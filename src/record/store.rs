@@ -14,6 +14,7 @@ use super::table::{self, Row};
 const DATASET: &str = "dataset.json";
 const ARMS: &str = "arms.json";
 const EXPERIMENT: &str = "experiment.json";
+const SWEEP: &str = "sweep.json";
 pub(super) const ENVIRONMENTS: &str = "environment.json";
 
 /// Everything that was recorded for one data set.
@@ -24,6 +25,8 @@ pub struct Records {
     pub environments: Environments,
     /// The experiment that the runs belong to, if they do.
     pub experiment: Option<ExperimentRecord>,
+    /// The sweep whose points they are, if they are.
+    pub sweep: Option<SweepRecord>,
     /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
     pub runs: Vec<RunRow>,
     /// In the order of the runs, then by image.
@@ -162,10 +165,8 @@ impl Records {
             dataset: files::read_json(&folder.join(DATASET))?,
             arms: files::read_json(&folder.join(ARMS))?,
             environments: files::read_json(&folder.join(ENVIRONMENTS))?,
-            experiment: match folder.join(EXPERIMENT) {
-                path if path.exists() => Some(files::read_json(&path)?),
-                _ => None,
-            },
+            experiment: files::read_json_if_there(&folder.join(EXPERIMENT))?,
+            sweep: files::read_json_if_there(&folder.join(SWEEP))?,
             runs: table::read(folder)?,
             predictions: table::read(folder)?,
             timings: table::read(folder)?,
@@ -205,6 +206,7 @@ impl Records {
             arms: ArmRecords::new(),
             environments: Environments::new(),
             experiment: None,
+            sweep: None,
             runs: Vec::new(),
             predictions: Vec::new(),
             timings: Vec::new(),
@@ -299,6 +301,14 @@ impl Store {
         self.replace(Records { experiment, ..self.records.clone() })
     }
 
+    /// Says which point of a sweep each data set is.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn name_sweep(&mut self, sweep: SweepRecord) -> Result<()> {
+        self.replace(Records { sweep: Some(sweep), ..self.records.clone() })
+    }
+
     pub fn records(&self) -> &Records {
         &self.records
     }
@@ -362,6 +372,9 @@ impl Store {
         if let Some(experiment) = &records.experiment {
             files::write_json(&self.folder.join(EXPERIMENT), experiment)?;
         }
+        if let Some(sweep) = &records.sweep {
+            files::write_json(&self.folder.join(SWEEP), sweep)?;
+        }
         table::write_if_any(&self.folder, &records.steps)?;
         table::write_if_any(&self.folder, &records.epochs)?;
         table::write(&self.folder, &records.selection)?;
@@ -397,6 +410,7 @@ mod tests {
         assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
         assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
         assert_eq!(documented("experiment.json"), table::fields_of::<ExperimentRecord>());
+        assert_eq!(documented("sweep.json"), table::fields_of::<SweepRecord>());
         assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());
     }
 }

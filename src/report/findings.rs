@@ -14,6 +14,7 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     let mut findings = Vec::new();
     findings.extend(summary.columns.iter().skip(1).filter_map(|column| canvas(summary, column)));
     findings.extend(best_arms(summary));
+    findings.extend(reduced(summary));
     findings.extend(floors(summary));
     findings.extend(near_duplicates::finding(summary));
     findings.extend(times(summary));
@@ -65,6 +66,26 @@ fn best_arms(summary: &Summary) -> Vec<String> {
         sentences.extend(difference(summary, deep, handcrafted));
     }
     sentences
+}
+
+/// What of the trainings is shorter than their arms say.
+fn reduced(summary: &Summary) -> Option<String> {
+    if summary.records.experiment.is_some() {
+        return None;
+    }
+    let reduced = |entry: &&Entry| entry.row.form == "reduced";
+    let length = |entry: &Entry| {
+        let epochs = counted(entry.row.epochs.unwrap_or_default() as usize, "epoch");
+        format!("`{}` ({epochs} on {} px)", entry.label, entry.row.input_px.unwrap_or_default())
+    };
+    let trained: Vec<String> = summary.entries.iter().filter(reduced).map(length).collect();
+    (!trained.is_empty()).then(|| {
+        format!(
+            "Trained in the reduced form, for a fraction of the epochs that the arm states: {}. `--form standard` trains \
+             in full.",
+            trained.join(", ")
+        )
+    })
 }
 
 fn difference(summary: &Summary, deep: (usize, &Entry), handcrafted: (usize, &Entry)) -> Option<String> {

@@ -13,6 +13,7 @@ mod markdown;
 mod near_duplicates;
 mod plot;
 pub mod summary;
+mod sweep;
 mod table;
 mod tables;
 mod templates;
@@ -51,6 +52,9 @@ pub struct File {
 /// # Errors
 /// Records that contradict each other.
 pub fn files(records: &Records) -> Result<Vec<File>> {
+    if let Some(sweep) = &records.sweep {
+        return sweep::files(records, sweep);
+    }
     let summary = Summary::of(records)?;
     let view = View::of(&summary);
     let mut files = vec![
@@ -112,6 +116,9 @@ fn old_plots(folder: &Path, current: &[PathBuf]) -> Vec<PathBuf> {
 /// # Errors
 /// Records that contradict each other.
 pub fn terminal(records: &Records, width: usize, colour: bool) -> Result<String> {
+    if let Some(sweep) = &records.sweep {
+        return Ok(terminal::sentences(&sweep::answers(records, sweep), width));
+    }
     Ok(terminal::terminal(&View::of(&Summary::of(records)?), width, colour))
 }
 

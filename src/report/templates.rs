@@ -30,6 +30,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for (name, source) in [
         ("figure.svg", include_str!("templates/figure.svg")),
         ("report.md", include_str!("templates/report.md")),
+        ("sweep.md", include_str!("templates/sweep.md")),
         ("report.html", include_str!("templates/report.html")),
     ] {
         environment.add_template(name, source).expect("the embedded templates are valid");

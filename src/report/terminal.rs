@@ -26,9 +26,7 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
         lines.push(String::new());
         lines.push(style.bold("Findings"));
     }
-    for finding in &view.findings {
-        lines.extend(wrap(&finding.replace('`', ""), width.min(PROSE), "- ", "  "));
-    }
+    view.findings.iter().for_each(|finding| lines.extend(sentence(finding, width)));
     if !view.missing.rows.is_empty() {
         lines.push(String::new());
         lines.push(style.bold("Not measured"));
@@ -40,6 +38,16 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Findings one below the other.
+pub fn sentences(findings: &[String], width: usize) -> String {
+    let lines = findings.iter().flat_map(|finding| sentence(finding, width));
+    lines.map(|line| line + "\n").collect()
+}
+
+fn sentence(finding: &str, width: usize) -> Vec<String> {
+    wrap(&finding.replace('`', ""), width.min(PROSE), "- ", "  ")
 }
 
 pub(super) struct Style {

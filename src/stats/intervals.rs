@@ -1,6 +1,8 @@
 //! Intervals for a proportion, such as the accuracy of a classifier: what the true one may be, given the images seen.
 //! Wilson's interval is the one in the tables; Clopper and Pearson's is wider and never covers too little.
 
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
 use super::binomial;
 
 /// How often an interval is meant to cover the true value.
@@ -40,6 +42,17 @@ pub fn wilson(correct: u64, n: u64, level: Level) -> Interval {
     Interval { low: ((centre - half) / scale).clamp(0.0, p), high: ((centre + half) / scale).clamp(p, 1.0) }
 }
 
+/// Student's interval (1908) for the mean that `values` were drawn around, low and high; `None` with fewer than two.
+/// `level` is 0.95 for 95 %.
+pub fn student(values: &[f64], level: f64) -> Option<(f64, f64)> {
+    let n = values.len() as f64;
+    let distribution = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let half = distribution.inverse_cdf(0.5 + level / 2.0) * (variance / n).sqrt();
+    Some((mean - half, mean + half))
+}
+
 /// Clopper and Pearson's exact interval (1934): all proportions that neither one-sided exact test would reject.
 ///
 /// `correct` out of `n`; without any trial it is the whole of [0, 1].
@@ -66,6 +79,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The quantile for two degrees of freedom is 4.302653 in every table.
+    #[test]
+    fn students_interval_is_the_one_of_the_tables() {
+        let (low, high) = student(&[1.0, 2.0, 3.0], 0.95).unwrap();
+        let half = 4.302_653 / 3.0_f64.sqrt();
+        assert!((low - (2.0 - half)).abs() < 1e-6 && (high - (2.0 + half)).abs() < 1e-6, "{low}, {high}");
+        assert_eq!(student(&[0.5, 0.5], 0.95), Some((0.5, 0.5)));
+        assert_eq!(student(&[1.0], 0.95), None);
+    }
 
     const KINDS: [fn(u64, u64, Level) -> Interval; 2] = [wilson, clopper_pearson];
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of ours. A new module needs a line here.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("names", &[]),
     ("image", &[]),
     ("stats", &[]),
@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("classify", &["stats"]),
     ("arm", &["handcrafted", "deep", "classify", "finetune", "names"]),
     ("experiment", &["arm", "finetune", "names", "record"]),
+    ("sweep", &["dataset", "image", "names", "record"]),
     ("measure", &["arm", "classify", "dataset", "deep", "finetune", "handcrafted", "image", "record", "stats"]),
     ("report", &["record", "stats"]),
     (
@@ -36,6 +37,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "record",
             "report",
             "stats",
+            "sweep",
             "transfer",
         ],
     ),

@@ -9,6 +9,7 @@ mod experiments;
 mod fences;
 mod fetch;
 mod near_duplicates;
+mod procedural;
 mod records;
 mod reference;
 mod snapshots;

@@ -136,6 +136,7 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
         },
         arms: BTreeMap::new(),
         experiment: None,
+        sweep: None,
         environments: BTreeMap::from([("e1".into(), environment())]),
         runs: Vec::new(),
         predictions: Vec::new(),

@@ -42,7 +42,7 @@ impl Dice {
         ((u64::from(self.bits()) * u64::from(n)) >> 32) as u32
     }
 
-    pub fn from_to(&mut self, (low, high): (u32, u32)) -> u32 {
+    pub fn between(&mut self, (low, high): (u32, u32)) -> u32 {
         low + self.below(high - low + 1)
     }
 
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn draws_stay_in_their_ranges_and_reach_both_ends() {
         let mut dice = Dice::new([1, 2, 3, 4]);
-        let drawn: Vec<u32> = (0..500).map(|_| dice.from_to((2, 5))).collect();
+        let drawn: Vec<u32> = (0..500).map(|_| dice.between((2, 5))).collect();
         assert_eq!((drawn.iter().min(), drawn.iter().max()), (Some(&2), Some(&5)));
         assert!((0..500).all(|_| (-1.0..1.0).contains(&dice.signed())));
         let values: Vec<f32> = (0..500).map(|i| fractal(i as f32 * 0.37, 5.0, 9, 3)).collect();

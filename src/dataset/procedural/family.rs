@@ -204,7 +204,7 @@ impl Family {
         let (mut back, mut front) = (Vec::new(), Vec::new());
         match self.plan {
             Plan::Radial(numbers) => {
-                let (n, size) = (dice.from_to(numbers), dice.range(0.3, 0.42));
+                let (n, size) = (dice.between(numbers), dice.range(0.3, 0.42));
                 let (length, start) = (dice.range(0.3, 0.38), dice.unit());
                 for i in 0..n {
                     let turn = start + i as f32 / n as f32;
@@ -221,7 +221,7 @@ impl Family {
                 front.push(core.part(dice, [0.0, 0.0], start, [size, size]));
             }
             Plan::Chain(numbers) => {
-                let n = dice.from_to(numbers);
+                let n = dice.between(numbers);
                 let (bend, thick, step) = (dice.range(-0.4, 0.4), dice.range(0.85, 1.15), 1.9 / n as f32);
                 let (mut x, mut y, mut turn) = (-0.95, -0.3 * bend, -0.5 * bend);
                 for i in 0..n {
@@ -244,7 +244,7 @@ impl Family {
                 }
             }
             Plan::Stack(numbers) => {
-                let n = dice.from_to(numbers);
+                let n = dice.between(numbers);
                 let (taper, height) = (dice.range(0.45, 0.8), 0.95 / n as f32);
                 for i in 0..n {
                     let share = i as f32 / (n - 1) as f32;
@@ -256,7 +256,7 @@ impl Family {
                 }
             }
             Plan::Pairs(numbers) => {
-                let (n, wide) = (dice.from_to(numbers), dice.range(0.26, 0.36));
+                let (n, wide) = (dice.between(numbers), dice.range(0.26, 0.36));
                 let (long, sweep) = (dice.range(0.34, 0.44), dice.range(0.02, 0.1));
                 for i in 0..n {
                     let share = (i as f32 + 0.5) / n as f32 - 0.5;
@@ -270,7 +270,7 @@ impl Family {
                 front.push(core.part(dice, [0.0, -0.66], 0.0, [wide * 0.7, 0.24]));
             }
             Plan::Wreath(numbers) => {
-                let (n, radius, start) = (dice.from_to(numbers), dice.range(0.62, 0.72), dice.unit());
+                let (n, radius, start) = (dice.between(numbers), dice.range(0.62, 0.72), dice.unit());
                 let half = 2.3 * radius / n as f32;
                 for i in 0..n {
                     let (turn, between) = (start + i as f32 / n as f32, start + (i as f32 + 0.5) / n as f32);
@@ -283,20 +283,20 @@ impl Family {
                 }
             }
             Plan::Lattice(numbers) => {
-                let (rows, columns) = (dice.from_to(numbers), dice.from_to(numbers));
+                let (rows, columns) = (dice.between(numbers), dice.between(numbers));
                 let step = [1.7 / columns as f32, 1.7 / rows as f32];
                 let second = dice.below(2);
                 for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
                     let at = [step[0] * (j as f32 + 0.5) - 0.85, step[1] * (i as f32 + 0.5) - 0.85];
                     let half = step.map(|step| 0.47 * step);
                     back.push(core.part(dice, at, 0.0, half));
-                    if (i + j + second) % 2 == 0 {
+                    if (i + j + second).is_multiple_of(2) {
                         front.push(limb.part(dice, at, 0.0, [half[0] * 0.6 * slim.min(1.0), half[1] * 0.6]));
                     }
                 }
             }
             Plan::Tree(numbers) => {
-                let (n, spread) = (dice.from_to(numbers), dice.range(0.22, 0.34));
+                let (n, spread) = (dice.between(numbers), dice.range(0.22, 0.34));
                 let thin = dice.range(0.055, 0.085);
                 back.push(core.part(dice, [0.0, 0.55], 0.0, [thin * 1.5, 0.42]));
                 for i in 0..n {
@@ -314,7 +314,7 @@ impl Family {
                 }
             }
             Plan::Cart(numbers) => {
-                let (n, tall) = (dice.from_to(numbers), dice.range(0.26, 0.4));
+                let (n, tall) = (dice.between(numbers), dice.range(0.26, 0.4));
                 let wheel = dice.range(0.7, 0.9) / n as f32;
                 back.push(core.part(dice, [0.0, 0.15], 0.0, [0.85, tall]));
                 let side = if dice.chance(0.5) { 1.0 } else { -1.0 };

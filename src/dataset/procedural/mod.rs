@@ -10,6 +10,9 @@ mod scene;
 mod shape;
 mod texture;
 
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, OnceLock};
+
 use rayon::prelude::*;
 
 use super::manifest::{Manifest, Part, Row, hex_sha256};
@@ -40,18 +43,48 @@ const VERSION: u64 = 1;
 /// Numbers of a split's images begin at a multiple of this: a larger split begins with the smaller one's images.
 const NUMBERS: u64 = 1 << 32;
 
-/// One image that can be drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// One image that can be drawn, and is when its pixels are asked for the first time.
+#[derive(Clone)]
 pub struct Drawing {
-    pub knobs: Knobs,
+    plan: Plan,
+    picture: Arc<OnceLock<Rgb>>,
+}
+
+/// What an image depends on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Plan {
+    knobs: Knobs,
     /// Index of its family.
     family: usize,
     number: u64,
 }
 
 impl Drawing {
-    pub fn draw(&self) -> Rgb {
-        let Drawing { knobs, family, number } = self;
+    fn new(plan: Plan) -> Drawing {
+        Drawing { plan, picture: Arc::default() }
+    }
+
+    /// Drawn once and kept: every arm, and every epoch of a training, asks for it.
+    pub fn picture(&self) -> &Rgb {
+        self.picture.get_or_init(|| self.plan.draw())
+    }
+}
+
+impl PartialEq for Drawing {
+    fn eq(&self, other: &Drawing) -> bool {
+        self.plan == other.plan
+    }
+}
+
+impl Debug for Drawing {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.plan.fmt(f)
+    }
+}
+
+impl Plan {
+    fn draw(&self) -> Rgb {
+        let Plan { knobs, family, number } = self;
         let dice = |aspect: Aspect| Dice::new([VERSION << 8 | aspect as u64, knobs.seed, *family as u64, *number]);
         let scene = scene::draw(knobs, &FAMILIES[*family], &dice);
         let data = scene.pixels.iter().flat_map(|pixel| pixel.map(|value| (value * 255.0 + 0.5) as u8)).collect();
@@ -60,7 +93,7 @@ impl Drawing {
 }
 
 /// Every image of a set: its path, as in a folder of images, its class, its split and how to draw it.
-fn images(knobs: &Knobs) -> impl Iterator<Item = (String, &'static str, Part, Drawing)> {
+fn images(knobs: &Knobs) -> impl Iterator<Item = (String, &'static str, Part, Plan)> {
     let knobs = *knobs;
     let counts = [(Part::Train, knobs.train), (Part::Val, knobs.val), (Part::Test, knobs.test)];
     let of_family = move |family: usize| {
@@ -68,7 +101,7 @@ fn images(knobs: &Knobs) -> impl Iterator<Item = (String, &'static str, Part, Dr
         counts.into_iter().flat_map(move |(part, count)| {
             (0..count).map(move |i| {
                 let number = part as u64 * NUMBERS + i as u64;
-                (format!("{}/{name}/{i:04}.png", part.name()), name, part, Drawing { knobs, family, number })
+                (format!("{}/{name}/{i:04}.png", part.name()), name, part, Plan { knobs, family, number })
             })
         })
     };
@@ -79,6 +112,14 @@ fn images(knobs: &Knobs) -> impl Iterator<Item = (String, &'static str, Part, Dr
 pub(super) fn settings(name: &str) -> Option<&str> {
     let settings = name.strip_prefix(NAME)?;
     if settings.is_empty() { Some(settings) } else { settings.strip_prefix(',') }
+}
+
+/// The one name that a set has whose settings may be written in several ways.
+///
+/// # Errors
+/// A sentence that says what is wrong with the settings.
+pub fn full_name(settings: &str) -> Result<String, String> {
+    Knobs::parse(settings).map(|knobs| name(&knobs))
 }
 
 /// Name of the set with these settings.
@@ -102,16 +143,16 @@ pub(super) fn remarks() -> Vec<String> {
 /// # Panics
 /// If the set has no such image.
 pub(super) fn source_of(knobs: &Knobs, path: &str) -> (Source, u64) {
-    let drawing = drawing(knobs, path).expect("paths are those of the set's own manifest");
-    (Source::Drawn(drawing), u64::from(3 * SIDE * SIDE))
+    let plan = plan(knobs, path).expect("paths are those of the set's own manifest");
+    (Source::Drawn(Drawing::new(plan)), u64::from(3 * SIDE * SIDE))
 }
 
-fn drawing(knobs: &Knobs, path: &str) -> Option<Drawing> {
+fn plan(knobs: &Knobs, path: &str) -> Option<Plan> {
     let mut names = path.strip_suffix(".png")?.split('/');
     let (part, name, number) = (names.next()?, names.next()?, names.next()?);
     let part = Part::ALL.into_iter().find(|known| known.name() == part)?;
     let family = FAMILIES.iter().position(|family| family.name == name)?;
-    Some(Drawing { knobs: *knobs, family, number: part as u64 * NUMBERS + number.parse::<u64>().ok()? })
+    Some(Plan { knobs: *knobs, family, number: part as u64 * NUMBERS + number.parse::<u64>().ok()? })
 }
 
 /// The manifest of a set; the hashes are those of the pixels, for which all images are drawn unless it is the default.
@@ -124,12 +165,12 @@ pub(super) fn manifest(knobs: &Knobs) -> Manifest {
 
 fn drawn(knobs: &Knobs) -> Manifest {
     let all: Vec<_> = images(knobs).collect();
-    let row = |(path, label, part, drawing): (String, &str, Part, Drawing)| Row {
+    let row = |(path, label, part, plan): (String, &str, Part, Plan)| Row {
         path,
         label: label.into(),
         split: Some(part),
         role: Some(part),
-        sha256: hex_sha256(&drawing.draw().data),
+        sha256: hex_sha256(&plan.draw().data),
         width: SIDE,
         height: SIDE,
     };
@@ -158,13 +199,13 @@ mod tests {
         let knobs = Knobs::parse("classes=3,train=2,val=1,test=1").unwrap();
         let all: Vec<_> = images(&knobs).collect();
         assert_eq!(all.len(), 12);
-        assert!(all.iter().all(|(path, .., made)| drawing(&knobs, path) == Some(*made)));
+        assert!(all.iter().all(|(path, .., made)| plan(&knobs, path) == Some(*made)));
     }
 
     /// A larger set begins with the smaller one's images, and one setting changes nothing of the other factors.
     #[test]
     fn settings_are_independent() {
-        let draw = |settings: &str, path: &str| drawing(&Knobs::parse(settings).unwrap(), path).unwrap().draw();
+        let draw = |settings: &str, path: &str| plan(&Knobs::parse(settings).unwrap(), path).unwrap().draw();
         let path = "test/cart/0003.png";
         let original = draw("", path);
         assert_eq!(original, draw("classes=32,train=500,test=4", path));

@@ -8,6 +8,7 @@ mod latency;
 pub mod range_test;
 mod scale;
 mod slopes;
+pub mod sweep;
 mod training;
 
 use super::summary::{Entry, Summary};

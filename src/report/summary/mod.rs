@@ -53,7 +53,7 @@ impl<'a> Summary<'a> {
     pub fn of(records: &'a Records) -> Result<Summary<'a>> {
         let classes: Vec<&str> = records.dataset.counts.iter().map(|c| c.class.as_str()).collect();
         let runs = Run::all(records, &classes)?;
-        let mut entries = group(&runs, classes.len());
+        let mut entries = group(&runs, classes.len(), records.experiment.is_some());
         sort_for_display(&mut entries);
         let columns = columns(&entries, &runs);
         let mut summary = Summary { records, classes, runs, entries, columns };
@@ -107,7 +107,7 @@ impl<'a> Summary<'a> {
 }
 
 /// One entry for every arm, backbone, input, canvas, form and protocol, in the order of the records.
-fn group<'a>(runs: &[Run<'a>], classes: usize) -> Vec<Entry<'a>> {
+fn group<'a>(runs: &[Run<'a>], classes: usize, experiment: bool) -> Vec<Entry<'a>> {
     let mut groups: Vec<(&RunRow, Vec<usize>)> = Vec::new();
     for (i, run) in runs.iter().enumerate() {
         match groups.iter_mut().find(|(row, _)| key(row) == key(run.row)) {
@@ -117,7 +117,7 @@ fn group<'a>(runs: &[Run<'a>], classes: usize) -> Vec<Entry<'a>> {
     }
     let entry = |(row, mut indices): (&RunRow, Vec<usize>)| {
         indices.sort_by_key(|&i| runs[i].row.seed);
-        Entry::new(label(row, runs), indices, runs, classes)
+        Entry::new(label(row, runs, experiment), indices, runs, classes)
     };
     groups.into_iter().map(entry).collect()
 }
@@ -126,8 +126,9 @@ fn key(row: &RunRow) -> (&str, &str, Option<u32>, &str, &str, &str) {
     (&row.arm, &row.backbone, row.input_px, &row.canvas, &row.form, &row.protocol)
 }
 
-/// The arm's name, and of backbone, input, form and protocol what differs between the records of this arm.
-fn label(row: &RunRow, runs: &[Run]) -> String {
+/// The arm's name, and of backbone, input, form and protocol what differs between the records of this arm. A form is
+/// always named, unless it is the one of an experiment.
+fn label(row: &RunRow, runs: &[Run], experiment: bool) -> String {
     let parts: [fn(&RunRow) -> String; 4] = [
         |row| row.backbone.clone(),
         |row| row.input_px.map_or_else(String::new, |px| format!("{px} px")),
@@ -137,9 +138,11 @@ fn label(row: &RunRow, runs: &[Run]) -> String {
     let mut label = row.arm.clone();
     for part in parts {
         let values: BTreeSet<String> = runs.iter().filter(|r| r.row.arm == row.arm).map(|r| part(r.row)).collect();
-        if values.len() > 1 && !part(row).is_empty() {
+        let part = part(row);
+        let named = values.len() > 1 || (part == row.form && !experiment);
+        if named && !part.is_empty() {
             label.push_str(" · ");
-            label.push_str(&part(row));
+            label.push_str(&part);
         }
     }
     label

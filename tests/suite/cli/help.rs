@@ -102,6 +102,8 @@ fn every_option_is_explained() {
         ("fetch", fetching),
         ("export", exporting),
         ("classify", classifying),
+        ("show", vec!["<NAME|FOLDER>", "--out <FILE>", "--columns <TRAIN,VAL,TEST>", "--data-dir <FOLDER>"]),
+        ("sweep", vec!["--factors <NAME,...>", "--form <reduced|standard>", "--seeds <N,...>"]),
         ("cache", vec!["--clear"]),
     ] {
         let help = help(&place, command);
@@ -113,9 +115,13 @@ fn every_option_is_explained() {
         }
     }
     let help = help(&place, "report");
-    for default in
-        ["else 224]", "[default: auto]", "[default: 0]", "[default: resnet18-cntk]", "[default: featbench-report]"]
-    {
+    for default in [
+        "on procedural 128]",
+        "[default: auto]",
+        "[default: 0]",
+        "[default: resnet18-cntk]",
+        "[default: featbench-report]",
+    ] {
         assert!(help.contains(default), "{default} is missing:\n{help}");
     }
 }

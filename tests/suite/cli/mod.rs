@@ -14,6 +14,7 @@ mod list_doctor_cache;
 mod real;
 mod report;
 mod resume;
+mod sweep;
 mod time;
 
 use std::collections::BTreeMap;

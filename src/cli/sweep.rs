@@ -1,0 +1,94 @@
+//! `featbench sweep`: accuracy of every arm against one factor at a time.
+
+use anyhow::{Context, Result};
+use clap::Args as ClapArgs;
+
+use crate::experiment::Size;
+use crate::measure::plan::{Request, plan};
+use crate::sweep::Sweep;
+
+use super::measure::Session;
+use super::options::{CanvasOption, Job, Options, Recording, Setup};
+use super::{Outcome, report};
+
+const EXAMPLES: &str = "\
+Examples:
+  featbench sweep                                          drawn images, every factor: hours
+  featbench sweep --factors blur,noise --arms sift-bovw-svm,resnet-frozen-svm
+  featbench sweep mini-natural-images                      classes, training images and clarity of photographs
+  featbench sweep --dry-run                                what would run
+
+Killed in the middle, the same command goes on where it stopped.";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// `procedural`, another name that `featbench list` shows, or a folder
+    #[arg(default_value = crate::dataset::procedural::NAME, value_name = "NAME|FOLDER")]
+    dataset: String,
+    /// classes, train (training images a class), blur, noise, contrast, clutter, pose [default: all that the images have]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    factors: Vec<String>,
+    /// Arms to run [default: as for `report` on these images]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...|FILE.toml")]
+    arms: Vec<String>,
+    /// How long networks are trained, as for `report`
+    #[arg(long, value_name = "reduced|standard")]
+    form: Option<Size>,
+    /// Side of the network's input in pixels [default: as for `report`]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
+    input: Option<u32>,
+    /// Seeds: each draws images, classes and training images anew
+    #[arg(long, value_delimiter = ',', default_value = "0,1,2", value_name = "N,...")]
+    seeds: Vec<u64>,
+    #[command(flatten)]
+    setup: Setup,
+    #[command(flatten)]
+    recording: Recording,
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome> {
+    let (factors, seeds) = (args.factors.clone(), args.seeds.clone());
+    let options = options(args);
+    let Job { datasets, mut request, backbone } = options.job()?;
+    request.timed = false;
+    let base = datasets.first().context("a sweep has a data set")?;
+    let sweep = Sweep::of(base, &factors, &seeds)?;
+    let session = Session::open(&options, &request, backbone.as_ref())?;
+    let folder = options.recording.out.join("sweep").join(&base.name);
+    let points = sweep.points();
+    if options.recording.dry_run {
+        points.iter().for_each(|point| println!("{}, seed {}", point.name, point.seed));
+        println!("{} data sets, {} arms on each", points.len(), request.arms.len());
+        return Ok(Outcome::Complete);
+    }
+    let mut store = session.store(base, &folder)?;
+    store.name_sweep(sweep.record(&request.form))?;
+    let mut outcome = Outcome::Complete;
+    for (i, point) in points.iter().enumerate() {
+        session.progress.say(&format!("{}/{} {}", i + 1, points.len(), point.name));
+        // opened one after the other: what is drawn stays in memory as long as its data set is open
+        let dataset = sweep.open(point)?;
+        let plan = plan(&Request { seeds: vec![point.seed], ..request.clone() }, &dataset, backbone.as_ref())?;
+        if session.rest(&mut store, &dataset, &plan)? == Outcome::Partial {
+            outcome = Outcome::Partial;
+        }
+    }
+    report::render(&folder, false, None)?;
+    Ok(outcome)
+}
+
+/// As if they had been typed for `measure`.
+fn options(args: Args) -> Options {
+    Options {
+        dataset: vec![args.dataset],
+        arms: args.arms,
+        form: args.form,
+        setup: args.setup,
+        input: args.input,
+        seeds: args.seeds,
+        canvas: vec![CanvasOption::NATIVE],
+        refit: None,
+        recording: args.recording,
+    }
+}

@@ -1,0 +1,215 @@
+//! Sweeps: one factor at a time, everything else as it is, on drawn images or on any data set. Reported images become
+//! less clear, or classes, training images or the scene change; every point is a data set of its own.
+
+use anyhow::{Result, bail};
+
+use crate::dataset::variant::Variant;
+use crate::dataset::{Dataset, DatasetError, procedural};
+use crate::image::degrade::Clarity;
+use crate::names;
+use crate::record::{FactorRecord, LevelRecord, SweepRecord};
+
+/// What is swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Classes,
+    Train,
+    Blur,
+    Noise,
+    Contrast,
+    Clutter,
+    Pose,
+}
+
+/// A factor with its levels, from the one that is thought easiest to the hardest.
+#[derive(Debug)]
+struct Factor {
+    kind: Kind,
+    name: &'static str,
+    title: &'static str,
+    levels: [f64; 5],
+}
+
+const fn factor(kind: Kind, name: &'static str, title: &'static str, levels: [f64; 5]) -> Factor {
+    Factor { kind, name, title, levels }
+}
+
+const FACTORS: [Factor; 7] = [
+    factor(Kind::Classes, "classes", "classes", [2.0, 4.0, 8.0, 16.0, 32.0]),
+    factor(Kind::Train, "train", "training images a class", [128.0, 64.0, 32.0, 16.0, 8.0]),
+    factor(Kind::Blur, "blur", "blur of reported images, px of 128", [0.0, 1.0, 2.0, 4.0, 8.0]),
+    factor(Kind::Noise, "noise", "noise of reported images, share of range", [0.0, 0.05, 0.1, 0.2, 0.4]),
+    factor(Kind::Contrast, "contrast", "contrast of reported images", [1.0, 0.5, 0.25, 0.12, 0.06]),
+    factor(Kind::Clutter, "clutter", "clutter", [0.0, 0.25, 0.5, 0.75, 1.0]),
+    factor(Kind::Pose, "pose", "pose range", [0.0, 0.25, 0.5, 0.75, 1.0]),
+];
+
+/// Images of a class that learn where they are not what is swept, that select and that are reported.
+const TRAIN: usize = 64;
+const JUDGED: usize = 60;
+
+/// Of drawn images, where the scene is as it is by default.
+const DRAWN: &str = "val=60,test=60";
+
+/// What is to be measured: a data set for every factor, level and seed.
+pub struct Sweep<'a> {
+    base: &'a Dataset,
+    factors: Vec<&'static Factor>,
+    seeds: &'a [u64],
+}
+
+/// One data set that is to be measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Of the data set; points of different factors may have one.
+    pub name: String,
+    /// Of the arms on it.
+    pub seed: u64,
+    /// Name of the drawn images that it is a variant of; `None` for a variant of the sweep's own data set.
+    drawn: Option<String>,
+    variant: Option<Variant>,
+}
+
+impl<'a> Sweep<'a> {
+    /// A sweep of these factors, or of all that `base` has.
+    ///
+    /// # Errors
+    /// A name that is no factor, or one that only drawn images have.
+    pub fn of(base: &'a Dataset, factors: &[String], seeds: &'a [u64]) -> Result<Sweep<'a>> {
+        let drawn = base.folder.is_none();
+        let possible = |factor: &&Factor| drawn || !matches!(factor.kind, Kind::Clutter | Kind::Pose);
+        let find = |name: &String| {
+            let Some(factor) = FACTORS.iter().find(|factor| factor.name == name) else {
+                let known = FACTORS.iter().map(|factor| factor.name);
+                let suggestion = names::suggestion(name, known.clone());
+                bail!("no factor is called `{name}`{suggestion}; there are {}", known.collect::<Vec<_>>().join(", "))
+            };
+            if !possible(&factor) {
+                bail!("{name} can't be set in the images of {}; it can in `procedural`", base.name)
+            }
+            Ok(factor)
+        };
+        let factors = match factors {
+            [] => FACTORS.iter().filter(possible).collect(),
+            named => named.iter().map(find).collect::<Result<_>>()?,
+        };
+        Ok(Sweep { base, factors, seeds })
+    }
+
+    /// Every point, factor by factor, level by level, seed by seed.
+    pub fn points(&self) -> Vec<Point> {
+        let of_level = |kind, level| self.seeds.iter().map(move |&seed| self.point(kind, level, seed));
+        let of_factor = |factor: &&'static Factor| {
+            self.levels(factor).into_iter().flat_map(|level| of_level(factor.kind, level)).collect::<Vec<_>>()
+        };
+        self.factors.iter().flat_map(of_factor).collect()
+    }
+
+    /// The levels that this data set can have.
+    fn levels(&self, factor: &Factor) -> Vec<f64> {
+        let classes = self.base.splits.classes.len() as f64;
+        let possible = |level: &f64| factor.kind != Kind::Classes || self.base.folder.is_none() || *level <= classes;
+        factor.levels.into_iter().filter(possible).collect()
+    }
+
+    fn point(&self, kind: Kind, level: f64, seed: u64) -> Point {
+        let all = Variant { classes: None, train: None, judged: None, clarity: Clarity::FULL, seed };
+        let mut variant = all;
+        match kind {
+            Kind::Classes => variant.classes = Some(level as usize),
+            Kind::Train => variant.train = Some(level as usize),
+            Kind::Blur => variant.clarity.blur = level as f32,
+            Kind::Noise => variant.clarity.noise = level as f32,
+            Kind::Contrast => variant.clarity.contrast = level as f32,
+            Kind::Clutter | Kind::Pose => {}
+        }
+        if self.base.folder.is_some() {
+            let variant = Variant { judged: Some(JUDGED), ..variant };
+            return Point { name: variant.name(&self.base.name), seed, drawn: None, variant: Some(variant) };
+        }
+        let scene = match kind {
+            Kind::Classes => format!("classes=32,train={TRAIN}"),
+            // as many as the first level has
+            Kind::Train => "train=128".into(),
+            Kind::Clutter => format!("train={TRAIN},clutter={level}"),
+            Kind::Pose => format!("train={TRAIN},pose={level}"),
+            Kind::Blur | Kind::Noise | Kind::Contrast => format!("train={TRAIN}"),
+        };
+        let settings = format!("{scene},{DRAWN},seed={seed}");
+        let drawn = procedural::full_name(&settings).expect("these settings are valid, a test reads them");
+        let variant = (variant != all).then_some(variant);
+        let name = variant.map_or_else(|| drawn.clone(), |variant| variant.name(&drawn));
+        Point { name, seed, drawn: Some(drawn), variant }
+    }
+
+    /// The data set of a point.
+    ///
+    /// # Errors
+    /// None that the sweep's own data set did not have.
+    pub fn open(&self, point: &Point) -> Result<Dataset, DatasetError> {
+        let drawn = point.drawn.as_ref().map(|name| Dataset::open(name, None, 0)).transpose()?;
+        let base = drawn.as_ref().unwrap_or(self.base);
+        point.variant.as_ref().map_or_else(|| Ok(base.clone()), |variant| base.variant(variant))
+    }
+
+    /// What the records say of it: which data set is which point.
+    pub fn record(&self, form: &str) -> SweepRecord {
+        let mut names = self.points().into_iter().map(|point| point.name);
+        let all = self.base.splits.classes.len();
+        let mut level = |kind, value| LevelRecord {
+            value,
+            classes: if kind == Kind::Classes { value as usize } else { all },
+            datasets: names.by_ref().take(self.seeds.len()).collect(),
+        };
+        let factor = |factor: &&'static Factor| FactorRecord {
+            name: factor.name.into(),
+            title: factor.title.into(),
+            levels: self.levels(factor).into_iter().map(|value| level(factor.kind, value)).collect(),
+        };
+        SweepRecord {
+            title: self.base.title.clone(),
+            form: form.into(),
+            seeds: self.seeds.to_vec(),
+            factors: self.factors.iter().map(factor).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn points_have_names_of_their_own_unless_they_are_the_same() {
+        let base = Dataset::open(procedural::NAME, None, 0).unwrap();
+        let sweep = Sweep::of(&base, &[], &[0, 1]).unwrap();
+        let points = sweep.points();
+        assert_eq!(points.len(), 7 * 5 * 2);
+        // blur, noise and contrast begin, and clutter and pose pass, at the images as they are
+        let names: BTreeSet<&str> = points.iter().map(|point| point.name.as_str()).collect();
+        assert_eq!(names.len(), (7 * 5 - 4) * 2);
+        let record = sweep.record("reduced");
+        assert_eq!(record.factors[0].levels[2].datasets, [&points[4].name, &points[5].name].map(String::clone));
+    }
+
+    #[test]
+    fn a_point_is_the_data_set_that_it_is_called() {
+        let base = Dataset::open(procedural::NAME, None, 0).unwrap();
+        let sweep = Sweep::of(&base, &["train".into(), "noise".into()], &[3]).unwrap();
+        let points = sweep.points();
+        for (place, train) in [(4, 8 * 8), (5, 8 * 64), (6, 8 * 64)] {
+            let set = sweep.open(&points[place]).unwrap();
+            assert_eq!((&set.name, set.splits.train.len()), (&points[place].name, train));
+            assert_eq!(set.splits.test.len(), 8 * JUDGED);
+        }
+    }
+
+    #[test]
+    fn factors_are_known_or_named() {
+        let base = Dataset::open(procedural::NAME, None, 0).unwrap();
+        let error = Sweep::of(&base, &["claases".into()], &[0]).err().unwrap().to_string();
+        assert!(error.starts_with("no factor is called `claases`, did you mean `classes`?"), "{error}");
+    }
+}
