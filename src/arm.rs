@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{ClassifierSettings, ClassifyError};
-use crate::finetune;
+use crate::finetune::settings::Settings;
 use crate::handcrafted::vocabulary::Method;
 use crate::names;
 
@@ -85,7 +85,7 @@ pub enum FeatureSettings {
     /// The features of a pretrained network, frozen.
     Network,
     /// The features of a network that is trained on the data set's training images.
-    Finetuned(Box<finetune::settings::Settings>),
+    Finetuned(Box<Settings>),
 }
 
 /// A bag of visual words; lists are candidates that val chooses from.
@@ -195,9 +195,13 @@ impl Arm {
     /// The arm in a quarter of its epochs, and on images of `input` pixels where that is given; one without a training
     /// stays as it is.
     pub fn reduced(&self, input: Option<u32>) -> Arm {
+        self.retrained(|training| Settings { input, ..training.in_epochs(training.epochs.div_ceil(4)) })
+    }
+
+    /// The arm with another training; one without a training stays as it is.
+    pub fn retrained(&self, change: impl FnOnce(&Settings) -> Settings) -> Arm {
         let Some(training) = self.training() else { return self.clone() };
-        let training = finetune::settings::Settings { input, ..training.in_epochs(training.epochs.div_ceil(4)) };
-        Arm { features: FeatureSettings::Finetuned(Box::new(training)), ..self.clone() }
+        Arm { features: FeatureSettings::Finetuned(Box::new(change(training))), ..self.clone() }
     }
 
     /// The settings alone, as TOML: what results depend on.
@@ -220,7 +224,7 @@ impl Arm {
     }
 
     /// How its network is trained, if it is.
-    pub fn training(&self) -> Option<&finetune::settings::Settings> {
+    pub fn training(&self) -> Option<&Settings> {
         if let FeatureSettings::Finetuned(settings) = &self.features { Some(settings) } else { None }
     }
 }

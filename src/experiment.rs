@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::arm::{Arm, FeatureSettings};
+use crate::arm::Arm;
 use crate::finetune::settings::{Keep, Settings};
 use crate::names;
 use crate::record::{Comparison, ExperimentRecord};
@@ -138,11 +138,10 @@ impl Experiment {
     pub fn arms(&self, size: Size) -> Vec<Arm> {
         let form = self.form(size);
         let of_protocols = |arm: &Arm| -> Vec<Arm> {
-            let Some(training) = arm.training() else { return vec![arm.clone()] };
-            let under = |&keep: &Keep| {
-                let training = Settings { keep, ..training.in_epochs(form.epochs) };
-                Arm { features: FeatureSettings::Finetuned(Box::new(training)), ..arm.clone() }
-            };
+            if arm.training().is_none() {
+                return vec![arm.clone()];
+            }
+            let under = |&keep: &Keep| arm.retrained(|training| Settings { keep, ..training.in_epochs(form.epochs) });
             self.protocols.iter().map(under).collect()
         };
         self.of_form(form).flat_map(of_protocols).collect()

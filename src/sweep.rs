@@ -1,8 +1,12 @@
 //! Sweeps: one factor at a time, everything else as it is, on drawn images or on any data set. Reported images become
 //! less clear, or classes, training images or the scene change; every point is a data set of its own.
 
-use anyhow::{Result, bail};
+use std::collections::BTreeMap;
 
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::arm::Arm;
 use crate::dataset::variant::Variant;
 use crate::dataset::{Dataset, DatasetError, procedural};
 use crate::image::degrade::Clarity;
@@ -51,11 +55,42 @@ const JUDGED: usize = 60;
 /// Of drawn images, where the scene is as it is by default.
 const DRAWN: &str = "val=60,test=60";
 
+/// The experiments that are sweeps and that the binary carries.
+const EMBEDDED: [&str; 1] = [include_str!("../experiments/scratch.toml")];
+
+/// A sweep of one factor with trainings of equal length, as its file says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    pub name: String,
+    title: String,
+    /// Name of the data set.
+    pub dataset: String,
+    factor: String,
+    levels: Vec<f64>,
+    pub arms: Vec<String>,
+    forms: BTreeMap<String, PresetForm>,
+}
+
+/// How large it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresetForm {
+    /// Side of the networks' input in pixels.
+    pub input: u32,
+    /// Views of training images that each training takes, whatever their number.
+    image_steps: usize,
+    pub seeds: Vec<u64>,
+}
+
 /// What is to be measured: a data set for every factor, level and seed.
 pub struct Sweep<'a> {
     base: &'a Dataset,
-    factors: Vec<&'static Factor>,
+    title: &'a str,
+    factors: Vec<(&'static Factor, Vec<f64>)>,
     seeds: &'a [u64],
+    /// Views of training images of every training; as the arms say where `None`.
+    image_steps: Option<usize>,
 }
 
 /// One data set that is to be measured.
@@ -68,6 +103,34 @@ pub struct Point {
     /// Name of the drawn images that it is a variant of; `None` for a variant of the sweep's own data set.
     drawn: Option<String>,
     variant: Option<Variant>,
+}
+
+impl Preset {
+    /// The experiment of this name, if it is a sweep.
+    ///
+    /// # Errors
+    /// None: a test reads the embedded files.
+    pub fn find(name: &str) -> Result<Option<Preset>> {
+        let presets = EMBEDDED.iter().map(|text| toml::from_str(text).context("this is not a sweep"));
+        let presets = presets.collect::<Result<Vec<Preset>>>()?;
+        Ok(presets.into_iter().find(|preset| preset.name == name))
+    }
+
+    /// # Errors
+    /// The file has no such form.
+    pub fn form(&self, name: &str) -> Result<&PresetForm> {
+        self.forms.get(name).with_context(|| format!("experiment {} has no form `{name}`", self.name))
+    }
+
+    /// The sweep in this form.
+    ///
+    /// # Errors
+    /// A factor that the data set does not have.
+    pub fn sweep<'a>(&'a self, base: &'a Dataset, form: &'a PresetForm) -> Result<Sweep<'a>> {
+        let mut sweep = Sweep::of(base, std::slice::from_ref(&self.factor), &form.seeds)?;
+        sweep.factors.iter_mut().for_each(|(_, levels)| levels.clone_from(&self.levels));
+        Ok(Sweep { title: &self.title, image_steps: Some(form.image_steps), ..sweep })
+    }
 }
 
 impl<'a> Sweep<'a> {
@@ -89,27 +152,29 @@ impl<'a> Sweep<'a> {
             }
             Ok(factor)
         };
-        let factors = match factors {
+        let factors: Vec<&'static Factor> = match factors {
             [] => FACTORS.iter().filter(possible).collect(),
             named => named.iter().map(find).collect::<Result<_>>()?,
         };
-        Ok(Sweep { base, factors, seeds })
+        let classes = base.splits.classes.len() as f64;
+        let has = |factor: &Factor, level: &f64| factor.kind != Kind::Classes || drawn || *level <= classes;
+        let levels = |factor: &Factor| factor.levels.into_iter().filter(|level| has(factor, level)).collect();
+        let factors = factors.into_iter().map(|factor| (factor, levels(factor))).collect();
+        Ok(Sweep { base, title: &base.title, factors, seeds, image_steps: None })
     }
 
     /// Every point, factor by factor, level by level, seed by seed.
     pub fn points(&self) -> Vec<Point> {
         let of_level = |kind, level| self.seeds.iter().map(move |&seed| self.point(kind, level, seed));
-        let of_factor = |factor: &&'static Factor| {
-            self.levels(factor).into_iter().flat_map(|level| of_level(factor.kind, level)).collect::<Vec<_>>()
-        };
-        self.factors.iter().flat_map(of_factor).collect()
+        let levels = self.factors.iter().flat_map(|(factor, levels)| levels.iter().map(|&level| (factor.kind, level)));
+        levels.flat_map(|(kind, level)| of_level(kind, level)).collect()
     }
 
-    /// The levels that this data set can have.
-    fn levels(&self, factor: &Factor) -> Vec<f64> {
-        let classes = self.base.splits.classes.len() as f64;
-        let possible = |level: &f64| factor.kind != Kind::Classes || self.base.folder.is_none() || *level <= classes;
-        factor.levels.into_iter().filter(possible).collect()
+    /// The arms, their trainings as long as the sweep's are.
+    pub fn arms(&self, arms: &[Arm], dataset: &Dataset) -> Vec<Arm> {
+        let Some(steps) = self.image_steps else { return arms.to_vec() };
+        let epochs = (steps / dataset.splits.train.len()).max(1);
+        arms.iter().map(|arm| arm.retrained(|training| training.in_epochs(epochs))).collect()
     }
 
     fn point(&self, kind: Kind, level: f64, seed: u64) -> Point {
@@ -161,13 +226,14 @@ impl<'a> Sweep<'a> {
             classes: if kind == Kind::Classes { value as usize } else { all },
             datasets: names.by_ref().take(self.seeds.len()).collect(),
         };
-        let factor = |factor: &&'static Factor| FactorRecord {
+        let factor = |(factor, levels): &(&'static Factor, Vec<f64>)| FactorRecord {
             name: factor.name.into(),
             title: factor.title.into(),
-            levels: self.levels(factor).into_iter().map(|value| level(factor.kind, value)).collect(),
+            levels: levels.iter().map(|&value| level(factor.kind, value)).collect(),
         };
         SweepRecord {
-            title: self.base.title.clone(),
+            title: self.title.into(),
+            image_steps: self.image_steps,
             form: form.into(),
             seeds: self.seeds.to_vec(),
             factors: self.factors.iter().map(factor).collect(),
@@ -204,6 +270,23 @@ mod tests {
             assert_eq!((&set.name, set.splits.train.len()), (&points[place].name, train));
             assert_eq!(set.splits.test.len(), 8 * JUDGED);
         }
+    }
+
+    #[test]
+    fn an_experiment_trains_equally_long_on_fewer_images() {
+        let preset = Preset::find("scratch").unwrap().unwrap();
+        let form = preset.form("reduced").unwrap();
+        let base = Dataset::open(procedural::NAME, None, 0).unwrap();
+        let sweep = preset.sweep(&base, form).unwrap();
+        let points = sweep.points();
+        assert_eq!(points.len(), 4 * 3);
+        let arms = Arm::select(&preset.arms).unwrap();
+        let epochs = |point: &Point| {
+            let dataset = sweep.open(point).unwrap();
+            sweep.arms(&arms, &dataset).iter().map(|arm| arm.training().unwrap().epochs).collect::<Vec<_>>()
+        };
+        assert_eq!((epochs(&points[0]), epochs(&points[9])), (vec![8, 8], vec![64, 64]));
+        assert!(Preset::find("one-cycle").unwrap().is_none());
     }
 
     #[test]

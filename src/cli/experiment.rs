@@ -7,10 +7,11 @@ use crate::dataset::{Dataset, Refit};
 use crate::experiment::{Experiment, Size};
 use crate::measure::plan::{Request, plan};
 use crate::record::ExperimentRecord;
+use crate::sweep::Preset;
 
 use super::measure::Session;
 use super::options::{CanvasOption, Job, Options, Recording, Setup};
-use super::{Outcome, report};
+use super::{Outcome, report, sweep};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,7 @@ The files in experiments/ hold the whole protocol, with its source.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// one-cycle: 1cycle against step decay on hymenoptera; transfer: fine-tuning against frozen features on
-    /// mini-natural-images
+    /// mini-natural-images; scratch: pretrained against random weights on ever fewer drawn images
     name: String,
     /// How large: reduced (64 px, minutes), standard (128 px, hours), full (224 px, for a GPU or several nights)
     #[arg(long, value_name = "reduced|standard|full", default_value = "reduced")]
@@ -37,8 +38,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
-    let experiment = Experiment::find(&args.name)?;
     let size = args.form;
+    if let Some(preset) = Preset::find(&args.name)? {
+        return sweep::experiment(&preset, size, args.setup, args.recording);
+    }
+    let experiment = Experiment::find(&args.name)?;
     let options = options(args, &experiment, size);
     let Job { datasets, mut request, backbone } = options.job()?;
     request.arms = experiment.arms(size);

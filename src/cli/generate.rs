@@ -21,7 +21,7 @@ Examples:
   featbench generate procedural,clutter=0,occlusion=0,seed=7 --out bare
 
 Settings, each with its default:
-  classes=8  2 to 32: the first of the families             train=128 val=80 test=240  images of each class
+  classes=8  2 to 32: the first of the families             train=96 val=64 test=200   images of each class
   clutter=0.5  0 to 1: 10 parts of nothing on average at 1  occlusion=0.3  0 to 1: 4 parts before the object at 1
   pose=0.5  0 to 1: at 1 turned by up to 90 degrees, down to 60 % of the size, tilted, anywhere
   lighting=0.5  0 to 1: at 1 half as bright to half as bright again, sloping and tinted

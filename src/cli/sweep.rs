@@ -1,11 +1,13 @@
 //! `featbench sweep`: accuracy of every arm against one factor at a time.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
 use crate::experiment::Size;
 use crate::measure::plan::{Request, plan};
-use crate::sweep::Sweep;
+use crate::sweep::{Preset, Sweep};
 
 use super::measure::Session;
 use super::options::{CanvasOption, Job, Options, Recording, Setup};
@@ -50,31 +52,59 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<Outcome> {
     let (factors, seeds) = (args.factors.clone(), args.seeds.clone());
     let options = options(args);
-    let Job { datasets, mut request, backbone } = options.job()?;
-    request.timed = false;
-    let base = datasets.first().context("a sweep has a data set")?;
-    let sweep = Sweep::of(base, &factors, &seeds)?;
-    let session = Session::open(&options, &request, backbone.as_ref())?;
+    let job = options.job()?;
+    let base = job.datasets.first().context("a sweep has a data set")?;
     let folder = options.recording.out.join("sweep").join(&base.name);
+    measure(&options, &job, &Sweep::of(base, &factors, &seeds)?, &folder)
+}
+
+/// An experiment that is a sweep, in this form.
+pub(super) fn experiment(preset: &Preset, size: Size, setup: Setup, recording: Recording) -> Result<Outcome> {
+    let form = preset.form(size.name())?;
+    let options = Options {
+        dataset: vec![preset.dataset.clone()],
+        arms: preset.arms.clone(),
+        // trainings are as long as the experiment says
+        form: Some(Size::Standard),
+        setup,
+        input: Some(form.input),
+        seeds: form.seeds.clone(),
+        canvas: vec![CanvasOption::NATIVE],
+        refit: None,
+        recording,
+    };
+    let mut job = options.job()?;
+    job.request.form = size.name().into();
+    let base = job.datasets.first().context("an experiment has a data set")?;
+    let folder = options.recording.out.join(&preset.name).join(size.name());
+    measure(&options, &job, &preset.sweep(base, form)?, &folder)
+}
+
+fn measure(options: &Options, job: &Job, sweep: &Sweep, folder: &Path) -> Result<Outcome> {
+    let Job { datasets, request, backbone } = job;
+    let request = Request { timed: false, ..request.clone() };
+    let session = Session::open(options, &request, backbone.as_ref())?;
     let points = sweep.points();
     if options.recording.dry_run {
         points.iter().for_each(|point| println!("{}, seed {}", point.name, point.seed));
         println!("{} data sets, {} arms on each", points.len(), request.arms.len());
         return Ok(Outcome::Complete);
     }
-    let mut store = session.store(base, &folder)?;
+    let base = datasets.first().context("a sweep has a data set")?;
+    let mut store = session.store(base, folder)?;
     store.name_sweep(sweep.record(&request.form))?;
     let mut outcome = Outcome::Complete;
     for (i, point) in points.iter().enumerate() {
         session.progress.say(&format!("{}/{} {}", i + 1, points.len(), point.name));
         // opened one after the other: what is drawn stays in memory as long as its data set is open
         let dataset = sweep.open(point)?;
-        let plan = plan(&Request { seeds: vec![point.seed], ..request.clone() }, &dataset, backbone.as_ref())?;
-        if session.rest(&mut store, &dataset, &plan)? == Outcome::Partial {
+        let arms = sweep.arms(&request.arms, &dataset);
+        let request = Request { arms, seeds: vec![point.seed], ..request.clone() };
+        if session.rest(&mut store, &dataset, &plan(&request, &dataset, backbone.as_ref())?)? == Outcome::Partial {
             outcome = Outcome::Partial;
         }
     }
-    report::render(&folder, false, None)?;
+    report::render(folder, false, None)?;
     Ok(outcome)
 }
 

@@ -303,6 +303,8 @@ pub struct SweepRecord {
     pub title: String,
     /// As in the column `form` of trained arms.
     pub form: String,
+    /// Views of training images that every training takes, where that is the same for all.
+    pub image_steps: Option<usize>,
     pub seeds: Vec<u64>,
     pub factors: Vec<FactorRecord>,
 }

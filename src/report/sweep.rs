@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::File;
-use super::format::{NONE, counted, percent, points};
+use super::format::{NONE, counted, list, percent, points};
 use super::plot::sweep as plot;
 use super::summary::mean;
 use super::table::{Cell, Table};
@@ -130,13 +130,16 @@ pub fn answers(records: &Records, sweep: &SweepRecord) -> Vec<String> {
 
 fn view(records: &Records, sweep: &SweepRecord) -> View {
     let panels = panels(records, sweep);
-    let trained = match sweep.form.as_str() {
+    let mut trained = match sweep.form.as_str() {
         "" => String::new(),
         form => format!(" Networks are trained in the form `{form}`."),
     };
+    if let Some(steps) = sweep.image_steps {
+        trained.push_str(&format!(" Every training takes {}.", counted(steps, "image step")));
+    }
     View {
         title: format!("{}: one factor at a time", sweep.title),
-        answers: panels.iter().flat_map(sentences).collect(),
+        answers: panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel))).collect(),
         how: format!(
             "Accuracy in %, mean over {}, each of which draws images, classes and training images anew; smallest to \
              largest in brackets.{trained}",
@@ -178,6 +181,42 @@ fn sentences(panel: &Panel) -> Vec<String> {
         ))
     };
     COMPARED.iter().filter_map(sentence).collect()
+}
+
+/// From how many training images on, if at all, a network that starts from random weights is no worse.
+fn pretraining(panel: &Panel) -> Option<String> {
+    if panel.factor.name != "train" {
+        return None;
+    }
+    let find = |name: &str| panel.curves.iter().find(|curve| curve.arm == name);
+    let (pretrained, random) = (find("resnet-finetuned-1cycle")?, find("resnet-scratch")?);
+    let (mut said, mut helps) = (Vec::new(), Vec::new());
+    for (i, level) in panel.factor.levels.iter().enumerate() {
+        let pairs = pretrained.levels[i].iter().zip(&random.levels[i]);
+        let gains: Vec<f64> = pairs.map(|(a, b)| Some((*a)? - (*b)?)).collect::<Option<_>>()?;
+        let (low, high) = student(&gains, LEVEL)?;
+        let gain = points(mean(gains.iter().copied())?);
+        said.push(format!("{gain} points with {} images a class ({} to {})", level.value, points(low), points(high)));
+        helps.push((low > 0.0, level.value));
+    }
+    let without: Vec<String> = helps.iter().filter(|(helps, _)| !helps).map(|(_, value)| value.to_string()).collect();
+    let verdict = match &without[..] {
+        [] => "Pretraining helps at every number of training images measured".to_owned(),
+        all if all.len() == helps.len() => {
+            "No gain by pretraining is shown at any number of training images".to_owned()
+        }
+        some => format!(
+            "Pretraining is not shown to help with {} training images a class, and helps with the others",
+            list(some)
+        ),
+    };
+    Some(format!(
+        "{verdict}: `{}` against `{}` {} (95 % intervals, {}).",
+        pretrained.label,
+        random.label,
+        said.join(", "),
+        counted(panel.factor.levels.first()?.datasets.len(), "seed"),
+    ))
 }
 
 fn table(panel: &Panel) -> Table {

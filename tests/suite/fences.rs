@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("classify", &["stats"]),
     ("arm", &["handcrafted", "deep", "classify", "finetune", "names"]),
     ("experiment", &["arm", "finetune", "names", "record"]),
-    ("sweep", &["dataset", "image", "names", "record"]),
+    ("sweep", &["arm", "dataset", "image", "names", "record"]),
     ("measure", &["arm", "classify", "dataset", "deep", "finetune", "handcrafted", "image", "record", "stats"]),
     ("report", &["record", "stats"]),
     (

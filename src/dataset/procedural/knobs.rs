@@ -31,9 +31,9 @@ impl Default for Knobs {
     fn default() -> Knobs {
         Knobs {
             classes: 8,
-            train: 128,
-            val: 80,
-            test: 240,
+            train: 96,
+            val: 64,
+            test: 200,
             clutter: 0.5,
             occlusion: 0.3,
             pose: 0.5,

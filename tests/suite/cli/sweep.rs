@@ -21,7 +21,17 @@ fn a_sweep_is_recorded_point_by_point_and_goes_on() {
     assert!(!again.stderr.contains("small-sift, native"), "nothing is measured twice: {}", again.stderr);
     assert_eq!(std::fs::read(place.path("out/sweep/photos/runs.csv")).unwrap(), before);
     place.run("report --check --from out").with(0);
-    place.run("sweep photos --factors pose --arms majority --out out").refused(&["pose can't be set in the images of photos"]);
+    place
+        .run("sweep photos --factors pose --arms majority --out out")
+        .refused(&["pose can't be set in the images of photos"]);
+}
+
+#[test]
+fn an_experiment_may_be_a_sweep() {
+    let place = Place::empty();
+    let ended = place.run("experiment scratch --dry-run").with(0);
+    assert!(ended.stdout.contains("procedural,train=128,val=60,test=60,seed=1;train=16;draw=1, seed 1"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("12 data sets, 2 arms on each\n"), "{}", ended.stdout);
 }
 
 #[test]
