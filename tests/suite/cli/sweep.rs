@@ -30,7 +30,11 @@ fn a_sweep_is_recorded_point_by_point_and_goes_on() {
 fn an_experiment_may_be_a_sweep() {
     let place = Place::empty();
     let ended = place.run("experiment scratch --dry-run").with(0);
-    assert!(ended.stdout.contains("procedural,train=128,val=60,test=60,seed=1;train=16;draw=1, seed 1"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("procedural,train=128,val=60,test=60,seed=1;train=16;draw=1, seed 1"),
+        "{}",
+        ended.stdout
+    );
     assert!(ended.stdout.ends_with("12 data sets, 2 arms on each\n"), "{}", ended.stdout);
 }
 
