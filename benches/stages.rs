@@ -58,6 +58,17 @@ fn images(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Drawn images on all threads, with the hashes of their pixels: what opening a set that is not the default one does.
+fn drawing(criterion: &mut Criterion) {
+    let open = || Dataset::open("procedural,train=32,val=4,test=4", None, 0).expect("it needs nothing");
+    let images = open().manifest.len();
+    assert_eq!(images, 8 * 40);
+    let mut group = criterion.benchmark_group("procedural, all threads");
+    group.throughput(Throughput::Elements(images as u64)).sample_size(10);
+    group.bench_function("draw", |b| b.iter(open));
+    group.finish();
+}
+
 /// The descriptors of one image as the rows of a matrix.
 fn floats(described: &Descriptors) -> Array2<f32> {
     let mut floats = Vec::new();
@@ -132,5 +143,5 @@ fn svm(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(stages, images, handcrafted, network, svm);
+criterion_group!(stages, images, drawing, handcrafted, network, svm);
 criterion_main!(stages);

@@ -10,16 +10,16 @@ use crate::deep::onnx::{Attribute, Graph};
 const FEW_CHANNELS: usize = 4;
 
 #[derive(Debug, Clone)]
-struct Conv {
-    x: Value,
-    w: Value,
+pub struct Conv {
+    pub x: Value,
+    pub w: Value,
     /// Input and output channels fall into so many groups; each output sees the inputs of its own.
-    groups: usize,
-    window: Window,
+    pub groups: usize,
+    pub window: Window,
     /// Sides of the output.
-    sides: [usize; 2],
+    pub sides: [usize; 2],
     /// Pixels below and to the right that no window reaches.
-    unreached: [usize; 2],
+    pub unreached: [usize; 2],
 }
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
@@ -36,17 +36,22 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let window = Window::of(node, Some([height, width]), input)?;
     let (sides, unreached) = window.output(input)?;
     let bias = node.optional(2).cloned();
-    let operands: Vec<&Value> = [&x, &w].into_iter().chain(&bias).collect();
-    let names: Vec<&str> = operands.iter().map(|value| value.name.as_str()).collect();
-    let mut attributes = window.attributes().to_vec();
-    attributes.push(("group", Attribute::Int(groups as i64)));
-    let y = tape.graph.node("Conv", &names, &attributes);
-    let learns = operands.iter().any(|value| value.learns);
+    let learns = [&x, &w].into_iter().chain(&bias).any(|value| value.learns);
     let shape = vec![x.shape[0], outputs, sides[0], sides[1]];
     let conv = Conv { x, w, groups, window, sides, unreached };
+    let columns = conv.suits_columns().then(|| conv.columns(&mut tape.graph));
+    let y = match &columns {
+        Some(columns) => conv.by_columns(&mut tape.graph, columns, bias.as_ref()),
+        None => conv.forward(&mut tape.graph, bias.as_ref()),
+    };
     Ok(tape.record(y, shape, learns, move |tape, dy| {
-        tape.add_gradient(&conv.w, |g| conv.weights(g, dy));
-        tape.add_gradient(&conv.x, |g| conv.input(g, dy));
+        match columns {
+            Some(columns) => conv.backward_by_columns(tape, dy, &columns),
+            None => {
+                tape.add_gradient(&conv.w, |g| conv.weights(g, dy));
+                tape.add_gradient(&conv.x, |g| conv.input(g, dy));
+            }
+        }
         if let Some(bias) = &bias {
             tape.add_gradient(bias, |g| g.reduce("ReduceSum", dy, &[0, 2, 3]));
         }
@@ -59,6 +64,14 @@ fn swapped(g: &mut Graph, x: &str) -> String {
 }
 
 impl Conv {
+    fn forward(&self, g: &mut Graph, bias: Option<&Value>) -> String {
+        let operands = [&self.x, &self.w].into_iter().chain(bias);
+        let names: Vec<&str> = operands.map(|value| value.name.as_str()).collect();
+        let mut attributes = self.window.attributes().to_vec();
+        attributes.push(("group", Attribute::Int(self.groups as i64)));
+        g.node("Conv", &names, &attributes)
+    }
+
     /// A convolution with the turned kernel; where the stride is larger than one, a transposed convolution.
     fn input(&self, g: &mut Graph, dy: &str) -> String {
         let Window { kernel, strides, pads } = self.window;
@@ -74,7 +87,7 @@ impl Conv {
         g.node("Conv", &[dy, &turned], &attributes)
     }
 
-    fn input_by_transposing(&self, g: &mut Graph, dy: &str) -> String {
+    pub fn input_by_transposing(&self, g: &mut Graph, dy: &str) -> String {
         let mut attributes = self.window.attributes().to_vec();
         attributes.push(("output_padding", ints(&self.unreached)));
         attributes.push(("group", Attribute::Int(self.groups as i64)));
@@ -120,23 +133,16 @@ impl Conv {
     /// One large matrix product for each place of the kernel (and each group), over the input shifted by that place.
     fn weights_by_taps(&self, g: &mut Graph, dy: &str) -> String {
         let [outputs, inputs, height, width] = [0, 1, 2, 3].map(|side| self.w.shape[side]);
-        let Window { strides, pads, .. } = self.window;
-        let pixels = self.x.shape[0] * self.sides[0] * self.sides[1];
+        let pixels = self.pixels();
         let left = swapped(g, dy);
         let left = match self.groups {
             1 => g.reshape(&left, &[outputs, pixels]),
             groups => g.reshape(&left, &[groups, outputs / groups, pixels]),
         };
-        let mut channels_last = g.transpose(&self.x.name, &[0, 2, 3, 1]);
-        if pads != [0; 4] {
-            let [top, above, bottom, right] = pads.map(|v| v as i64);
-            let around = g.ints(&[0, top, above, 0, 0, bottom, right, 0]);
-            channels_last = g.two("Pad", &channels_last, &around);
-        }
-        let whole = height * width == 1 && strides == [1, 1] && pads == [0; 4];
+        let channels_last = self.padded(g);
         let mut taps = Vec::with_capacity(height * width);
         for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
-            let view = if whole { channels_last.clone() } else { self.shifted(g, &channels_last, row, column) };
+            let view = self.view(g, &channels_last, row, column);
             let right = match self.groups {
                 1 => g.reshape(&view, &[pixels, inputs]),
                 groups => {
@@ -153,7 +159,29 @@ impl Conv {
         g.reshape(&all, &self.w.shape)
     }
 
+    /// Pixels of the output, of all images.
+    pub fn pixels(&self) -> usize {
+        self.x.shape[0] * self.sides[0] * self.sides[1]
+    }
+
+    /// The input with its padding: images x rows x columns x channels.
+    pub fn padded(&self, g: &mut Graph) -> String {
+        let channels_last = g.transpose(&self.x.name, &[0, 2, 3, 1]);
+        if self.window.pads == [0; 4] {
+            return channels_last;
+        }
+        let [top, left, bottom, right] = self.window.pads.map(|v| v as i64);
+        let around = g.ints(&[0, top, left, 0, 0, bottom, right, 0]);
+        g.two("Pad", &channels_last, &around)
+    }
+
     /// What one place of the kernel sees of the padded input: images x rows x columns x channels.
+    pub fn view(&self, g: &mut Graph, padded: &str, row: usize, column: usize) -> String {
+        let Window { kernel, strides, pads } = self.window;
+        let whole = kernel == [1, 1] && strides == [1, 1] && pads == [0; 4];
+        if whole { padded.to_owned() } else { self.shifted(g, padded, row, column) }
+    }
+
     fn shifted(&self, g: &mut Graph, padded: &str, row: usize, column: usize) -> String {
         let starts = [row, column];
         let ends = [0, 1].map(|axis| (starts[axis] + (self.sides[axis] - 1) * self.window.strides[axis] + 1) as i64);

@@ -6,6 +6,7 @@ mod add;
 mod average_pool;
 mod batch_norm;
 mod clip;
+mod columns;
 mod conv;
 mod dropout;
 mod gemm;

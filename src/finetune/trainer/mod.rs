@@ -35,7 +35,7 @@ use judge::Judge;
 pub use sweep::sweep;
 
 /// Raised whenever the same training may end with other weights.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Mini-batches that are prepared ahead.
 const AHEAD: usize = 2;

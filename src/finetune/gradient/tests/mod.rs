@@ -153,7 +153,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
 fn convolutions() {
     /// Input, weights, strides and pads.
     type Case = ([usize; 4], [usize; 4], [i64; 2], [i64; 4]);
-    let cases: [Case; 7] = [
+    let cases: [Case; 10] = [
         ([2, 5, 6, 7], [4, 5, 3, 3], [1, 1], [1, 1, 1, 1]),
         ([2, 5, 5, 6], [3, 5, 3, 3], [2, 2], [1, 1, 1, 1]),
         ([2, 6, 4, 5], [3, 6, 1, 1], [1, 1], [0, 0, 0, 0]),
@@ -164,6 +164,10 @@ fn convolutions() {
         ([1, 3, 6, 8], [2, 3, 3, 2], [2, 3], [0, 1, 1, 0]),
         // more padding than a turned kernel can have
         ([1, 5, 3, 3], [2, 5, 2, 2], [1, 1], [2, 2, 2, 2]),
+        // many weights and few pixels: one product for all images, with each of what is special above
+        ([2, 5, 2, 2], [9, 5, 3, 3], [1, 1], [1, 1, 1, 1]),
+        ([1, 3, 4, 3], [8, 3, 3, 2], [2, 2], [0, 1, 1, 0]),
+        ([1, 5, 2, 2], [7, 5, 2, 2], [1, 1], [2, 2, 2, 2]),
     ];
     for (x, w, strides, pads) in cases {
         for bias in [false, true] {
