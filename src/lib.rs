@@ -13,6 +13,7 @@ pub mod handcrafted;
 pub mod image;
 pub mod measure;
 pub mod names;
+mod random;
 pub mod record;
 pub mod report;
 pub mod stats;

@@ -10,7 +10,7 @@ use crate::record::ExperimentRecord;
 use crate::sweep::Preset;
 
 use super::measure::Session;
-use super::options::{CanvasOption, Job, Options, Recording, Setup};
+use super::options::{Job, Options, Recording, Setup};
 use super::{Outcome, report, sweep};
 
 const EXAMPLES: &str = "\
@@ -68,14 +68,9 @@ fn options(args: Args, experiment: &Experiment, size: Size) -> Options {
     let form = experiment.form(size);
     Options {
         dataset: vec![experiment.dataset.clone()],
-        arms: Vec::new(),
-        form: None,
-        setup: args.setup,
         input: Some(form.input),
         seeds: form.seeds.clone(),
-        canvas: vec![CanvasOption::NATIVE],
-        refit: None,
-        recording: args.recording,
+        ..Options::of(args.setup, args.recording)
     }
 }
 

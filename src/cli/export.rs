@@ -106,13 +106,11 @@ impl Args {
         Options {
             dataset: self.dataset.into_iter().collect(),
             arms: self.arm.into_iter().collect(),
-            form: None,
-            setup: self.setup,
             input: self.input,
             seeds: vec![self.seed],
             canvas: vec![self.canvas],
             refit: self.refit,
-            recording: Recording { out: self.output, fresh: false, dry_run: false },
+            ..Options::of(self.setup, Recording { out: self.output, fresh: false, dry_run: false })
         }
     }
 }

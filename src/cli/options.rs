@@ -169,6 +169,21 @@ pub(super) struct Job {
 }
 
 impl Options {
+    /// Every option but these as where nothing is typed, for commands that have others.
+    pub fn of(setup: Setup, recording: Recording) -> Options {
+        Options {
+            dataset: Vec::new(),
+            arms: Vec::new(),
+            form: None,
+            setup,
+            input: None,
+            seeds: vec![0],
+            canvas: vec![CanvasOption::NATIVE],
+            refit: None,
+            recording,
+        }
+    }
+
     /// Checks everything; says on standard error why `--device auto` takes the CPU, where it does.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::measure::plan::{Request, plan};
 use crate::sweep::{Preset, Sweep};
 
 use super::measure::Session;
-use super::options::{CanvasOption, Job, Options, Recording, Setup};
+use super::options::{Job, Options, Recording, Setup};
 use super::{Outcome, report};
 
 const EXAMPLES: &str = "\
@@ -50,12 +50,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
-    let (factors, seeds) = (args.factors.clone(), args.seeds.clone());
-    let options = options(args);
+    let options = Options {
+        dataset: vec![args.dataset],
+        arms: args.arms,
+        form: args.form,
+        input: args.input,
+        seeds: args.seeds,
+        ..Options::of(args.setup, args.recording)
+    };
     let job = options.job()?;
     let base = job.datasets.first().context("a sweep has a data set")?;
     let folder = options.recording.out.join("sweep").join(&base.name);
-    measure(&options, &job, &Sweep::of(base, &factors, &seeds)?, &folder)
+    measure(&options, &job, &Sweep::of(base, &args.factors, &options.seeds)?, &folder)
 }
 
 /// An experiment that is a sweep, in this form.
@@ -66,12 +72,9 @@ pub(super) fn experiment(preset: &Preset, size: Size, setup: Setup, recording: R
         arms: preset.arms.clone(),
         // trainings are as long as the experiment says
         form: Some(Size::Standard),
-        setup,
         input: Some(form.input),
         seeds: form.seeds.clone(),
-        canvas: vec![CanvasOption::NATIVE],
-        refit: None,
-        recording,
+        ..Options::of(setup, recording)
     };
     let mut job = options.job()?;
     job.request.form = size.name().into();
@@ -106,19 +109,4 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, folder: &Path) -> Result
     }
     report::render(folder, false, None)?;
     Ok(outcome)
-}
-
-/// As if they had been typed for `measure`.
-fn options(args: Args) -> Options {
-    Options {
-        dataset: vec![args.dataset],
-        arms: args.arms,
-        form: args.form,
-        setup: args.setup,
-        input: args.input,
-        seeds: args.seeds,
-        canvas: vec![CanvasOption::NATIVE],
-        refit: None,
-        recording: args.recording,
-    }
 }

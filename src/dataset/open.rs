@@ -127,8 +127,9 @@ impl Dataset {
             remarks: procedural::remarks(),
             pinned: BTreeMap::new(),
         };
-        let drawn = |row: &Row| Ok(procedural::source_of(&knobs, &row.path));
-        Dataset::new(described, None, procedural::manifest(&knobs), Vec::new(), &drawn)
+        let drawings = procedural::drawings(&knobs);
+        let source_of = |row: &Row| Ok(procedural::source_of(&drawings, &row.path));
+        Dataset::new(described, None, procedural::manifest(&knobs, &drawings), Vec::new(), &source_of)
     }
 
     /// Any folder, laid out as `SPLIT/CLASS/FILE` or `CLASS/FILE`.

@@ -3,8 +3,10 @@
 
 use std::f64::consts::TAU;
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::random::keyed;
 
 /// What numbers are drawn for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +26,7 @@ pub enum Purpose {
 
 /// The generator of one purpose, epoch and place (of an image, or of a mini-batch); the four numbers are its key.
 pub fn generator(seed: u64, purpose: Purpose, epoch: usize, place: usize) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    let numbers = [seed, purpose as u64, epoch as u64, place as u64];
-    key.as_chunks_mut().0.iter_mut().zip(numbers).for_each(|(bytes, number)| *bytes = number.to_le_bytes());
-    ChaCha8Rng::from_seed(key)
+    keyed([seed, purpose as u64, epoch as u64, place as u64])
 }
 
 /// A number of the standard normal distribution (Box and Muller 1958).

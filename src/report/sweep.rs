@@ -114,7 +114,8 @@ fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
 
 /// Every file of a sweep's report.
 pub fn files(records: &Records, sweep: &SweepRecord) -> Result<Vec<File>> {
-    let (panels, view) = (panels(records, sweep), view(records, sweep));
+    let panels = panels(records, sweep);
+    let view = view(sweep, &panels);
     let page = templates::render("sweep.md", context! { view => Serde(&view) })?;
     let picture = templates::svg(&plot::figure(&sweep.title, &panels))?;
     Ok(vec![
@@ -125,11 +126,14 @@ pub fn files(records: &Records, sweep: &SweepRecord) -> Result<Vec<File>> {
 
 /// What the measurements say, for a terminal.
 pub fn answers(records: &Records, sweep: &SweepRecord) -> Vec<String> {
-    view(records, sweep).answers
+    said(&panels(records, sweep))
 }
 
-fn view(records: &Records, sweep: &SweepRecord) -> View {
-    let panels = panels(records, sweep);
+fn said(panels: &[Panel]) -> Vec<String> {
+    panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel))).collect()
+}
+
+fn view(sweep: &SweepRecord, panels: &[Panel]) -> View {
     let mut trained = match sweep.form.as_str() {
         "" => String::new(),
         form => format!(" Networks are trained in the form `{form}`."),
@@ -139,7 +143,7 @@ fn view(records: &Records, sweep: &SweepRecord) -> View {
     }
     View {
         title: format!("{}: one factor at a time", sweep.title),
-        answers: panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel))).collect(),
+        answers: said(panels),
         how: format!(
             "Accuracy in %, mean over {}, each of which draws images, classes and training images anew; smallest to \
              largest in brackets.{trained}",

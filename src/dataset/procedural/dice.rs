@@ -4,9 +4,10 @@
 use std::f32::consts::TAU;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::RngCore;
 
 use crate::image::degrade::hash;
+use crate::random::keyed;
 
 /// Draws what one image needs, in a fixed order.
 pub struct Dice(ChaCha8Rng);
@@ -14,9 +15,7 @@ pub struct Dice(ChaCha8Rng);
 impl Dice {
     /// The four numbers are the key: different ones, different draws.
     pub fn new(key: [u64; 4]) -> Dice {
-        let mut seed = [0; 32];
-        seed.as_chunks_mut().0.iter_mut().zip(key).for_each(|(bytes, number)| *bytes = number.to_le_bytes());
-        Dice(ChaCha8Rng::from_seed(seed))
+        Dice(keyed(key))
     }
 
     pub fn bits(&mut self) -> u32 {

@@ -10,6 +10,7 @@ mod scene;
 mod shape;
 mod texture;
 
+use std::collections::HashMap;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
 
@@ -138,41 +139,34 @@ pub(super) fn remarks() -> Vec<String> {
     ]
 }
 
-/// How to draw the image of this path, and bytes of its pixels.
-///
-/// # Panics
-/// If the set has no such image.
-pub(super) fn source_of(knobs: &Knobs, path: &str) -> (Source, u64) {
-    let plan = plan(knobs, path).expect("paths are those of the set's own manifest");
-    (Source::Drawn(Drawing::new(plan)), u64::from(3 * SIDE * SIDE))
+/// Every image of a set, by its path.
+pub(super) fn drawings(knobs: &Knobs) -> HashMap<String, Drawing> {
+    images(knobs).map(|(path, _, _, plan)| (path, Drawing::new(plan))).collect()
 }
 
-fn plan(knobs: &Knobs, path: &str) -> Option<Plan> {
-    let mut names = path.strip_suffix(".png")?.split('/');
-    let (part, name, number) = (names.next()?, names.next()?, names.next()?);
-    let part = Part::ALL.into_iter().find(|known| known.name() == part)?;
-    let family = FAMILIES.iter().position(|family| family.name == name)?;
-    Some(Plan { knobs: *knobs, family, number: part as u64 * NUMBERS + number.parse::<u64>().ok()? })
+/// Where the image of this path comes from, and bytes of its pixels.
+pub(super) fn source_of(drawings: &HashMap<String, Drawing>, path: &str) -> (Source, u64) {
+    (Source::Drawn(drawings[path].clone()), u64::from(3 * SIDE * SIDE))
 }
 
 /// The manifest of a set; the hashes are those of the pixels, for which all images are drawn unless it is the default.
-pub(super) fn manifest(knobs: &Knobs) -> Manifest {
+pub(super) fn manifest(knobs: &Knobs, drawings: &HashMap<String, Drawing>) -> Manifest {
     if *knobs == Knobs::default() {
         return Manifest::parse("datasets/procedural.csv", MANIFEST.as_bytes()).expect("it is valid, a test reads it");
     }
-    drawn(knobs)
+    drawn(knobs, drawings)
 }
 
-fn drawn(knobs: &Knobs) -> Manifest {
+fn drawn(knobs: &Knobs, drawings: &HashMap<String, Drawing>) -> Manifest {
     let all: Vec<_> = images(knobs).collect();
-    let row = |(path, label, part, plan): (String, &str, Part, Plan)| Row {
-        path,
+    let row = |(path, label, part, _): (String, &str, Part, Plan)| Row {
         label: label.into(),
         split: Some(part),
         role: Some(part),
-        sha256: hex_sha256(&plan.draw().data),
+        sha256: hex_sha256(&drawings[&path].picture().data),
         width: SIDE,
         height: SIDE,
+        path,
     };
     Manifest::new(all.into_par_iter().map(row).collect())
 }
@@ -186,12 +180,13 @@ mod tests {
 
     #[test]
     fn the_committed_manifest_holds_what_is_drawn() {
-        let drawn = drawn(&Knobs::default());
+        let (knobs, drawings) = (Knobs::default(), drawings(&Knobs::default()));
+        let drawn = drawn(&knobs, &drawings);
         if std::env::var_os(WRITE).is_some() {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/procedural.csv");
             return drawn.write(path.as_ref()).unwrap();
         }
-        assert!(manifest(&Knobs::default()) == drawn, "raise VERSION, set {WRITE}=1 and run this test again");
+        assert!(manifest(&knobs, &drawings) == drawn, "raise VERSION, set {WRITE}=1 and run this test again");
     }
 
     #[test]
@@ -199,13 +194,14 @@ mod tests {
         let knobs = Knobs::parse("classes=3,train=2,val=1,test=1").unwrap();
         let all: Vec<_> = images(&knobs).collect();
         assert_eq!(all.len(), 12);
-        assert!(all.iter().all(|(path, .., made)| plan(&knobs, path) == Some(*made)));
+        let drawings = drawings(&knobs);
+        assert!(all.iter().all(|(path, .., made)| drawings[path].plan == *made));
     }
 
     /// A larger set begins with the smaller one's images, and one setting changes nothing of the other factors.
     #[test]
     fn settings_are_independent() {
-        let draw = |settings: &str, path: &str| plan(&Knobs::parse(settings).unwrap(), path).unwrap().draw();
+        let draw = |settings: &str, path: &str| drawings(&Knobs::parse(settings).unwrap())[path].picture().clone();
         let path = "test/cart/0003.png";
         let original = draw("", path);
         assert_eq!(original, draw("classes=32,train=500,test=4", path));

@@ -24,13 +24,12 @@ impl Conv {
         let padded = self.padded(g);
         let taps: Vec<String> = (0..height * width)
             .map(|tap| {
-                let view = self.view(g, &padded, tap / width, tap % width);
+                let view = self.shifted(g, &padded, tap / width, tap % width);
                 g.reshape(&view, &[self.pixels(), inputs, 1])
             })
             .collect();
         let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
-        let all =
-            if let [one] = taps[..] { one.to_owned() } else { g.node("Concat", &taps, &[("axis", Attribute::Int(2))]) };
+        let all = g.node("Concat", &taps, &[("axis", Attribute::Int(2))]);
         g.reshape(&all, &[self.pixels(), inputs * height * width])
     }
 
@@ -73,11 +72,10 @@ impl Conv {
         let matrix = self.matrix(g);
         let product = g.two("MatMul", rows, &matrix);
         let places = g.reshape(&product, &[self.x.shape[0], rows_out, columns_out, inputs, height * width]);
-        let (axis, split) = (("axis", Attribute::Int(4)), vec![1; height * width]);
-        let taps: Vec<String> = (0..split.len()).map(|_| g.fresh("tap")).collect();
-        let sizes = g.ints(&split);
+        let taps: Vec<String> = (0..height * width).map(|_| g.fresh("tap")).collect();
+        let sizes = g.ints(&vec![1; taps.len()]);
         let names: Vec<&str> = taps.iter().map(String::as_str).collect();
-        g.node_to("Split", &[&places, &sizes], &[axis], &names);
+        g.node_to("Split", &[&places, &sizes], &[("axis", Attribute::Int(4))], &names);
         let moved: Vec<String> = taps
             .iter()
             .enumerate()

@@ -140,9 +140,11 @@ impl Conv {
             groups => g.reshape(&left, &[groups, outputs / groups, pixels]),
         };
         let channels_last = self.padded(g);
+        let Window { strides, pads, .. } = self.window;
+        let whole = height * width == 1 && strides == [1, 1] && pads == [0; 4];
         let mut taps = Vec::with_capacity(height * width);
         for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
-            let view = self.view(g, &channels_last, row, column);
+            let view = if whole { channels_last.clone() } else { self.shifted(g, &channels_last, row, column) };
             let right = match self.groups {
                 1 => g.reshape(&view, &[pixels, inputs]),
                 groups => {
@@ -176,13 +178,7 @@ impl Conv {
     }
 
     /// What one place of the kernel sees of the padded input: images x rows x columns x channels.
-    pub fn view(&self, g: &mut Graph, padded: &str, row: usize, column: usize) -> String {
-        let Window { kernel, strides, pads } = self.window;
-        let whole = kernel == [1, 1] && strides == [1, 1] && pads == [0; 4];
-        if whole { padded.to_owned() } else { self.shifted(g, padded, row, column) }
-    }
-
-    fn shifted(&self, g: &mut Graph, padded: &str, row: usize, column: usize) -> String {
+    pub fn shifted(&self, g: &mut Graph, padded: &str, row: usize, column: usize) -> String {
         let starts = [row, column];
         let ends = [0, 1].map(|axis| (starts[axis] + (self.sides[axis] - 1) * self.window.strides[axis] + 1) as i64);
         let (starts, ends) = (g.ints(&starts.map(|v| v as i64)), g.ints(&ends));
