@@ -1,11 +1,12 @@
 //! `featbench experiment`: a published experiment, measured again with what it takes to say how sure its conclusion is.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args as ClapArgs;
 
 use crate::dataset::{Dataset, Refit};
 use crate::experiment::{Experiment, Size};
 use crate::measure::plan::{Request, plan};
+use crate::names;
 use crate::record::ExperimentRecord;
 use crate::sweep::Preset;
 
@@ -39,11 +40,18 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
     let size = args.form;
-    if let Some(preset) = Preset::find(&args.name)? {
-        return sweep::experiment(&preset, size, args.setup, args.recording);
+    let (experiments, sweeps) = (Experiment::embedded()?, Preset::embedded()?);
+    if let Some(preset) = sweeps.iter().find(|preset| preset.name == args.name) {
+        return sweep::experiment(preset, size, args.setup, args.recording);
     }
-    let experiment = Experiment::find(&args.name)?;
-    let options = options(args, &experiment, size);
+    let Some(experiment) = experiments.iter().find(|experiment| experiment.name == args.name) else {
+        let known =
+            experiments.iter().map(|experiment| &experiment.name).chain(sweeps.iter().map(|preset| &preset.name));
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        let suggestion = names::suggestion(&args.name, known.iter().copied());
+        bail!("no experiment is called `{}`{suggestion}; there are {}", args.name, known.join(", "))
+    };
+    let options = options(args, experiment, size);
     let Job { datasets, mut request, backbone } = options.job()?;
     request.arms = experiment.arms(size);
     request.form = size.name().into();

@@ -26,7 +26,8 @@ Settings, each with its default:
   pose=0.5  0 to 1: at 1 turned by up to 90 degrees, down to 60 % of the size, tilted, anywhere
   lighting=0.5  0 to 1: at 1 half as bright to half as bright again, sloping and tinted
   blur=0.5  standard deviation in pixels                    noise=0.02  standard deviation, as a share of full scale
-  contrast=1  0 to 1: what remains of the differences       seed=0  which images of all that could be drawn";
+  contrast=1  0 to 1: what remains of the differences       jpeg=0  0 to 1: traces of JPEG, quality 95 down to 5
+  seed=0  which images of all that could be drawn";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]

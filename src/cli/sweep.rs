@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 
 use crate::experiment::Size;
 use crate::measure::plan::{Request, plan};
+use crate::record::Records;
 use crate::sweep::{Preset, Sweep};
 
 use super::measure::Session;
@@ -108,5 +109,9 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, folder: &Path) -> Result
         }
     }
     report::render(folder, false, None)?;
+    // their pages speak of this one
+    for other in Records::sweeps_beside(folder)? {
+        crate::report::write(&Records::read(&other)?, &other)?;
+    }
     Ok(outcome)
 }

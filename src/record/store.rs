@@ -200,6 +200,18 @@ impl Records {
         Ok(found)
     }
 
+    /// Folders of the sweeps beside the one in `folder`, if there is one, sorted.
+    ///
+    /// # Errors
+    /// A folder that can't be listed.
+    pub fn sweeps_beside(folder: &Path) -> Result<Vec<PathBuf>> {
+        let is_sweep = |folder: &Path| folder.join(SWEEP).exists();
+        let folder = folder.canonicalize().map_err(|error| files::unreadable(folder, &error))?;
+        let Some(parent) = folder.parent().filter(|_| is_sweep(&folder)) else { return Ok(Vec::new()) };
+        let found = Records::find(parent)?;
+        Ok(found.into_iter().filter(|other| *other != folder && is_sweep(other)).collect())
+    }
+
     fn empty(dataset: DatasetRecord) -> Records {
         Records {
             dataset,

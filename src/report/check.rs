@@ -35,7 +35,7 @@ pub enum Kind {
 /// # Errors
 /// Records that contradict each other, and files that are there but can't be read.
 pub fn check(records: &Records, folder: &Path) -> Result<Vec<Difference>> {
-    let files = super::files(records)?;
+    let files = super::files(records, &super::sweeps_beside(folder)?)?;
     let mut differences = Vec::new();
     for file in &files {
         let path = folder.join(&file.path);

@@ -15,8 +15,8 @@ use super::table::Table;
 use super::templates::{self, FIGURE_STYLE};
 use super::view::View;
 
-const STYLE: &str = include_str!("templates/page.css");
-const SCRIPT: &str = include_str!("templates/page.js");
+pub(super) const STYLE: &str = include_str!("templates/page.css");
+pub(super) const SCRIPT: &str = include_str!("templates/page.js");
 
 /// Pictures of images as data URLs, by the images' paths inside the data set.
 pub type Thumbnails = BTreeMap<String, String>;

@@ -47,13 +47,14 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// Every file of the report on one data set; nothing is read or written.
+/// Every file of the report on one data set; nothing is read or written. A sweep is compared with `others`, those of
+/// other images.
 ///
 /// # Errors
 /// Records that contradict each other.
-pub fn files(records: &Records) -> Result<Vec<File>> {
+pub fn files(records: &Records, others: &[Records]) -> Result<Vec<File>> {
     if let Some(sweep) = &records.sweep {
-        return sweep::files(records, sweep);
+        return sweep::files(records, sweep, others);
     }
     let summary = Summary::of(records)?;
     let view = View::of(&summary);
@@ -68,17 +69,22 @@ pub fn files(records: &Records) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// Writes the report into `folder`, each file beside its place and then renamed, and removes pictures of an earlier
+/// Writes the report on the records in `folder` beside them, each file beside its place and then renamed, and removes pictures of an earlier
 /// report from `plots/`; gives the paths.
 ///
 /// # Errors
 /// As [`files`], and what the file system says, with the path.
 pub fn write(records: &Records, folder: &Path) -> Result<Vec<PathBuf>> {
-    let paths: Vec<PathBuf> = files(records)?.iter().map(|file| write_file(file, folder)).collect::<Result<_>>()?;
+    let files = files(records, &sweeps_beside(folder)?)?;
+    let paths: Vec<PathBuf> = files.iter().map(|file| write_file(file, folder)).collect::<Result<_>>()?;
     for path in old_plots(folder, &paths) {
         fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
     }
     Ok(paths)
+}
+
+fn sweeps_beside(folder: &Path) -> Result<Vec<Records>> {
+    Records::sweeps_beside(folder)?.iter().map(|folder| Records::read(folder)).collect()
 }
 
 /// Paths, inside the data set, of the images that the page lists one by one.

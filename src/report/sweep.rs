@@ -7,13 +7,13 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::File;
 use super::format::{NONE, counted, list, percent, points};
-use super::plot::sweep as plot;
+use super::plot::{Figure, sweep as plot};
 use super::summary::mean;
 use super::table::{Cell, Table};
-use super::templates;
+use super::templates::{self, FIGURE_STYLE};
 use super::view::capitalised;
+use super::{File, PAGE, html};
 use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepRecord};
 use crate::stats::intervals::student;
 
@@ -45,12 +45,37 @@ pub struct Panel<'a> {
     pub curves: Vec<Curve>,
 }
 
+/// A handcrafted and a deep arm along one factor: which keeps less of what it has at the first level?
+struct Comparison<'a> {
+    first: &'a Curve,
+    second: &'a Curve,
+    /// Share of the accuracy above chance that each keeps, mean over the seeds.
+    kept: [f64; 2],
+    /// How much more the first keeps than the second.
+    more: f64,
+    interval: (f64, f64),
+    seeds: usize,
+}
+
 #[derive(Debug, Serialize)]
 struct View {
     title: String,
     answers: Vec<String>,
+    /// Stands in the place of answers.
+    unanswered: &'static str,
+    figures: Vec<Figure>,
     how: String,
-    tables: Vec<(String, Table)>,
+    beside: Table,
+    beside_note: &'static str,
+    tables: Vec<FactorTable>,
+}
+
+#[derive(Debug, Serialize)]
+struct FactorTable {
+    /// Of the factor.
+    name: String,
+    title: String,
+    table: Table,
 }
 
 impl Curve {
@@ -59,19 +84,64 @@ impl Curve {
         self.levels[level].iter().flatten().copied().collect()
     }
 
-    /// With each seed, which share of its accuracy above chance at the first level remains on average over the others;
-    /// `None` unless every seed has every level and is above chance at the first.
-    fn kept(&self, factor: &FactorRecord) -> Option<Vec<f64>> {
+    /// With each seed, which share of its accuracy above chance at the first of the levels that count remains on
+    /// average over the others; `None` unless every seed has every level and is above chance at the first.
+    fn kept(&self, levels: &[LevelRecord], counts: &impl Fn(f64) -> bool) -> Option<Vec<f64>> {
         let of_seed = |seed: usize| {
             let above = |(level, values): (&LevelRecord, &Vec<Option<f64>>)| {
                 let chance = 1.0 / level.classes as f64;
                 Some((values[seed]? - chance) / (1.0 - chance))
             };
-            let above: Vec<f64> = factor.levels.iter().zip(&self.levels).map(above).collect::<Option<_>>()?;
+            let levels = levels.iter().zip(&self.levels).filter(|(level, _)| counts(level.value));
+            let above: Vec<f64> = levels.map(above).collect::<Option<_>>()?;
             let (first, others) = above.split_first().filter(|(first, _)| **first > 0.0)?;
             Some(mean(others.iter().copied())? / first)
         };
         (0..self.levels.first()?.len()).map(of_seed).collect()
+    }
+}
+
+impl Panel<'_> {
+    /// Every pair of compared arms that was measured at every level that counts.
+    fn comparisons(&self, counts: impl Fn(f64) -> bool) -> Vec<Comparison<'_>> {
+        let find = |name: &str| self.curves.iter().find(|curve| curve.arm == name);
+        let compare = |&(handcrafted, deep): &(&str, &str)| {
+            let (first, second) = (find(handcrafted)?, find(deep)?);
+            let of = |curve: &Curve| curve.kept(&self.factor.levels, &counts);
+            let (a, b) = (of(first)?, of(second)?);
+            let more: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+            let average = |values: &[f64]| mean(values.iter().copied());
+            Some(Comparison {
+                first,
+                second,
+                kept: [average(&a)?, average(&b)?],
+                more: average(&more)?,
+                interval: student(&more, LEVEL)?,
+                seeds: more.len(),
+            })
+        };
+        COMPARED.iter().filter_map(compare).collect()
+    }
+}
+
+impl Comparison<'_> {
+    /// Of the first against the second, `None` where the interval holds 0.
+    fn suffers_less(&self) -> Option<bool> {
+        (self.interval.0 > 0.0 || self.interval.1 < 0.0).then_some(self.more > 0.0)
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.suffers_less() {
+            Some(true) => "the deep arm suffers more",
+            Some(false) => "the handcrafted arm suffers more",
+            None => "undecided",
+        }
+    }
+
+    /// The difference with its interval, in points.
+    fn difference(&self) -> Cell {
+        let (low, high) = self.interval;
+        Cell::number(self.more, format!("{} [{}, {}]", points(self.more), points(low), points(high)))
     }
 }
 
@@ -112,16 +182,28 @@ fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
         .collect()
 }
 
-/// Every file of a sweep's report.
-pub fn files(records: &Records, sweep: &SweepRecord) -> Result<Vec<File>> {
+/// Every file of a sweep's report; `others` are sweeps of other images, which it is compared with.
+pub fn files(records: &Records, sweep: &SweepRecord, others: &[Records]) -> Result<Vec<File>> {
     let panels = panels(records, sweep);
-    let view = view(sweep, &panels);
-    let page = templates::render("sweep.md", context! { view => Serde(&view) })?;
-    let picture = templates::svg(&plot::figure(&sweep.title, &panels))?;
-    Ok(vec![
-        File { path: "report.md".into(), bytes: page.into_bytes() },
-        File { path: "plots/sweep.svg".into(), bytes: picture.into_bytes() },
-    ])
+    let view = view(sweep, &panels, others);
+    let markdown = templates::render("sweep.md", context! { view => Serde(&view) })?;
+    let page = context! {
+        view => Serde(&view),
+        page_style => html::STYLE,
+        figure_style => FIGURE_STYLE,
+        script => html::SCRIPT,
+        thumbnails => Serde(html::Thumbnails::new()),
+        // Pictures inside the page take the page's style.
+        style => false,
+    };
+    let mut files = vec![
+        File { path: "report.md".into(), bytes: markdown.into_bytes() },
+        File { path: PAGE.into(), bytes: templates::render("sweep.html", page)?.into_bytes() },
+    ];
+    for figure in &view.figures {
+        files.push(File { path: format!("plots/{}.svg", figure.name), bytes: templates::svg(figure)?.into_bytes() });
+    }
+    Ok(files)
 }
 
 /// What the measurements say, for a terminal.
@@ -133,7 +215,7 @@ fn said(panels: &[Panel]) -> Vec<String> {
     panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel))).collect()
 }
 
-fn view(sweep: &SweepRecord, panels: &[Panel]) -> View {
+fn view(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> View {
     let mut trained = match sweep.form.as_str() {
         "" => String::new(),
         form => format!(" Networks are trained in the form `{form}`."),
@@ -141,50 +223,109 @@ fn view(sweep: &SweepRecord, panels: &[Panel]) -> View {
     if let Some(steps) = sweep.image_steps {
         trained.push_str(&format!(" Every training takes {}.", counted(steps, "image step")));
     }
+    let (beside, disagreements) = beside(sweep, panels, others);
+    let table = |panel: &Panel| FactorTable {
+        name: panel.factor.name.clone(),
+        title: capitalised(&panel.factor.title),
+        table: table(panel),
+    };
     View {
         title: format!("{}: one factor at a time", sweep.title),
-        answers: said(panels),
+        answers: disagreements.into_iter().chain(said(panels)).collect(),
+        unanswered: "Nothing can be said yet: measure `sift-bovw-svm` and a deep arm at the first and the last level \
+                     with two seeds or more.",
+        figures: vec![plot::figure(&sweep.title, panels)],
         how: format!(
             "Accuracy in %, mean over {}, each of which draws images, classes and training images anew; smallest to \
              largest in brackets.{trained}",
             counted(sweep.seeds.len(), "seed")
         ),
-        tables: panels.iter().map(|panel| (capitalised(&panel.factor.title), table(panel))).collect(),
+        beside,
+        beside_note: "How many points more of its accuracy above chance the handcrafted arm keeps than the deep one, on \
+                      average over the levels that both sweeps have, against the first of them; 95 % intervals over \
+                      seeds in brackets.",
+        tables: panels.iter().map(table).collect(),
     }
 }
 
-/// One for every two compared arms: which keeps less of what it has at the first level?
+/// What this sweep and those of other images say of the same arms and factors, and a sentence where they contradict
+/// each other.
+fn beside(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> (Table, Vec<String>) {
+    let mut table =
+        Table::new(&["factor", "levels", "arms", "#here, points", "other images", "#there, points", "together"]);
+    let mut disagreements = Vec::new();
+    let others = others.iter().filter_map(|records| Some((records, records.sweep.as_ref()?)));
+    for (records, other) in others.filter(|(_, other)| other.title != sweep.title) {
+        for theirs in self::panels(records, other) {
+            let Some(ours) = panels.iter().find(|panel| panel.factor.name == theirs.factor.name) else { continue };
+            let has = |panel: &Panel, value: f64| panel.factor.levels.iter().any(|level| level.value == value);
+            let shared = |value: f64| has(ours, value) && has(&theirs, value);
+            for here in ours.comparisons(shared) {
+                let same =
+                    |there: &Comparison| (&there.first.arm, &there.second.arm) == (&here.first.arm, &here.second.arm);
+                let Some(there) = theirs.comparisons(shared).into_iter().find(same) else { continue };
+                let together = match (here.suffers_less(), there.suffers_less()) {
+                    (Some(a), Some(b)) if a == b => "agree",
+                    (Some(_), Some(_)) => "disagree",
+                    (Some(_), None) => "decided here only",
+                    (None, Some(_)) => "decided there only",
+                    (None, None) => "undecided",
+                };
+                if together == "disagree" {
+                    disagreements.push(format!(
+                        "{}: these images and those of {} disagree on `{}` and `{}`. Here {}, there {}.",
+                        capitalised(&ours.factor.title),
+                        other.title,
+                        here.first.label,
+                        here.second.label,
+                        here.verdict(),
+                        there.verdict()
+                    ));
+                }
+                let levels = ours.factor.levels.iter().filter(|level| shared(level.value));
+                let levels: Vec<String> = levels.map(|level| level.value.to_string()).collect();
+                let cells = [
+                    Cell::text(&*ours.factor.name),
+                    Cell::text(levels.join(", ")),
+                    Cell::text(format!("{}, {}", here.first.label, here.second.label)),
+                    here.difference(),
+                    Cell::text(&*other.title),
+                    there.difference(),
+                    Cell::text(together),
+                ];
+                table.push("", cells.into());
+            }
+        }
+    }
+    (table, disagreements)
+}
+
+/// One for every two compared arms.
 fn sentences(panel: &Panel) -> Vec<String> {
-    let find = |name: &str| panel.curves.iter().find(|curve| curve.arm == name);
-    let sentence = |&(handcrafted, deep): &(&str, &str)| {
-        let (first, second) = (find(handcrafted)?, find(deep)?);
-        let (kept, other) = (first.kept(panel.factor)?, second.kept(panel.factor)?);
-        let more: Vec<f64> = kept.iter().zip(&other).map(|(kept, other)| kept - other).collect();
-        let (low, high) = student(&more, LEVEL)?;
-        let average = |values: &[f64]| mean(values.iter().copied());
-        let verdict = match (low > 0.0, high < 0.0) {
-            (true, _) => "the deep arm suffers more",
-            (_, true) => "the handcrafted arm suffers more",
-            _ => "undecided",
-        };
-        let levels = &panel.factor.levels;
-        Some(format!(
-            "{}, from {} to {}: {verdict}. Of its accuracy above chance `{}` keeps {} % on average over the other levels, \
+    let [Some(easiest), Some(hardest)] = [panel.factor.levels.first(), panel.factor.levels.last()] else {
+        return Vec::new();
+    };
+    let sentence = |compared: Comparison| {
+        let [kept, other] = compared.kept;
+        let (low, high) = compared.interval;
+        format!(
+            "{}, from {} to {}: {}. Of its accuracy above chance `{}` keeps {} % on average over the other levels, \
              `{}` {} %; the difference is {} points (95 % interval {} to {}, {}).",
             capitalised(&panel.factor.title),
-            levels.first()?.value,
-            levels.last()?.value,
-            first.label,
-            percent(average(&kept)?),
-            second.label,
-            percent(average(&other)?),
-            points(average(&more)?),
+            easiest.value,
+            hardest.value,
+            compared.verdict(),
+            compared.first.label,
+            percent(kept),
+            compared.second.label,
+            percent(other),
+            points(compared.more),
             points(low),
             points(high),
-            counted(more.len(), "seed"),
-        ))
+            counted(compared.seeds, "seed"),
+        )
     };
-    COMPARED.iter().filter_map(sentence).collect()
+    panel.comparisons(|_| true).into_iter().map(sentence).collect()
 }
 
 /// From how many training images on, if at all, a network that starts from random weights is no worse.
@@ -266,9 +407,12 @@ mod tests {
     /// 0.9 of 2 classes, 0.7 of 4 and 0.36 of 5 are 0.8, 0.6 and 0.2 above chance.
     #[test]
     fn what_is_kept_counts_from_chance() {
-        let kept = curve("x", [[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).kept(&factor()).unwrap();
-        assert!((kept[0] - 0.5).abs() < 1e-12 && (kept[1] - 1.0).abs() < 1e-12, "{kept:?}");
-        assert_eq!(curve("x", [[0.5, 1.0], [0.7, 1.0], [0.36, 1.0]]).kept(&factor()), None, "nothing to lose");
+        let kept = |levels| curve("x", levels).kept(&factor().levels, &|_| true);
+        let halves = kept([[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).unwrap();
+        assert!((halves[0] - 0.5).abs() < 1e-12 && (halves[1] - 1.0).abs() < 1e-12, "{halves:?}");
+        assert_eq!(kept([[0.5, 1.0], [0.7, 1.0], [0.36, 1.0]]), None, "nothing to lose");
+        let two = curve("x", [[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).kept(&factor().levels, &|value| value < 5.0);
+        assert!((two.unwrap()[0] - 0.75).abs() < 1e-12);
     }
 
     #[test]

@@ -31,7 +31,10 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("figure.svg", include_str!("templates/figure.svg")),
         ("report.md", include_str!("templates/report.md")),
         ("sweep.md", include_str!("templates/sweep.md")),
+        ("head.html", include_str!("templates/head.html")),
+        ("table.html", include_str!("templates/table.html")),
         ("report.html", include_str!("templates/report.html")),
+        ("sweep.html", include_str!("templates/sweep.html")),
     ] {
         environment.add_template(name, source).expect("the embedded templates are valid");
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 use featbench::record::Records;
 use featbench::report;
 
+use super::sweeps::blurred;
 use super::synthetic::{empty, small};
 
 /// Presses a column's head and a cell, and leaves what came of it in the title.
@@ -32,7 +33,7 @@ fn the_page_opens_without_an_error_and_answers() {
     };
     let folder = tempfile::tempdir().unwrap();
     let page = |records: &Records| {
-        let files = report::files(records).unwrap();
+        let files = report::files(records, &[]).unwrap();
         String::from_utf8(files.into_iter().find(|file| file.path == "report.html").unwrap().bytes).unwrap()
     };
     let pressed = page(&small()).replace("</body>", &format!("<script>{PRESS}</script></body>"));
@@ -46,6 +47,9 @@ fn the_page_opens_without_an_error_and_answers() {
 
     let (title, errors) = open(&browser, folder.path(), &page(&empty(&[("circle", 3), ("square", 3)])));
     assert_eq!((title.as_str(), errors.as_str()), ("Shapes: featbench", ""), "a page without results");
+    let sweep = blurred("Drawn", [90, 60, 55], [95, 90, 85]);
+    let (title, errors) = open(&browser, folder.path(), &page(&sweep));
+    assert_eq!((title.as_str(), errors.as_str()), ("Drawn: one factor at a time: featbench", ""), "a sweep");
     let (_, errors) = open(&browser, folder.path(), "<script>nothing.there()</script>");
     assert!(errors.contains("nothing"), "an error is seen where there is one: {errors:?}");
 }

@@ -40,7 +40,7 @@ fn records(accuracies: [f64; 2]) -> Records {
 }
 
 fn report_of(records: &Records) -> String {
-    let files = report::files(records).unwrap();
+    let files = report::files(records, &[]).unwrap();
     String::from_utf8(files.into_iter().find(|file| file.path == "report.md").unwrap().bytes).unwrap()
 }
 

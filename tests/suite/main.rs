@@ -14,4 +14,5 @@ mod records;
 mod reference;
 mod snapshots;
 mod support;
+mod sweeps;
 mod synthetic;

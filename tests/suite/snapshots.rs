@@ -76,7 +76,7 @@ fn trainings() {
 #[test]
 fn equal_records_give_equal_bytes_and_a_second_report_leaves_nothing_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(report::files(&small()).unwrap(), report::files(&small()).unwrap());
+    assert_eq!(report::files(&small(), &[]).unwrap(), report::files(&small(), &[]).unwrap());
     let many = report::write(&small(), folder.path()).unwrap();
     let few = report::write(&empty(&[("circle", 3), ("square", 3)]), folder.path()).unwrap();
     assert!(many.len() > few.len());
@@ -92,7 +92,7 @@ fn a_recorded_folder_is_rendered_into_itself() {
     let folder = root.path().join("shapes");
     let store = record(&small(), &folder);
     let paths = report::write(&Records::read(&folder).unwrap(), &folder).unwrap();
-    for file in report::files(store.records()).unwrap() {
+    for file in report::files(store.records(), &[]).unwrap() {
         assert!(paths.contains(&folder.join(&file.path)), "{}", file.path);
         assert_eq!(std::fs::read(folder.join(&file.path)).unwrap(), file.bytes, "{}", file.path);
     }
@@ -114,7 +114,7 @@ fn few_or_no_results_are_said_without_numbers_that_do_not_exist() {
         ("nothing_judged", nothing_judged),
         ("no_class", empty(&[])),
     ] {
-        let files = report::files(&records).unwrap();
+        let files = report::files(&records, &[]).unwrap();
         let terminal = report::terminal(&records, 80, false).unwrap();
         for text in files.iter().map(|f| String::from_utf8_lossy(&f.bytes)).chain([terminal.clone().into()]) {
             assert!(!["NaN", "inf", "∞"].iter().any(|nonsense| text.contains(nonsense)), "{name}: {text}");
@@ -133,16 +133,16 @@ fn the_head_of_an_empty_summary_is_that_of_a_full_one() {
 fn records_that_contradict_each_other_are_refused_by_name() {
     let mut lost = small();
     lost.predictions.truncate(30);
-    let error = report::files(&lost).unwrap_err().to_string();
+    let error = report::files(&lost, &[]).unwrap_err().to_string();
     assert!(error.contains("predictions.csv holds 30") && error.contains("--fresh"), "{error}");
     let mut renamed = small();
     renamed.predictions[0].predicted = "hexagon".into();
-    let error = report::files(&renamed).unwrap_err().to_string();
+    let error = report::files(&renamed, &[]).unwrap_err().to_string();
     assert!(error.contains("\"hexagon\"") && error.contains("dataset.json"), "{error}");
 }
 
 fn file(records: &Records, path: &str) -> String {
-    let files = report::files(records).unwrap();
+    let files = report::files(records, &[]).unwrap();
     let file = files.into_iter().find(|file| file.path == path).unwrap_or_else(|| panic!("the report has {path}"));
     String::from_utf8(file.bytes).unwrap()
 }

@@ -1,7 +1,13 @@
 //! What can be set of the generated images, as text behind the set's name: `procedural,clutter=0.8,classes=16`.
 
+use std::fmt::{self, Display, Formatter};
+use std::ops::RangeInclusive;
+
 use super::family::FAMILIES;
 use crate::image::degrade::Clarity;
+
+/// Images of a class in a split.
+const MOST: f64 = 10_000.0;
 
 /// How the images of a set differ from those of another; every factor of the comparison by itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +29,8 @@ pub struct Knobs {
     /// up to 20 %.
     pub lighting: f32,
     pub clarity: Clarity,
+    /// 0 to 1: traces of JPEG compression; none at 0, from there those of quality 95 down to 5.
+    pub jpeg: f32,
     /// Which images, of all that could be drawn with these settings.
     pub seed: u64,
 }
@@ -39,28 +47,24 @@ impl Default for Knobs {
             pose: 0.5,
             lighting: 0.5,
             clarity: Clarity { blur: 0.5, noise: 0.02, contrast: 1.0 },
+            jpeg: 0.0,
             seed: 0,
         }
     }
 }
 
-/// Name, smallest and largest value.
-type Scale = (&'static str, f64, f64);
+/// A setting with its name, its smallest and its largest value.
+struct Setting<'a> {
+    name: &'static str,
+    range: RangeInclusive<f64>,
+    value: Value<'a>,
+}
 
-const SCALES: [Scale; 12] = [
-    ("classes", 2.0, FAMILIES.len() as f64),
-    ("train", 1.0, 10_000.0),
-    ("val", 1.0, 10_000.0),
-    ("test", 1.0, 10_000.0),
-    ("clutter", 0.0, 1.0),
-    ("occlusion", 0.0, 1.0),
-    ("pose", 0.0, 1.0),
-    ("lighting", 0.0, 1.0),
-    ("blur", 0.0, 16.0),
-    ("noise", 0.0, 1.0),
-    ("contrast", 0.0, 1.0),
-    ("seed", 0.0, 9_007_199_254_740_991.0),
-];
+enum Value<'a> {
+    Count(&'a mut usize),
+    Share(&'a mut f32),
+    Seed(&'a mut u64),
+}
 
 impl Knobs {
     /// The default with these settings, `name=value` joined by commas; nothing is the default.
@@ -71,50 +75,70 @@ impl Knobs {
         let mut knobs = Knobs::default();
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (name, value) = setting.split_once('=').ok_or_else(|| format!("`{setting}` is no `name=value`"))?;
-            let known = || SCALES.map(|(name, ..)| name).join(", ");
-            let scale = SCALES.iter().find(|(known, ..)| *known == name);
-            let &(_, low, high) = scale.ok_or_else(|| format!("`{name}` is not one of {}", known()))?;
-            let whole = matches!(name, "classes" | "train" | "val" | "test" | "seed");
-            let number = value.parse().ok().filter(|number| (low..=high).contains(number));
-            let number = number.filter(|number: &f64| !whole || number.fract() == 0.0);
-            let kind = if whole { "a whole number" } else { "a number" };
-            let number = number.ok_or_else(|| format!("{name} is {kind} from {low} to {high}, not `{value}`"))?;
-            knobs.set(name, number);
+            let all = knobs.all();
+            let known = all.each_ref().map(|setting| setting.name).join(", ");
+            let setting = all.into_iter().find(|setting| setting.name == name);
+            setting.ok_or_else(|| format!("`{name}` is not one of {known}"))?.set(value)?;
         }
         Ok(knobs)
     }
 
-    fn set(&mut self, name: &str, number: f64) {
-        match name {
-            "classes" => self.classes = number as usize,
-            "train" => self.train = number as usize,
-            "val" => self.val = number as usize,
-            "test" => self.test = number as usize,
-            "clutter" => self.clutter = number as f32,
-            "occlusion" => self.occlusion = number as f32,
-            "pose" => self.pose = number as f32,
-            "lighting" => self.lighting = number as f32,
-            "blur" => self.clarity.blur = number as f32,
-            "noise" => self.clarity.noise = number as f32,
-            "contrast" => self.clarity.contrast = number as f32,
-            _ => self.seed = number as u64,
-        }
+    /// Every setting, in the order in which they are written.
+    fn all(&mut self) -> [Setting<'_>; 13] {
+        let count = |name, range, count| Setting { name, range, value: Value::Count(count) };
+        let share = |name, range, share| Setting { name, range, value: Value::Share(share) };
+        let Clarity { blur, noise, contrast } = &mut self.clarity;
+        [
+            count("classes", 2.0..=FAMILIES.len() as f64, &mut self.classes),
+            count("train", 1.0..=MOST, &mut self.train),
+            count("val", 1.0..=MOST, &mut self.val),
+            count("test", 1.0..=MOST, &mut self.test),
+            share("clutter", 0.0..=1.0, &mut self.clutter),
+            share("occlusion", 0.0..=1.0, &mut self.occlusion),
+            share("pose", 0.0..=1.0, &mut self.pose),
+            share("lighting", 0.0..=1.0, &mut self.lighting),
+            share("blur", 0.0..=16.0, blur),
+            share("noise", 0.0..=1.0, noise),
+            share("contrast", 0.0..=1.0, contrast),
+            share("jpeg", 0.0..=1.0, &mut self.jpeg),
+            Setting { name: "seed", range: 0.0..=9_007_199_254_740_991.0, value: Value::Seed(&mut self.seed) },
+        ]
     }
 
     /// What differs from the default, in the order of the settings: one text for one set of images.
     pub fn settings(&self) -> String {
-        let (own, default) = (self.values(), Knobs::default().values());
-        let changed = SCALES.iter().zip(own).zip(default).filter(|((_, own), default)| own != default);
-        changed.map(|(((name, ..), own), _)| format!("{name}={own}")).collect::<Vec<_>>().join(",")
+        let (mut own, mut default) = (*self, Knobs::default());
+        let written = |setting: Setting| format!("{}={}", setting.name, setting.value);
+        let both = own.all().map(written).into_iter().zip(default.all().map(written));
+        both.filter(|(own, default)| own != default).map(|(own, _)| own).collect::<Vec<_>>().join(",")
     }
+}
 
-    fn values(&self) -> [String; 12] {
-        let Clarity { blur, noise, contrast } = self.clarity;
-        let counts = [self.classes, self.train, self.val, self.test].map(|count| count.to_string());
-        let shares = [self.clutter, self.occlusion, self.pose, self.lighting, blur, noise, contrast];
-        let [a, b, c, d, e, f, g] = shares.map(|share| share.to_string());
-        let [classes, train, val, test] = counts;
-        [classes, train, val, test, a, b, c, d, e, f, g, self.seed.to_string()]
+impl Setting<'_> {
+    fn set(self, text: &str) -> Result<(), String> {
+        let Setting { name, range, value } = self;
+        let whole = !matches!(value, Value::Share(_));
+        let number = text.parse().ok().filter(|number: &f64| range.contains(number));
+        let number = number.filter(|number| !whole || number.fract() == 0.0);
+        let kind = if whole { "a whole number" } else { "a number" };
+        let number = number
+            .ok_or_else(|| format!("{name} is {kind} from {} to {}, not `{text}`", range.start(), range.end()))?;
+        match value {
+            Value::Count(count) => *count = number as usize,
+            Value::Share(share) => *share = number as f32,
+            Value::Seed(seed) => *seed = number as u64,
+        }
+        Ok(())
+    }
+}
+
+impl Display for Value<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Count(count) => count.fmt(f),
+            Value::Share(share) => share.fmt(f),
+            Value::Seed(seed) => seed.fmt(f),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use super::manifest::{Manifest, Part, Row, hex_sha256};
 use super::splits::Source;
 use crate::image::Rgb;
+use crate::image::compress::compress;
 use crate::image::degrade::degrade;
 
 use dice::Dice;
@@ -89,7 +90,8 @@ impl Plan {
         let dice = |aspect: Aspect| Dice::new([VERSION << 8 | aspect as u64, knobs.seed, *family as u64, *number]);
         let scene = scene::draw(knobs, &FAMILIES[*family], &dice);
         let data = scene.pixels.iter().flat_map(|pixel| pixel.map(|value| (value * 255.0 + 0.5) as u8)).collect();
-        degrade(&Rgb { width: SIDE, height: SIDE, data }, &knobs.clarity, dice(Aspect::Noise).bits())
+        let picture = degrade(&Rgb { width: SIDE, height: SIDE, data }, &knobs.clarity, dice(Aspect::Noise).bits());
+        if knobs.jpeg > 0.0 { compress(&picture, 95.0 - 90.0 * knobs.jpeg) } else { picture }
     }
 }
 
@@ -205,9 +207,17 @@ mod tests {
         let path = "test/cart/0003.png";
         let original = draw("", path);
         assert_eq!(original, draw("classes=32,train=500,test=4", path));
-        for setting in
-            ["clutter=1", "occlusion=1", "pose=1", "lighting=1", "blur=2", "noise=0.1", "contrast=0.5", "seed=1"]
-        {
+        for setting in [
+            "clutter=1",
+            "occlusion=1",
+            "pose=1",
+            "lighting=1",
+            "blur=2",
+            "noise=0.1",
+            "contrast=0.5",
+            "jpeg=0.5",
+            "seed=1",
+        ] {
             assert_ne!(original, draw(setting, path), "{setting}");
         }
         // without clutter, occluders, lighting and a camera the rest is the same whatever the pose of another class

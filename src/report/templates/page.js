@@ -22,7 +22,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 // One arm's errors at a time; a cell of its matrix names the images behind it.
-const data = JSON.parse(document.getElementById("predictions").textContent);
+const data = JSON.parse(document.getElementById("predictions")?.textContent ?? "null");
 const entries = [...document.querySelectorAll(".entry")];
 const choice = document.getElementById("entry");
 const show = chosen => entries.forEach((entry, i) => { entry.hidden = i !== chosen; });

@@ -36,6 +36,8 @@ fn an_experiment_may_be_a_sweep() {
         ended.stdout
     );
     assert!(ended.stdout.ends_with("12 data sets, 2 arms on each\n"), "{}", ended.stdout);
+    let known = "no experiment is called `scrach`, did you mean `scratch`?; there are one-cycle, transfer, scratch";
+    place.run("experiment scrach").refused(&[known]);
 }
 
 #[test]
