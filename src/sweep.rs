@@ -40,13 +40,16 @@ const fn factor(kind: Kind, name: &'static str, title: &'static str, levels: [f6
 
 const FACTORS: [Factor; 7] = [
     factor(Kind::Classes, "classes", "classes", [2.0, 4.0, 8.0, 16.0, 32.0]),
-    factor(Kind::Train, "train", "training images a class", [128.0, 64.0, 32.0, 16.0, 8.0]),
+    factor(Kind::Train, "train", "training images a class", [64.0, 32.0, 16.0, 8.0, 4.0]),
     factor(Kind::Blur, "blur", "blur of reported images, px of 128", [0.0, 1.0, 2.0, 4.0, 8.0]),
     factor(Kind::Noise, "noise", "noise of reported images, share of range", [0.0, 0.05, 0.1, 0.2, 0.4]),
     factor(Kind::Contrast, "contrast", "contrast of reported images", [1.0, 0.5, 0.25, 0.12, 0.06]),
     factor(Kind::Clutter, "clutter", "clutter", [0.0, 0.25, 0.5, 0.75, 1.0]),
     factor(Kind::Pose, "pose", "pose range", [0.0, 0.25, 0.5, 0.75, 1.0]),
 ];
+
+/// Drawn classes where they are swept.
+const CLASSES: usize = 32;
 
 /// Images of a class that learn where they are not what is swept, that select and that are reported.
 const TRAIN: usize = 64;
@@ -91,6 +94,8 @@ pub struct Sweep<'a> {
     seeds: &'a [u64],
     /// Views of training images of every training; as the arms say where `None`.
     image_steps: Option<usize>,
+    /// Training images of the data set's largest class.
+    largest: usize,
 }
 
 /// One data set that is to be measured.
@@ -154,18 +159,28 @@ impl<'a> Sweep<'a> {
             [] => FACTORS.iter().filter(possible).collect(),
             named => named.iter().map(find).collect::<Result<_>>()?,
         };
-        let classes = base.splits.classes.len() as f64;
-        let has = |factor: &Factor, level: &f64| factor.kind != Kind::Classes || drawn || *level <= classes;
+        let classes = base.splits.classes.len();
+        let largest = base.record(&[]).counts.iter().map(|count| count.train).max().unwrap_or(0);
+        let has = |factor: &Factor, level: &f64| match factor.kind {
+            _ if drawn => true,
+            Kind::Classes => *level <= classes as f64,
+            Kind::Train => *level <= largest as f64,
+            _ => true,
+        };
         let levels = |factor: &Factor| factor.levels.into_iter().filter(|level| has(factor, level)).collect();
         let factors = factors.into_iter().map(|factor| (factor, levels(factor))).collect();
-        Ok(Sweep { base, title: &base.title, factors, seeds, image_steps: None })
+        Ok(Sweep { base, title: &base.title, factors, seeds, image_steps: None, largest })
     }
 
     /// Every point, factor by factor, level by level, seed by seed.
     pub fn points(&self) -> Vec<Point> {
-        let of_level = |kind, level| self.seeds.iter().map(move |&seed| self.point(kind, level, seed));
-        let levels = self.factors.iter().flat_map(|(factor, levels)| levels.iter().map(|&level| (factor.kind, level)));
-        levels.flat_map(|(kind, level)| of_level(kind, level)).collect()
+        let of_factor = |(factor, levels): &(&'static Factor, Vec<f64>)| -> Vec<Point> {
+            // as many as the first level has are drawn
+            let train = if factor.kind == Kind::Train { levels[0] as usize } else { TRAIN };
+            let of_level = |&level| self.seeds.iter().map(move |&seed| self.point(factor.kind, level, train, seed));
+            levels.iter().flat_map(of_level).collect()
+        };
+        self.factors.iter().flat_map(of_factor).collect()
     }
 
     /// The arms, their trainings as long as the sweep's are.
@@ -175,7 +190,8 @@ impl<'a> Sweep<'a> {
         arms.iter().map(|arm| arm.retrained(|training| training.in_epochs(epochs))).collect()
     }
 
-    fn point(&self, kind: Kind, level: f64, seed: u64) -> Point {
+    /// `train` is how many images of a class are drawn where the number of classes stays.
+    fn point(&self, kind: Kind, level: f64, train: usize, seed: u64) -> Point {
         let all = Variant { classes: None, train: None, judged: None, clarity: Clarity::FULL, seed };
         let mut variant = all;
         match kind {
@@ -187,20 +203,24 @@ impl<'a> Sweep<'a> {
             Kind::Clutter | Kind::Pose => {}
         }
         if self.base.folder.is_some() {
-            let variant = Variant { judged: Some(JUDGED), ..variant };
+            let (classes, train) = (
+                without_all(variant.classes, self.base.splits.classes.len()),
+                without_all(variant.train, self.largest),
+            );
+            let variant = Variant { classes, train, judged: Some(JUDGED), ..variant };
             return Point { name: variant.name(&self.base.name), seed, drawn: None, variant: Some(variant) };
         }
         let scene = match kind {
             // every class makes the search for settings longer twice over: one more machine, and more images in each
-            Kind::Classes => format!("classes=32,train={}", TRAIN / 2),
-            // as many as the first level has
-            Kind::Train => "train=128".into(),
-            Kind::Clutter => format!("train={TRAIN},clutter={level}"),
-            Kind::Pose => format!("train={TRAIN},pose={level}"),
-            Kind::Blur | Kind::Noise | Kind::Contrast => format!("train={TRAIN}"),
+            Kind::Classes => format!("classes={CLASSES},train={}", train / 2),
+            Kind::Clutter => format!("train={train},clutter={level}"),
+            Kind::Pose => format!("train={train},pose={level}"),
+            Kind::Train | Kind::Blur | Kind::Noise | Kind::Contrast => format!("train={train}"),
         };
         let settings = format!("{scene},{DRAWN},seed={seed}");
         let drawn = procedural::full_name(&settings).expect("these settings are valid, a test reads them");
+        let (classes, train) = (without_all(variant.classes, CLASSES), without_all(variant.train, train));
+        let variant = Variant { classes, train, ..variant };
         let variant = (variant != all).then_some(variant);
         let name = variant.map_or_else(|| drawn.clone(), |variant| variant.name(&drawn));
         Point { name, seed, drawn: Some(drawn), variant }
@@ -240,6 +260,11 @@ impl<'a> Sweep<'a> {
     }
 }
 
+/// `None` for as many as there are: one data set has one name, and what is measured of it is recorded under that.
+fn without_all(count: Option<usize>, all: usize) -> Option<usize> {
+    count.filter(|&count| count < all)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -252,9 +277,12 @@ mod tests {
         let sweep = Sweep::of(&base, &[], &[0, 1]).unwrap();
         let points = sweep.points();
         assert_eq!(points.len(), 7 * 5 * 2);
-        // blur, noise and contrast begin, and clutter and pose pass, at the images as they are
+        // training images, blur, noise and contrast begin, and clutter and pose pass, at the images as they are
         let names: BTreeSet<&str> = points.iter().map(|point| point.name.as_str()).collect();
-        assert_eq!(names.len(), (7 * 5 - 4) * 2);
+        assert_eq!(names.len(), (7 * 5 - 5) * 2);
+        let manifests = |point: &Point| sweep.open(point).unwrap().manifest.sha256();
+        let clear = [5 * 2, 10 * 2, 15 * 2].map(|place| manifests(&points[place]));
+        assert!(clear.iter().all(|manifest| *manifest == clear[0]));
         let record = sweep.record("reduced");
         assert_eq!(record.factors[0].levels[2].datasets, [&points[4].name, &points[5].name].map(String::clone));
     }
@@ -264,7 +292,7 @@ mod tests {
         let base = Dataset::open(procedural::NAME, None, 0).unwrap();
         let sweep = Sweep::of(&base, &["train".into(), "noise".into()], &[3]).unwrap();
         let points = sweep.points();
-        for (place, train) in [(4, 8 * 8), (5, 8 * 64), (6, 8 * 64)] {
+        for (place, train) in [(4, 8 * 4), (5, 8 * 64), (6, 8 * 64)] {
             let set = sweep.open(&points[place]).unwrap();
             assert_eq!((&set.name, set.splits.train.len()), (&points[place].name, train));
             assert_eq!(set.splits.test.len(), 8 * JUDGED);
