@@ -190,7 +190,7 @@ impl<'a> Sweep<'a> {
         arms.iter().map(|arm| arm.retrained(|training| training.in_epochs(epochs))).collect()
     }
 
-    /// `train` is how many images of a class are drawn where the number of classes stays.
+    /// `train` is how many images of a class there are before any are left out.
     fn point(&self, kind: Kind, level: f64, train: usize, seed: u64) -> Point {
         let all = Variant { classes: None, train: None, judged: None, clarity: Clarity::FULL, seed };
         let mut variant = all;
@@ -202,22 +202,21 @@ impl<'a> Sweep<'a> {
             Kind::Contrast => variant.clarity.contrast = level as f32,
             Kind::Clutter | Kind::Pose => {}
         }
+        // every class makes the search for settings longer twice over: one more machine, and more images in each
+        let train = if kind == Kind::Classes { train / 2 } else { train };
         if self.base.folder.is_some() {
-            let (classes, train) = (
-                without_all(variant.classes, self.base.splits.classes.len()),
-                without_all(variant.train, self.largest),
-            );
+            let classes = without_all(variant.classes, self.base.splits.classes.len());
+            let train = without_all(variant.train.or(Some(train)), self.largest);
             let variant = Variant { classes, train, judged: Some(JUDGED), ..variant };
             return Point { name: variant.name(&self.base.name), seed, drawn: None, variant: Some(variant) };
         }
         let scene = match kind {
-            // every class makes the search for settings longer twice over: one more machine, and more images in each
-            Kind::Classes => format!("classes={CLASSES},train={}", train / 2),
-            Kind::Clutter => format!("train={train},clutter={level}"),
-            Kind::Pose => format!("train={train},pose={level}"),
-            Kind::Train | Kind::Blur | Kind::Noise | Kind::Contrast => format!("train={train}"),
+            Kind::Classes => format!("classes={CLASSES},"),
+            Kind::Clutter => format!("clutter={level},"),
+            Kind::Pose => format!("pose={level},"),
+            Kind::Train | Kind::Blur | Kind::Noise | Kind::Contrast => String::new(),
         };
-        let settings = format!("{scene},{DRAWN},seed={seed}");
+        let settings = format!("{scene}train={train},{DRAWN},seed={seed}");
         let drawn = procedural::full_name(&settings).expect("these settings are valid, a test reads them");
         let (classes, train) = (without_all(variant.classes, CLASSES), without_all(variant.train, train));
         let variant = Variant { classes, train, ..variant };

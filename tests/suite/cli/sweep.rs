@@ -21,6 +21,8 @@ fn a_sweep_is_recorded_point_by_point_and_goes_on() {
     assert!(!again.stderr.contains("small-sift, native"), "nothing is measured twice: {}", again.stderr);
     assert_eq!(std::fs::read(place.path("out/sweep/photos/runs.csv")).unwrap(), before);
     place.run("report --check --from out").with(0);
+    let points = place.run("sweep photos --factors classes,contrast --seeds 0 --dry-run").with(0).stdout;
+    assert!(points.starts_with("photos;classes=2;"), "{points}");
     place
         .run("sweep photos --factors pose --arms majority --out out")
         .refused(&["pose can't be set in the images of photos"]);
