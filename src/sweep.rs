@@ -235,8 +235,8 @@ impl<'a> Sweep<'a> {
         point.variant.as_ref().map_or_else(|| Ok(base.clone()), |variant| base.variant(variant))
     }
 
-    /// What the records say of it: which data set is which point.
-    pub fn record(&self, form: &str) -> SweepRecord {
+    /// What the records say of it: which data set is which point, and which command measures them.
+    pub fn record(&self, form: &str, command: &str) -> SweepRecord {
         let mut names = self.points().into_iter().map(|point| point.name);
         let all = self.base.splits.classes.len();
         let mut level = |kind, value| LevelRecord {
@@ -254,6 +254,7 @@ impl<'a> Sweep<'a> {
             image_steps: self.image_steps,
             form: form.into(),
             seeds: self.seeds.to_vec(),
+            command: command.into(),
             factors: self.factors.iter().map(factor).collect(),
         }
     }
@@ -282,7 +283,7 @@ mod tests {
         let manifests = |point: &Point| sweep.open(point).unwrap().manifest.sha256();
         let clear = [5 * 2, 10 * 2, 15 * 2].map(|place| manifests(&points[place]));
         assert!(clear.iter().all(|manifest| *manifest == clear[0]));
-        let record = sweep.record("reduced");
+        let record = sweep.record("reduced", "");
         assert_eq!(record.factors[0].levels[2].datasets, [&points[4].name, &points[5].name].map(String::clone));
     }
 

@@ -50,7 +50,27 @@ pub(super) struct Args {
     recording: Recording,
 }
 
+impl Args {
+    /// What is typed to measure it again, behind the name of the data set.
+    fn typed(&self) -> String {
+        let list = |name: &str, values: &[String]| match values {
+            [] => String::new(),
+            values => format!(" --{name} {}", values.join(",")),
+        };
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        [
+            list("factors", &self.factors),
+            list("arms", &self.arms),
+            self.form.map_or_else(String::new, |form| format!(" --form {}", form.name())),
+            self.input.map_or_else(String::new, |input| format!(" --input {input}")),
+            list("seeds", &seeds),
+        ]
+        .concat()
+    }
+}
+
 pub(super) fn run(args: Args) -> Result<Outcome> {
+    let typed = args.typed();
     let options = Options {
         dataset: vec![args.dataset],
         arms: args.arms,
@@ -62,7 +82,8 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let job = options.job()?;
     let base = job.datasets.first().context("a sweep has a data set")?;
     let folder = options.recording.out.join("sweep").join(&base.name);
-    measure(&options, &job, &Sweep::of(base, &args.factors, &options.seeds)?, &folder)
+    let command = format!("featbench sweep {}{typed}", base.name);
+    measure(&options, &job, &Sweep::of(base, &args.factors, &options.seeds)?, &command, &folder)
 }
 
 /// An experiment that is a sweep, in this form.
@@ -81,10 +102,11 @@ pub(super) fn experiment(preset: &Preset, size: Size, setup: Setup, recording: R
     job.request.form = size.name().into();
     let base = job.datasets.first().context("an experiment has a data set")?;
     let folder = options.recording.out.join(&preset.name).join(size.name());
-    measure(&options, &job, &preset.sweep(base, form)?, &folder)
+    let command = format!("featbench experiment {} --form {}", preset.name, size.name());
+    measure(&options, &job, &preset.sweep(base, form)?, &command, &folder)
 }
 
-fn measure(options: &Options, job: &Job, sweep: &Sweep, folder: &Path) -> Result<Outcome> {
+fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path) -> Result<Outcome> {
     let Job { datasets, request, backbone } = job;
     let request = Request { timed: false, ..request.clone() };
     let session = Session::open(options, &request, backbone.as_ref())?;
@@ -96,7 +118,7 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, folder: &Path) -> Result
     }
     let base = datasets.first().context("a sweep has a data set")?;
     let mut store = session.store(base, folder)?;
-    store.name_sweep(sweep.record(&request.form))?;
+    store.name_sweep(sweep.record(&request.form, command))?;
     let mut outcome = Outcome::Complete;
     for (i, point) in points.iter().enumerate() {
         session.progress.say(&format!("{}/{} {}", i + 1, points.len(), point.name));

@@ -306,6 +306,8 @@ pub struct SweepRecord {
     /// Views of training images that every training takes, where that is the same for all.
     pub image_steps: Option<usize>,
     pub seeds: Vec<u64>,
+    /// What measures it again.
+    pub command: String,
     pub factors: Vec<FactorRecord>,
 }
 

@@ -11,6 +11,7 @@ use super::format::{NONE, counted, list, percent, points};
 use super::plot::{Figure, sweep as plot};
 use super::summary::mean;
 use super::table::{Cell, Table};
+use super::tables;
 use super::templates::{self, FIGURE_STYLE};
 use super::view::capitalised;
 use super::{File, PAGE, html};
@@ -68,6 +69,8 @@ struct View {
     beside: Table,
     beside_note: &'static str,
     tables: Vec<FactorTable>,
+    environments: Table,
+    command: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -185,7 +188,7 @@ fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
 /// Every file of a sweep's report; `others` are sweeps of other images, which it is compared with.
 pub fn files(records: &Records, sweep: &SweepRecord, others: &[Records]) -> Result<Vec<File>> {
     let panels = panels(records, sweep);
-    let view = view(sweep, &panels, others);
+    let view = view(records, sweep, &panels, others);
     let markdown = templates::render("sweep.md", context! { view => Serde(&view) })?;
     let page = context! {
         view => Serde(&view),
@@ -215,7 +218,7 @@ fn said(panels: &[Panel]) -> Vec<String> {
     panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel))).collect()
 }
 
-fn view(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> View {
+fn view(records: &Records, sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> View {
     let mut trained = match sweep.form.as_str() {
         "" => String::new(),
         form => format!(" Networks are trained in the form `{form}`."),
@@ -245,6 +248,8 @@ fn view(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> View {
                       average over the levels that both sweeps have, against the first of them; 95 % intervals over \
                       seeds in brackets.",
         tables: panels.iter().map(table).collect(),
+        environments: tables::environments(&records.environments),
+        command: sweep.command.clone(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Environment, Status};
+use crate::record::{Environment, Environments, Status};
 use crate::stats::latency::{median, quantile};
 
 use super::findings::status_name;
@@ -288,8 +288,7 @@ pub fn files(summary: &Summary) -> Table {
 }
 
 /// The machines and builds behind the runs, one a column.
-pub fn environments(summary: &Summary) -> Table {
-    let environments = &summary.records.environments;
+pub fn environments(environments: &Environments) -> Table {
     let titles: Vec<&str> = ["environment"].into_iter().chain(environments.keys().map(String::as_str)).collect();
     let mut table = Table::new(&titles);
     type Line = (&'static str, fn(&Environment) -> String);

@@ -120,7 +120,7 @@ impl View {
             files: tables::files(summary),
             unusual: unusual(summary),
             arms: arms(summary),
-            environments: tables::environments(summary),
+            environments: tables::environments(&summary.records.environments),
             manifest_sha256: dataset.manifest_sha256.clone(),
             command: command(summary),
             figures: figures(summary),

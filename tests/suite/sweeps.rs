@@ -41,6 +41,7 @@ pub fn blurred(title: &str, sift: [usize; 3], resnet: [usize; 3]) -> Records {
         form: String::new(),
         image_steps: None,
         seeds: seeds.to_vec(),
+        command: "featbench sweep".into(),
         factors: vec![FactorRecord {
             name: "blur".into(),
             title: "blur of reported images".into(),

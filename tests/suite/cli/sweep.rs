@@ -14,6 +14,7 @@ fn a_sweep_is_recorded_point_by_point_and_goes_on() {
     assert!(rows.iter().all(|row| row["status"] == "ok" && row["n"] == rows[0]["n"]));
     let page = std::fs::read_to_string(place.path("out/sweep/photos/report.md")).unwrap();
     assert!(page.contains("## Contrast of reported images") && page.contains("| `small-sift`"), "{page}");
+    assert!(page.contains("\nfeatbench sweep photos --factors contrast --arms small-sift.toml,majority --seeds 0,1\n"));
     assert!(place.path("out/sweep/photos/plots/sweep.svg").exists());
 
     let before = std::fs::read(place.path("out/sweep/photos/runs.csv")).unwrap();
