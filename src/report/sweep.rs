@@ -278,9 +278,9 @@ fn beside(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> (Table, 
                 };
                 if together == "disagree" {
                     disagreements.push(format!(
-                        "{}: these images and those of {} disagree on `{}` and `{}`. Here {}, there {}.",
+                        "{}: these images and those of `{}` disagree on `{}` and `{}`. Here {}, there {}.",
                         capitalised(&ours.factor.title),
-                        other.title,
+                        records.dataset.name,
                         here.first.label,
                         here.second.label,
                         here.verdict(),
@@ -294,7 +294,7 @@ fn beside(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> (Table, 
                     Cell::text(levels.join(", ")),
                     Cell::text(format!("{}, {}", here.first.label, here.second.label)),
                     here.difference(),
-                    Cell::text(&*other.title),
+                    Cell::code(&*records.dataset.name),
                     there.difference(),
                     Cell::text(together),
                 ];

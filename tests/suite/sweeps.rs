@@ -8,6 +8,7 @@ use crate::synthetic::{Arm, SIFT, empty, run};
 /// A sweep of blur over three levels and three seeds; of 100 images, so many are right at each level.
 pub fn blurred(title: &str, sift: [usize; 3], resnet: [usize; 3]) -> Records {
     let mut records = empty(&[("circle", 50), ("square", 50)]);
+    records.dataset.name = title.to_lowercase();
     let frozen = Arm {
         name: "resnet-frozen-svm",
         family: "deep",
@@ -68,10 +69,10 @@ fn a_page_says_where_other_images_disagree() {
     let first = both.lines().find(|line| line.starts_with("- ")).unwrap();
     assert_eq!(
         first,
-        "- Blur of reported images: these images and those of Photographed disagree on `sift-bovw-svm` and \
+        "- Blur of reported images: these images and those of `photographed` disagree on `sift-bovw-svm` and \
          `resnet-frozen-svm`. Here the handcrafted arm suffers more, there the deep arm suffers more."
     );
-    assert!(both.contains("| Photographed ") && both.contains("| disagree "), "{both}");
+    assert!(both.contains("| `photographed` ") && both.contains("| disagree "), "{both}");
 
     let alike = blurred("Photographed", [90, 61, 54], [95, 91, 86]);
     let both = page(&drawn, &[alike]);
