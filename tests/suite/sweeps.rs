@@ -65,7 +65,7 @@ fn a_page_says_where_other_images_disagree() {
     assert!(!alone.contains("other images") && !alone.contains("disagree"), "{alone}");
 
     let photographed = blurred("Photographed", [90, 88, 86], [95, 60, 55]);
-    let both = page(&drawn, &[photographed.clone()]);
+    let both = page(&drawn, &[photographed]);
     let first = both.lines().find(|line| line.starts_with("- ")).unwrap();
     assert_eq!(
         first,
