@@ -1,6 +1,8 @@
 //! A sweep: accuracy of every arm at every level of one factor at a time, and what that says of the claims about it.
 
-use std::collections::HashMap;
+mod beside;
+
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 use minijinja::context;
@@ -69,6 +71,7 @@ struct View {
     beside: Table,
     beside_note: &'static str,
     tables: Vec<FactorTable>,
+    missing: Table,
     environments: Table,
     command: String,
 }
@@ -226,7 +229,7 @@ fn view(records: &Records, sweep: &SweepRecord, panels: &[Panel], others: &[Reco
     if let Some(steps) = sweep.image_steps {
         trained.push_str(&format!(" Every training takes {}.", counted(steps, "image step")));
     }
-    let (beside, disagreements) = beside(sweep, panels, others);
+    let (beside, disagreements) = beside::beside(sweep, panels, others);
     let table = |panel: &Panel| FactorTable {
         name: panel.factor.name.clone(),
         title: capitalised(&panel.factor.title),
@@ -248,61 +251,10 @@ fn view(records: &Records, sweep: &SweepRecord, panels: &[Panel], others: &[Reco
                       average over the levels that both sweeps have, against the first of them; 95 % intervals over \
                       seeds in brackets.",
         tables: panels.iter().map(table).collect(),
+        missing: missing(records),
         environments: tables::environments(&records.environments),
         command: sweep.command.clone(),
     }
-}
-
-/// What this sweep and those of other images say of the same arms and factors, and a sentence where they contradict
-/// each other.
-fn beside(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> (Table, Vec<String>) {
-    let mut table =
-        Table::new(&["factor", "levels", "arms", "#here, points", "other images", "#there, points", "together"]);
-    let mut disagreements = Vec::new();
-    let others = others.iter().filter_map(|records| Some((records, records.sweep.as_ref()?)));
-    for (records, other) in others.filter(|(_, other)| other.title != sweep.title) {
-        for theirs in self::panels(records, other) {
-            let Some(ours) = panels.iter().find(|panel| panel.factor.name == theirs.factor.name) else { continue };
-            let has = |panel: &Panel, value: f64| panel.factor.levels.iter().any(|level| level.value == value);
-            let shared = |value: f64| has(ours, value) && has(&theirs, value);
-            for here in ours.comparisons(shared) {
-                let same =
-                    |there: &Comparison| (&there.first.arm, &there.second.arm) == (&here.first.arm, &here.second.arm);
-                let Some(there) = theirs.comparisons(shared).into_iter().find(same) else { continue };
-                let together = match (here.suffers_less(), there.suffers_less()) {
-                    (Some(a), Some(b)) if a == b => "agree",
-                    (Some(_), Some(_)) => "disagree",
-                    (Some(_), None) => "decided here only",
-                    (None, Some(_)) => "decided there only",
-                    (None, None) => "undecided",
-                };
-                if together == "disagree" {
-                    disagreements.push(format!(
-                        "{}: these images and those of `{}` disagree on `{}` and `{}`. Here {}, there {}.",
-                        capitalised(&ours.factor.title),
-                        records.dataset.name,
-                        here.first.label,
-                        here.second.label,
-                        here.verdict(),
-                        there.verdict()
-                    ));
-                }
-                let levels = ours.factor.levels.iter().filter(|level| shared(level.value));
-                let levels: Vec<String> = levels.map(|level| level.value.to_string()).collect();
-                let cells = [
-                    Cell::text(&*ours.factor.name),
-                    Cell::text(levels.join(", ")),
-                    Cell::text(format!("{}, {}", here.first.label, here.second.label)),
-                    here.difference(),
-                    Cell::code(&*records.dataset.name),
-                    there.difference(),
-                    Cell::text(together),
-                ];
-                table.push("", cells.into());
-            }
-        }
-    }
-    (table, disagreements)
 }
 
 /// One for every two compared arms.
@@ -382,6 +334,19 @@ fn table(panel: &Panel) -> Table {
         };
         let cells = [Cell::code(&*curve.label)].into_iter().chain((0..panel.factor.levels.len()).map(cell));
         table.push(&curve.family, cells.collect());
+    }
+    table
+}
+
+/// What could not be measured, and why.
+fn missing(records: &Records) -> Table {
+    let mut reasons: BTreeMap<(&str, &str, &str), Vec<String>> = BTreeMap::new();
+    for run in records.runs.iter().filter(|run| run.status != Status::Ok) {
+        reasons.entry((&run.family, &run.arm, &run.reason)).or_default().push(run.dataset.clone());
+    }
+    let mut table = Table::new(&["arm", "data sets", "reason"]);
+    for ((family, arm, reason), datasets) in reasons {
+        table.push(family, vec![Cell::code(arm), Cell::text(list(&datasets)), Cell::text(reason)]);
     }
     table
 }

@@ -1,9 +1,9 @@
 //! The page of a sweep, and what it says of a sweep of other images.
 
-use featbench::record::{FactorRecord, LevelRecord, PredictionRow, Records, SweepRecord};
+use featbench::record::{FactorRecord, LevelRecord, PredictionRow, Records, Status, SweepRecord};
 use featbench::report;
 
-use crate::synthetic::{Arm, SIFT, empty, run};
+use crate::synthetic::{Arm, SIFT, broken, empty, run};
 
 /// A sweep of blur over three levels and three seeds; of 100 images, so many are right at each level.
 pub fn blurred(title: &str, sift: [usize; 3], resnet: [usize; 3]) -> Records {
@@ -62,6 +62,7 @@ fn a_page_says_where_other_images_disagree() {
     let drawn = blurred("Drawn", [90, 60, 55], [95, 90, 85]);
     let alone = page(&drawn, &[]);
     assert!(alone.contains("Blur of reported images, from 0 to 8: the handcrafted arm suffers more."), "{alone}");
+    assert!(!alone.contains("What is missing"), "{alone}");
     assert!(!alone.contains("other images") && !alone.contains("disagree"), "{alone}");
 
     let photographed = blurred("Photographed", [90, 88, 86], [95, 60, 55]);
@@ -92,4 +93,13 @@ fn sweeps_are_compared_on_the_levels_that_both_have() {
     let row = both.lines().find(|line| line.starts_with("| blur ")).unwrap();
     let cells: Vec<&str> = row.split('|').map(str::trim).collect();
     assert_eq!((cells[2], cells[4]), ("0, 8", cells[6]), "{row}");
+}
+
+#[test]
+fn what_could_not_be_measured_is_listed_with_its_reason() {
+    let mut drawn = blurred("Drawn", [90, 60, 55], [95, 90, 85]);
+    let last = drawn.runs.len() - 1;
+    drawn.runs[last] = broken(drawn.runs[last].clone(), Status::Failed, "no space left");
+    let page = page(&drawn, &[]);
+    assert!(page.contains("## What is missing and why") && page.contains("| no space left |"), "{page}");
 }
