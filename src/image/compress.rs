@@ -45,6 +45,7 @@ pub fn compress(picture: &Rgb, quality: f32) -> Rgb {
         table.map(|row| row.map(|step| (f32::from(step) * percent / 100.0 + 0.5).clamp(1.0, 255.0).floor()))
     });
     let basis = basis();
+    let turned = transposed(&basis);
     let mut data = picture.data.clone();
     for (top, left) in (0..height).step_by(SIDE).flat_map(|top| (0..width).step_by(SIDE).map(move |left| (top, left))) {
         // blocks that reach over an edge go on as its last pixels
@@ -57,10 +58,10 @@ pub fn compress(picture: &Rgb, quality: f32) -> Rgb {
             blocks[2][y][x] = 0.5 * r - 0.418_688 * g - 0.081_312 * b;
         }
         for (block, steps) in blocks.iter_mut().zip(&steps) {
-            let mut weights = product(&product(&basis, block), &transposed(&basis));
+            let mut weights = product(&product(&basis, block), &turned);
             let weights_and_steps = weights.iter_mut().flatten().zip(steps.iter().flatten());
             weights_and_steps.for_each(|(weight, step)| *weight = (*weight / step).round() * step);
-            *block = product(&product(&transposed(&basis), &weights), &basis);
+            *block = product(&product(&turned, &weights), &basis);
         }
         for y in 0..SIDE.min(height - top) {
             for x in 0..SIDE.min(width - left) {

@@ -64,13 +64,18 @@ pub fn files(records: &Records, others: &[Records]) -> Result<Vec<File>> {
         File { path: PAGE.to_owned(), bytes: html::html(&summary, &view, &Thumbnails::new())?.into_bytes() },
     ];
     for figure in &view.figures {
-        files.push(File { path: format!("plots/{}.svg", figure.name), bytes: templates::svg(figure)?.into_bytes() });
+        files.push(picture(figure)?);
     }
     Ok(files)
 }
 
-/// Writes the report on the records in `folder` beside them, each file beside its place and then renamed, and removes pictures of an earlier
-/// report from `plots/`; gives the paths.
+/// A figure as a file of its own.
+fn picture(figure: &plot::Figure) -> Result<File> {
+    Ok(File { path: format!("plots/{}.svg", figure.name), bytes: templates::svg(figure)?.into_bytes() })
+}
+
+/// Writes the report into `folder`, where its records are, each file beside its place and then renamed, and removes
+/// pictures of an earlier report from `plots/`; gives the paths.
 ///
 /// # Errors
 /// As [`files`], and what the file system says, with the path.

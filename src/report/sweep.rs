@@ -16,7 +16,7 @@ use super::table::{Cell, Table};
 use super::tables;
 use super::templates::{self, FIGURE_STYLE};
 use super::view::capitalised;
-use super::{File, PAGE, html};
+use super::{File, PAGE, html, picture};
 use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepRecord};
 use crate::stats::intervals::student;
 
@@ -207,7 +207,7 @@ pub fn files(records: &Records, sweep: &SweepRecord, others: &[Records]) -> Resu
         File { path: PAGE.into(), bytes: templates::render("sweep.html", page)?.into_bytes() },
     ];
     for figure in &view.figures {
-        files.push(File { path: format!("plots/{}.svg", figure.name), bytes: templates::svg(figure)?.into_bytes() });
+        files.push(picture(figure)?);
     }
     Ok(files)
 }

@@ -76,9 +76,9 @@ impl Knobs {
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (name, value) = setting.split_once('=').ok_or_else(|| format!("`{setting}` is no `name=value`"))?;
             let all = knobs.all();
-            let known = all.each_ref().map(|setting| setting.name).join(", ");
+            let known = all.each_ref().map(|setting| setting.name);
             let setting = all.into_iter().find(|setting| setting.name == name);
-            setting.ok_or_else(|| format!("`{name}` is not one of {known}"))?.set(value)?;
+            setting.ok_or_else(|| format!("`{name}` is not one of {}", known.join(", ")))?.set(value)?;
         }
         Ok(knobs)
     }

@@ -17,10 +17,11 @@ pub fn beside(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> (Tab
             let Some(ours) = panels.iter().find(|panel| panel.factor.name == theirs.factor.name) else { continue };
             let has = |panel: &Panel, value: f64| panel.factor.levels.iter().any(|level| level.value == value);
             let shared = |value: f64| has(ours, value) && has(&theirs, value);
+            let there = theirs.comparisons(shared);
             for here in ours.comparisons(shared) {
                 let same =
-                    |there: &Comparison| (&there.first.arm, &there.second.arm) == (&here.first.arm, &here.second.arm);
-                let Some(there) = theirs.comparisons(shared).into_iter().find(same) else { continue };
+                    |there: &&Comparison| (&there.first.arm, &there.second.arm) == (&here.first.arm, &here.second.arm);
+                let Some(there) = there.iter().find(same) else { continue };
                 let together = match (here.suffers_less(), there.suffers_less()) {
                     (Some(a), Some(b)) if a == b => "agree",
                     (Some(_), Some(_)) => "disagree",
