@@ -187,9 +187,8 @@ impl Arm {
         if let Some(arm) = known.iter().find(|arm| arm.name == name) {
             return Ok(arm.clone());
         }
-        let known: Vec<&str> = known.iter().map(|arm| arm.name.as_str()).collect();
-        let suggestion = names::suggestion(name, known.iter().copied());
-        bail!("no arm is called `{name}`{suggestion}; there are {} (or the path of a .toml file)", known.join(", "))
+        let unknown = names::unknown("arm", name, known.iter().map(|arm| arm.name.as_str()));
+        bail!("{unknown} (or the path of a .toml file)")
     }
 
     /// The arm in a quarter of its epochs, and on images of `input` pixels where that is given; one without a training

@@ -7,6 +7,13 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
     nearest.map(|(_, known)| format!(", did you mean `{known}`?")).unwrap_or_default()
 }
 
+/// What to say of a name that none of the `known` things of this kind has.
+pub fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let suggestion = suggestion(name, known.iter().copied());
+    format!("no {kind} is called `{name}`{suggestion}; there are {}", known.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,9 +146,7 @@ impl<'a> Sweep<'a> {
         let possible = |factor: &&Factor| drawn || !matches!(factor.kind, Kind::Clutter | Kind::Pose);
         let find = |name: &String| {
             let Some(factor) = FACTORS.iter().find(|factor| factor.name == name) else {
-                let known = FACTORS.iter().map(|factor| factor.name);
-                let suggestion = names::suggestion(name, known.clone());
-                bail!("no factor is called `{name}`{suggestion}; there are {}", known.collect::<Vec<_>>().join(", "))
+                bail!(names::unknown("factor", name, FACTORS.iter().map(|factor| factor.name)))
             };
             if !possible(&factor) {
                 bail!("{name} can't be set in the images of {}; it can in `procedural`", base.name)

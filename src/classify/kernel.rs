@@ -4,7 +4,7 @@
 //! linfa-svm evaluates its kernel anew for every binary fit; with `K = L L'` computed once, every class and every C
 //! of a grid works on the rows of `L` (n x rank) by plain dot products.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, parallel::prelude::*, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, parallel::prelude::*, s};
 use serde::{Deserialize, Serialize};
 
 /// A positive kernel on vectors.
@@ -41,22 +41,29 @@ impl Kernel {
     /// Kernel values between the rows of `a` (n x d) and of `b` (m x d): n x m.
     pub fn between(self, a: ArrayView2<f32>, b: ArrayView2<f32>) -> Array2<f32> {
         let mut values = product(a, b);
-        if let Kernel::Rbf { gamma } = self {
+        if self != Kernel::Linear {
             let (a2, b2) = (squares(a), squares(b));
-            let gamma = gamma as f32;
-            values.axis_iter_mut(Axis(0)).into_par_iter().zip(a2.as_slice().unwrap_or(&[])).for_each(
-                |(mut row, a2)| {
-                    row.iter_mut().zip(&b2).for_each(|(v, b2)| *v = (-gamma * (a2 + b2 - 2.0 * *v).max(0.0)).exp());
-                },
-            );
+            values
+                .axis_iter_mut(Axis(0))
+                .into_par_iter()
+                .zip(a2.as_slice().unwrap_or(&[]))
+                .for_each(|(mut row, &a2)| row.zip_mut_with(&b2, |value, &b2| *value = self.of(*value, a2 + b2)));
         }
         values
     }
 
-    fn diagonal(self, a: ArrayView2<f32>) -> Vec<f64> {
+    /// The kernel of two vectors with this dot product and this sum of squares.
+    fn of(self, product: f32, squares: f32) -> f32 {
         match self {
-            Kernel::Linear => squares(a).iter().map(|&v| f64::from(v)).collect(),
-            Kernel::Rbf { .. } => vec![1.0; a.nrows()],
+            Kernel::Linear => product,
+            Kernel::Rbf { gamma } => (-(gamma as f32) * (squares - 2.0 * product).max(0.0)).exp(),
+        }
+    }
+
+    fn diagonal(self, squares: &Array1<f32>) -> Vec<f64> {
+        match self {
+            Kernel::Linear => squares.iter().map(|&v| f64::from(v)).collect(),
+            Kernel::Rbf { .. } => vec![1.0; squares.len()],
         }
     }
 
@@ -65,7 +72,8 @@ impl Kernel {
     pub fn factor(self, x: ArrayView2<f32>, precision: Precision) -> Factor {
         let n = x.nrows();
         let rank = precision.rank.min(n);
-        let mut left = self.diagonal(x);
+        let squares = squares(x);
+        let mut left = self.diagonal(&squares);
         let trace: f64 = left.iter().sum();
         // Column-major: column j is `columns.row(j)`, contiguous.
         let mut columns = Array2::<f64>::zeros((rank, n));
@@ -73,10 +81,11 @@ impl Kernel {
         while pivots.len() < rank && left.iter().sum::<f64>() > precision.residual * trace {
             let pivot = (0..n).fold(0, |best, i| if left[i] > left[best] { i } else { best });
             let j = pivots.len();
-            let kernel = self.between(x, x.slice(s![pivot..=pivot, ..]));
             let (done, mut rest) = columns.view_mut().split_at(Axis(0), j);
             let mut column = rest.row_mut(0);
-            column.assign(&kernel.column(0).mapv(f64::from));
+            Zip::from(&mut column).and(&x.dot(&x.row(pivot))).and(&squares).for_each(|value, &product, &square| {
+                *value = f64::from(self.of(product, square + squares[pivot]));
+            });
             done.outer_iter().for_each(|earlier| column.scaled_add(-earlier[pivot], &earlier));
             column /= left[pivot].sqrt();
             left.iter_mut().zip(&column).for_each(|(d, v)| *d = (*d - v * v).max(0.0));

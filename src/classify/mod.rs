@@ -13,9 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use scale::{Scale, Scaling};
 
-/// Raised whenever a fit of the same settings on the same vectors may come out differently.
-pub const VERSION: u32 = 2;
-
 /// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -78,6 +75,14 @@ pub enum ClassifyError {
 }
 
 impl ClassifierSettings {
+    /// Raised whenever a fit of the same settings on the same vectors may come out differently.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::Svm(_) => 3,
+            Self::Majority | Self::NearestNeighbour { .. } | Self::Logistic(_) | Self::Head => 2,
+        }
+    }
+
     /// What is wrong with the values, if anything is.
     ///
     /// # Errors

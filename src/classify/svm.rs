@@ -9,7 +9,7 @@ use std::fmt;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_svm::Svm;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +98,8 @@ pub struct OneVsRest {
 struct Machine {
     w: Array1<f64>,
     rho: f32,
+    /// Rows with a weight, ascending.
+    support: Vec<usize>,
 }
 
 /// What the machines are solved on: the factor's rows, or the vectors themselves.
@@ -114,58 +116,72 @@ impl Solver {
     }
 
     /// Fits one machine that tells `class` from the rest. `None` where train has no or only this class.
-    fn class(self, class: usize, c: f64, x: ArrayView2<f32>, y: &[usize]) -> Result<Option<Machine>, ClassifyError> {
+    /// Where it solves in chunks, it begins with the rows `near`, or with some of all where there are none.
+    fn class(
+        self,
+        class: usize,
+        c: f64,
+        x: ArrayView2<f32>,
+        y: &[usize],
+        near: &[usize],
+    ) -> Result<Option<Machine>, ClassifyError> {
         let target: Array1<bool> = y.iter().map(|&label| label == class).collect();
         if target.iter().all(|&t| t) || !target.iter().any(|&t| t) {
             return Ok(None);
         }
         if !self.chunking || y.len() < CHUNKED {
-            return Ok(Some(self.machine(c, x, target.view())?.0));
+            return Ok(Some(self.machine(c, x, &target, &Vec::from_iter(0..y.len()))?));
         }
-        let mut rows = every(STRIDE, &target);
+        let mut rows = if near.is_empty() { every(STRIDE, &target) } else { near.to_vec() };
         let mut first = true;
         loop {
-            let chunk = target.select(Axis(0), &rows);
-            let (machine, alpha) = self.machine(c, x.select(Axis(0), &rows).view(), chunk.view())?;
+            let machine = self.machine(c, x, &target, &rows)?;
             let wrong = machine.violated(x, &target, self.tolerance);
             if wrong.iter().all(|row| rows.binary_search(row).is_ok()) {
                 return Ok(Some(machine));
             }
             // Only the first chunk gives up rows: the others grow, so that there is a last one.
-            let kept = rows.iter().zip(&alpha).filter(|(_, alpha)| !first || **alpha != 0.0).map(|(&row, _)| row);
-            rows = kept.chain(wrong).collect();
+            let kept = if first { machine.support } else { rows };
+            rows = kept.into_iter().chain(wrong).collect();
             rows.sort_unstable();
             rows.dedup();
             first = false;
         }
     }
 
+    /// A machine on these rows.
     fn machine(
         self,
         c: f64,
         x: ArrayView2<f32>,
-        target: ArrayView1<bool>,
-    ) -> Result<(Machine, Vec<f32>), ClassifyError> {
+        target: &Array1<bool>,
+        rows: &[usize],
+    ) -> Result<Machine, ClassifyError> {
+        let (x, target) = (x.select(Axis(0), rows), target.select(Axis(0), rows));
         let fitted = Svm::<f32, bool>::params()
             .pos_neg_weights(c as f32, c as f32)
             .eps(self.tolerance)
             .linear_kernel()
-            .fit(&DatasetBase::new(x, target))?;
-        let mut w = Array1::<f64>::zeros(x.ncols());
-        for (row, &alpha) in x.outer_iter().zip(&fitted.alpha).filter(|(_, alpha)| **alpha != 0.0) {
-            w.zip_mut_with(&row, |w, &v| *w += f64::from(alpha) * f64::from(v));
+            .fit(&DatasetBase::new(x.view(), target.view()))?;
+        let mut machine = Machine { w: Array1::zeros(x.ncols()), rho: fitted.rho, support: Vec::new() };
+        for ((&row, vector), &alpha) in rows.iter().zip(x.outer_iter()).zip(&fitted.alpha) {
+            if alpha != 0.0 {
+                machine.w.zip_mut_with(&vector, |w, &v| *w += f64::from(alpha) * f64::from(v));
+                machine.support.push(row);
+            }
         }
-        Ok((Machine { w, rho: fitted.rho }, fitted.alpha))
+        Ok(machine)
     }
 
+    /// A machine a class; each begins with its class's rows of `near`.
     fn classes(
         self,
         c: f64,
         x: ArrayView2<f32>,
         y: &[usize],
-        classes: usize,
+        near: &[Vec<usize>],
     ) -> Result<Vec<Option<Machine>>, ClassifyError> {
-        (0..classes).into_par_iter().map(|class| self.class(class, c, x, y)).collect()
+        near.par_iter().enumerate().map(|(class, near)| self.class(class, c, x, y, near)).collect()
     }
 }
 
@@ -200,7 +216,8 @@ impl OneVsRest {
     pub fn fit_by(solver: Solver, point: Point, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
         check_classes(train.y, classes)?;
         let factor = solver.factor(point.kernel, train.x);
-        let machines = solver.classes(point.c, vectors(&factor, train.x.reborrow()), train.y, classes)?;
+        let anywhere = vec![Vec::new(); classes];
+        let machines = solver.classes(point.c, vectors(&factor, train.x.reborrow()), train.y, &anywhere)?;
         Ok(Self::assemble(point.kernel, factor.as_ref(), train.x, &machines))
     }
 
@@ -242,8 +259,8 @@ impl OneVsRest {
     }
 }
 
-/// Rows of `val` that each point gets right when fitted on `train`. Neighbouring points with the same kernel share one
-/// factor; their points and classes run in parallel.
+/// Rows of `val` that each point gets right when fitted on `train`. Points with one kernel share a factor, every point
+/// begins with the support vectors of the one before, and classes run in parallel.
 pub fn count_correct_of(
     points: &[Point],
     train: Labelled,
@@ -253,15 +270,16 @@ pub fn count_correct_of(
     check_classes(train.y, classes)?;
     let solver = Solver::default();
     let mut correct = Vec::with_capacity(points.len());
+    let mut near = vec![Vec::new(); classes];
     for same in points.chunk_by(|a, b| a.kernel == b.kernel) {
-        let kernel = same[0].kernel;
-        let factor = solver.factor(kernel, train.x);
-        let count = |point: &Point| {
-            let machines = solver.classes(point.c, vectors(&factor, train.x.reborrow()), train.y, classes)?;
-            let fitted = OneVsRest::assemble(kernel, factor.as_ref(), train.x, &machines);
-            Ok(count_correct(&fitted.scores(val.x), val.y))
-        };
-        correct.extend(same.par_iter().map(count).collect::<Result<Vec<_>, ClassifyError>>()?);
+        let factor = solver.factor(same[0].kernel, train.x);
+        for point in same {
+            let machines = solver.classes(point.c, vectors(&factor, train.x.reborrow()), train.y, &near)?;
+            let fitted = OneVsRest::assemble(point.kernel, factor.as_ref(), train.x, &machines);
+            correct.push(count_correct(&fitted.scores(val.x), val.y));
+            near =
+                machines.into_iter().map(|machine| machine.map_or_else(Vec::new, |machine| machine.support)).collect();
+        }
     }
     Ok(correct)
 }
@@ -355,6 +373,22 @@ mod tests {
             let apart = fit(true).scores(x.view()) - fit(false).scores(x.view());
             let apart = apart.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
             assert!(apart < 5e-3, "{kernel:?}, C = {c}: margins differ by {apart}");
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_where_a_machine_begins() {
+        let (x, y) = many();
+        let solver = Solver { tolerance: 1e-4, ..Solver::default() };
+        let classes = |c, near: &[Vec<usize>]| -> Vec<Machine> {
+            solver.classes(c, x.view(), &y, near).unwrap().into_iter().flatten().collect()
+        };
+        let anywhere = vec![Vec::new(); 4];
+        let near: Vec<Vec<usize>> = classes(0.1, &anywhere).into_iter().map(|machine| machine.support).collect();
+        for (here, there) in classes(1.0, &anywhere).iter().zip(classes(1.0, &near)) {
+            let margins = |machine: &Machine| x.mapv(f64::from).dot(&machine.w) - f64::from(machine.rho);
+            let apart = (margins(here) - margins(&there)).fold(0.0_f64, |most, v| most.max(v.abs()));
+            assert!(apart < 5e-3, "margins differ by {apart}");
         }
     }
 

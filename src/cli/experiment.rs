@@ -47,9 +47,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let Some(experiment) = experiments.iter().find(|experiment| experiment.name == args.name) else {
         let known =
             experiments.iter().map(|experiment| &experiment.name).chain(sweeps.iter().map(|preset| &preset.name));
-        let known: Vec<&str> = known.map(String::as_str).collect();
-        let suggestion = names::suggestion(&args.name, known.iter().copied());
-        bail!("no experiment is called `{}`{suggestion}; there are {}", args.name, known.join(", "))
+        bail!(names::unknown("experiment", &args.name, known.map(String::as_str)))
     };
     let options = options(args, experiment, size);
     let Job { datasets, mut request, backbone } = options.job()?;

@@ -204,7 +204,7 @@ impl Options {
             refit: self.refit,
             threads,
             device: Device::Cpu,
-            timed: true,
+            detailed: true,
             form: if form == Size::Standard { String::new() } else { form.name().into() },
         };
         let backbone = request.find_backbone();

@@ -108,7 +108,7 @@ pub(super) fn experiment(preset: &Preset, size: Size, setup: Setup, recording: R
 
 fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path) -> Result<Outcome> {
     let Job { datasets, request, backbone } = job;
-    let request = Request { timed: false, ..request.clone() };
+    let request = Request { detailed: false, ..request.clone() };
     let session = Session::open(options, &request, backbone.as_ref())?;
     let points = sweep.points();
     if options.recording.dry_run {

@@ -12,7 +12,7 @@ use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::{Device, Runtime};
 use crate::finetune::settings::Keep;
 use crate::image::{Canvas, decode};
-use crate::{classify, deep, finetune, handcrafted};
+use crate::{deep, finetune, handcrafted};
 
 /// What the user asked for, checked.
 #[derive(Debug, Clone)]
@@ -29,8 +29,8 @@ pub struct Request {
     pub refit: Option<Refit>,
     pub threads: usize,
     pub device: Device,
-    /// Are times taken? Not where many runs differ in their images alone.
-    pub timed: bool,
+    /// Are times taken and scores recorded? Not where many runs differ in their images alone.
+    pub detailed: bool,
     /// `reduced`, `standard` or `full` where trainings are as long as that says, empty where they are as their arms say.
     pub form: String,
 }
@@ -151,7 +151,7 @@ fn plan_one(
         seed,
         refit: refit.to_string(),
         versions: [
-            classify::VERSION,
+            arm.classifier.version(),
             handcrafted::descriptor::VERSION,
             handcrafted::vocabulary::VERSION,
             deep::extract::VERSION,

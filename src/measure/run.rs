@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::classify::{self, Candidate, Classifier, ClassifierSettings, Labelled, decide};
+use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decide};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::finetune::settings::Keep;
@@ -109,9 +109,14 @@ pub fn run(
 ) -> RunRecord {
     let row = blank(planned, request, dataset, resources, environment_id);
     // trainings of another length, as an experiment compares them, give a network that is as fast
-    let timed = request.timed && row.form.is_empty();
+    let timed = request.detailed && row.form.is_empty();
     match attempt(planned, dataset, resources, row.clone(), timed) {
-        Ok(record) => record,
+        Ok(mut record) => {
+            if !request.detailed {
+                record.predictions.iter_mut().for_each(|prediction| prediction.scores.clear());
+            }
+            record
+        }
         Err(error) => {
             let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
             let run = RunRow { status, reason: format!("{error:#}").replace('\n', " "), ..row };
@@ -189,7 +194,7 @@ pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources
     let val = (planned.refit == Refit::Train).then_some(&dataset.splits.val);
     let lessons = Lessons { train: &train, val, reported: dataset.splits.test.images(), classes };
     let features = features::fit_on(&planned.arm.features, &best.features, resources, &lessons)?;
-    let fit = final_fit(&*features, &best.candidate, resources, &train, classes)?;
+    let fit = final_fit(planned, &*features, &best.candidate, resources, &train, classes)?;
     if planned.refit == Refit::TrainAndVal {
         selected.curves.add(features.training(), planned, dataset, None);
     }
@@ -280,7 +285,7 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         let val_x = fitted.vectors(resources, val.images())?.x;
         let images = (features::hashes(train.images()), features::hashes(val.images()));
         let ingredients = (images, train.labels(), val.labels(), &planned.arm.classifier);
-        let key = classifier_key("select", &*fitted, resources, &ingredients)?;
+        let key = classifier_key("select", planned, &*fitted, resources, &ingredients)?;
         let (results, spent): (Vec<(Candidate, usize)>, f64) = resources.cache.get_or(&key, || {
             let bar = resources.progress.spinner("choosing settings on val");
             let start = Instant::now();
@@ -303,6 +308,7 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
 }
 
 fn final_fit(
+    planned: &Planned,
     features: &dyn Features,
     candidate: &Candidate,
     resources: &Resources,
@@ -313,7 +319,7 @@ fn final_fit(
         return Ok(Fit { classifier: training.classifier.clone(), seconds: training.seconds });
     }
     let ingredients = (features::hashes(train.images()), train.labels(), candidate, classes);
-    let key = classifier_key("fit", features, resources, &ingredients)?;
+    let key = classifier_key("fit", planned, features, resources, &ingredients)?;
     resources.cache.get_or(&key, || {
         let x = features.vectors(resources, train.images())?.x;
         let start = Instant::now();
@@ -325,13 +331,14 @@ fn final_fit(
 /// Key of what a classifier gave: with everything that its vectors depend on, whatever made them.
 fn classifier_key(
     stage: &'static str,
+    planned: &Planned,
     features: &dyn Features,
     resources: &Resources,
     ingredients: &impl Serialize,
 ) -> Result<Key> {
     let vectors =
         (features.identity(), decode::version(), resources.device.name(), resources.canvas_key(), resources.input);
-    Key::new(stage, classify::VERSION, &(vectors, ingredients))
+    Key::new(stage, planned.arm.classifier.version(), &(vectors, ingredients))
 }
 
 fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str) -> Vec<PredictionRow> {

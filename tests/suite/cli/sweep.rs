@@ -12,6 +12,8 @@ fn a_sweep_is_recorded_point_by_point_and_goes_on() {
     let rows = place.rows("out/sweep/photos/runs.csv");
     assert_eq!(rows.len(), 5 * 2 * 2, "levels, seeds, arms");
     assert!(rows.iter().all(|row| row["status"] == "ok" && row["n"] == rows[0]["n"]));
+    let predictions = place.rows("out/sweep/photos/predictions.csv");
+    assert!(predictions.iter().all(|row| row["scores"].is_empty() && !row["predicted"].is_empty()));
     let page = std::fs::read_to_string(place.path("out/sweep/photos/report.md")).unwrap();
     assert!(page.contains("## Contrast of reported images") && page.contains("| `small-sift`"), "{page}");
     assert!(page.contains("\nfeatbench sweep photos --factors contrast --arms small-sift.toml,majority --seeds 0,1\n"));
