@@ -88,6 +88,8 @@ impl Kernel {
             });
             done.outer_iter().for_each(|earlier| column.scaled_add(-earlier[pivot], &earlier));
             column /= left[pivot].sqrt();
+            // Zero but for rounding, whose products would be denormal numbers, which many processors are slow at.
+            pivots.iter().for_each(|&earlier| column[earlier] = 0.0);
             left.iter_mut().zip(&column).for_each(|(d, v)| *d = (*d - v * v).max(0.0));
             left[pivot] = 0.0;
             pivots.push(pivot);
@@ -151,6 +153,9 @@ mod tests {
             let difference = factor.rows.dot(&factor.rows.t()) - kernel.between(x.view(), x.view());
             assert!(difference.iter().all(|d| d.abs() < 1e-4), "{kernel:?}");
             assert!(factor.residual <= 1e-9);
+            for (j, &pivot) in factor.pivots.iter().enumerate() {
+                assert!(factor.rows.slice(s![pivot, j + 1..]).iter().all(|&v| v == 0.0), "triangular");
+            }
         }
     }
 
