@@ -20,6 +20,8 @@ Examples:
   featbench experiment transfer --form standard       hours; killed in the middle, the same command goes on
   featbench experiment one-cycle --form full --device cuda --backbone resnet18
   featbench experiment transfer --dry-run             what would run, and how long it may take
+  featbench experiment one-cycle --form standard --arms constant
+                                                      one arm today, the others when it is called again
 
 The files in experiments/ hold the whole protocol, with its source.";
 
@@ -32,6 +34,9 @@ pub(super) struct Args {
     /// How large: reduced (64 px, minutes), standard (128 px, hours), full (224 px, for a GPU or several nights)
     #[arg(long, value_name = "reduced|standard|full", default_value = "reduced")]
     form: Size,
+    /// Only these arms of the experiment, so that several calls share the work; what is recorded of others stays
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    arms: Vec<String>,
     #[command(flatten)]
     setup: Setup,
     #[command(flatten)]
@@ -42,16 +47,18 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let size = args.form;
     let (experiments, sweeps) = (Experiment::embedded()?, Preset::embedded()?);
     if let Some(preset) = sweeps.iter().find(|preset| preset.name == args.name) {
-        return sweep::experiment(preset, size, args.setup, args.recording);
+        let arms = only(&args.arms, preset.arms.clone(), String::as_str)?;
+        return sweep::experiment(preset, size, arms, args.setup, args.recording);
     }
     let Some(experiment) = experiments.iter().find(|experiment| experiment.name == args.name) else {
         let known =
             experiments.iter().map(|experiment| &experiment.name).chain(sweeps.iter().map(|preset| &preset.name));
         bail!(names::unknown("experiment", &args.name, known.map(String::as_str)))
     };
+    let arms = only(&args.arms, experiment.arms(size), |arm| &arm.name)?;
     let options = options(args, experiment, size);
     let Job { datasets, mut request, backbone } = options.job()?;
-    request.arms = experiment.arms(size);
+    request.arms = arms;
     request.form = size.name().into();
     let dataset = datasets.first().context("an experiment has a data set")?;
     let record = experiment.record(size);
@@ -67,6 +74,17 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let outcome = session.all(dataset, &plan, &folder)?;
     report::render(&folder, false, Some(dataset))?;
     Ok(outcome)
+}
+
+/// The arms with these names, all where none is named.
+fn only<T>(names: &[String], mut arms: Vec<T>, name: impl Fn(&T) -> &str) -> Result<Vec<T>> {
+    if let Some(unknown) = names.iter().find(|wanted| !arms.iter().any(|arm| name(arm) == **wanted)) {
+        let mut known: Vec<&str> = arms.iter().map(&name).collect();
+        known.dedup();
+        bail!(names::unknown("arm of this experiment", unknown, known))
+    }
+    arms.retain(|arm| names.is_empty() || names.iter().any(|wanted| wanted == name(arm)));
+    Ok(arms)
 }
 
 /// As if they had been typed for `measure`.

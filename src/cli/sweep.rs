@@ -86,12 +86,18 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     measure(&options, &job, &Sweep::of(base, &args.factors, &options.seeds)?, &command, &folder)
 }
 
-/// An experiment that is a sweep, in this form.
-pub(super) fn experiment(preset: &Preset, size: Size, setup: Setup, recording: Recording) -> Result<Outcome> {
+/// These arms of an experiment that is a sweep, in this form.
+pub(super) fn experiment(
+    preset: &Preset,
+    size: Size,
+    arms: Vec<String>,
+    setup: Setup,
+    recording: Recording,
+) -> Result<Outcome> {
     let form = preset.form(size.name())?;
     let options = Options {
         dataset: vec![preset.dataset.clone()],
-        arms: preset.arms.clone(),
+        arms,
         // trainings are as long as the experiment says
         form: Some(Size::Standard),
         input: Some(form.input),

@@ -43,6 +43,9 @@ fn an_experiment_may_be_a_sweep() {
     assert!(ended.stdout.ends_with("12 data sets, 2 arms on each\n"), "{}", ended.stdout);
     let known = "no experiment is called `scrach`, did you mean `scratch`?; there are one-cycle, transfer, scratch";
     place.run("experiment scrach").refused(&[known]);
+    let one = place.run("experiment scratch --arms resnet-scratch --dry-run").with(0).stdout;
+    assert!(one.ends_with("12 data sets, 1 arms on each\n"), "{one}");
+    place.run("experiment scratch --arms sift").refused(&["no arm of this experiment is called `sift`; there are "]);
 }
 
 #[test]
