@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "reduced|standard|full", default_value = "reduced")]
     form: Size,
     /// Only these arms of the experiment, so that several calls share the work; what is recorded of others stays
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     arms: Vec<String>,
     #[command(flatten)]
     setup: Setup,

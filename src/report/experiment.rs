@@ -1,7 +1,7 @@
 //! A published experiment, answered: its arms compared over all seeds on the same images, under every protocol, and
 //! how many epochs each arm took to a given accuracy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
     let protocols = record.protocols.iter().map(|protocol| format!("`{protocol}`: {}", meaning(protocol)));
     Some(ExperimentView {
         title: format!("{} (form {})", record.title, record.form),
-        answers: answers(record, &compared),
+        answers: answers(summary, record, &compared),
         form: form(record),
         source: record.source.clone(),
         protocols: protocols.collect(),
@@ -54,7 +54,7 @@ pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
     })
 }
 
-fn answers(record: &ExperimentRecord, all: &[Compared]) -> Vec<String> {
+fn answers(summary: &Summary, record: &ExperimentRecord, all: &[Compared]) -> Vec<String> {
     let first = record.protocols.first().map(String::as_str);
     let (main, others): (Vec<&Compared>, Vec<&Compared>) = all.iter().partition(|c| Some(c.protocol) == first);
     let mut sentences: Vec<String> = main.iter().map(|compared| sentence(compared)).collect();
@@ -66,6 +66,12 @@ fn answers(record: &ExperimentRecord, all: &[Compared]) -> Vec<String> {
         main.iter().any(|c| c.comparison == other.comparison && verdict(&c.difference) != verdict(&other.difference))
     });
     sentences.extend(changed.map(|compared| sentence(compared)));
+    let arms: BTreeSet<&str> = record.comparisons.iter().flat_map(|c| [&*c.first, &*c.second]).collect();
+    let unmeasured = |arm: &&str| record.protocols.iter().all(|protocol| entry(summary, arm, protocol).is_none());
+    let missing: Vec<String> = arms.into_iter().filter(unmeasured).map(|arm| format!("`{arm}`")).collect();
+    if !missing.is_empty() {
+        sentences.push(format!("Not measured yet: {}; the same command goes on.", missing.join(", ")));
+    }
     if record.form != "standard" && !sentences.is_empty() {
         sentences.push(form(record));
     }
