@@ -13,7 +13,7 @@ use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::finetune::settings::Keep;
 use crate::image::decode;
 use crate::record::format_scores;
-use crate::record::{EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
+use crate::record::{Details, EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
 
 use super::cache::Key;
 use super::features::{self, FeatureCandidate, Features, Found, Lessons, Missing, Resources, Training};
@@ -108,28 +108,11 @@ pub fn run(
     environment_id: &str,
 ) -> RunRecord {
     let row = blank(planned, request, dataset, resources, environment_id);
-    // trainings of another length, as an experiment compares them, give a network that is as fast
-    let timed = request.detailed && row.form.is_empty();
-    match attempt(planned, dataset, resources, row.clone(), timed) {
-        Ok(mut record) => {
-            if !request.detailed {
-                record.predictions.iter_mut().for_each(|prediction| prediction.scores.clear());
-            }
-            record
-        }
-        Err(error) => {
-            let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
-            let run = RunRow { status, reason: format!("{error:#}").replace('\n', " "), ..row };
-            RunRecord {
-                run,
-                predictions: Vec::new(),
-                timings: Vec::new(),
-                selection: Vec::new(),
-                steps: Vec::new(),
-                epochs: Vec::new(),
-            }
-        }
-    }
+    attempt(planned, dataset, resources, row.clone(), request.detailed).unwrap_or_else(|error| {
+        let status = if error.is::<Missing>() { Status::Missing } else { Status::Failed };
+        let run = RunRow { status, reason: format!("{error:#}").replace('\n', " "), ..row };
+        RunRecord { run, details: Details::default() }
+    })
 }
 
 /// The row with everything that is known before measuring.
@@ -201,7 +184,13 @@ pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources
     Ok(Chosen { selected, features, fit })
 }
 
-fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: RunRow, timed: bool) -> Result<RunRecord> {
+fn attempt(
+    planned: &Planned,
+    dataset: &Dataset,
+    resources: &Resources,
+    row: RunRow,
+    detailed: bool,
+) -> Result<RunRecord> {
     memory::reset_peak();
     let Chosen { mut selected, features, fit } = choose(planned, dataset, resources)?;
     let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
@@ -219,7 +208,8 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
     let best = &selected.tried[selected.chosen];
     let images = dataset.splits.test.images();
     let reported = features.vectors(resources, images)?;
-    let timings = if timed {
+    // trainings of another length, as an experiment compares them, give a network that is as fast
+    let timings = if detailed && row.form.is_empty() {
         let known = reported.x.view();
         Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?
     } else {
@@ -236,14 +226,14 @@ fn attempt(planned: &Planned, dataset: &Dataset, resources: &Resources, row: Run
         peak_mib,
         ..row
     };
-    Ok(RunRecord {
-        predictions: prediction_rows(&judged, dataset, &planned.run_id),
+    let details = Details {
+        predictions: prediction_rows(&judged, dataset, &planned.run_id, detailed),
         timings: timings.into_iter().map(|t| TimingRow { run_id: planned.run_id.clone(), ..t }).collect(),
         selection: selection_rows(&selected, dataset.splits.val.len(), &planned.run_id),
         steps: selected.curves.steps,
         epochs: selected.curves.epochs,
-        run,
-    })
+    };
+    Ok(RunRecord { run, details })
 }
 
 /// The settings that val chose, and the learning rate that range tests did.
@@ -341,14 +331,14 @@ fn classifier_key(
     Key::new(stage, planned.arm.classifier.version(), &(vectors, ingredients))
 }
 
-fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str) -> Vec<PredictionRow> {
+fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str, with_scores: bool) -> Vec<PredictionRow> {
     let name = |class: usize| dataset.splits.classes[class].clone();
     let row = |judged: &Judged| PredictionRow {
         run_id: run_id.into(),
         image: judged.image.id.clone(),
         truth: name(judged.truth),
         predicted: name(judged.prediction.class),
-        scores: format_scores(&judged.prediction.scores),
+        scores: if with_scores { format_scores(&judged.prediction.scores) } else { String::new() },
     };
     judged.iter().map(row).collect()
 }

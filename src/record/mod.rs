@@ -2,6 +2,7 @@
 //! [`rows`] says what one line means, [`store`] keeps them in a folder so that an interrupted run loses nothing.
 //! The format is described for readers in `docs/RECORDS.md`.
 
+pub mod details;
 pub(crate) mod files;
 pub mod rows;
 pub mod scores;
@@ -9,6 +10,7 @@ pub mod store;
 mod table;
 pub mod time;
 
+pub use details::Details;
 pub use rows::*;
 pub use scores::{format_score, format_scores, parse_scores};
 pub use store::{Records, RunRecord, Store};

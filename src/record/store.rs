@@ -1,12 +1,12 @@
 //! A folder of records. Every write goes beside the file and is renamed into place, and a run counts as recorded
 //! only once its line in `runs.csv` stands, so that a program killed at any moment leaves nothing half-written.
 
-use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
+use super::details::Details;
 use super::files::{self, unwritable};
 use super::rows::*;
 use super::table::{self, Row};
@@ -29,26 +29,15 @@ pub struct Records {
     pub sweep: Option<SweepRecord>,
     /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
     pub runs: Vec<RunRow>,
-    /// In the order of the runs, then by image.
-    pub predictions: Vec<PredictionRow>,
-    /// In the order of the runs, then by scenario, stage and sample.
-    pub timings: Vec<TimingRow>,
-    /// In the order of the runs, then by candidate.
-    pub selection: Vec<SelectionRow>,
-    /// In the order of the runs, then by training and step or epoch; empty where no network was trained.
-    pub steps: Vec<StepRow>,
-    pub epochs: Vec<EpochRow>,
+    /// In the order of the runs.
+    pub details: Details,
 }
 
 /// The rows of one finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {
     pub run: RunRow,
-    pub predictions: Vec<PredictionRow>,
-    pub timings: Vec<TimingRow>,
-    pub selection: Vec<SelectionRow>,
-    pub steps: Vec<StepRow>,
-    pub epochs: Vec<EpochRow>,
+    pub details: Details,
 }
 
 /// The record folder of one data set (`OUT/DATASET`), open for writing.
@@ -56,101 +45,12 @@ pub struct RunRecord {
 pub struct Store {
     folder: PathBuf,
     records: Records,
+    /// The folder itself, locked as long as this lives.
+    _lock: File,
 }
 
 impl Row for RunRow {
     const NAME: &'static str = "runs";
-}
-
-impl Row for PredictionRow {
-    const NAME: &'static str = "predictions";
-}
-
-impl Row for TimingRow {
-    const NAME: &'static str = "timings";
-}
-
-impl Row for SelectionRow {
-    const NAME: &'static str = "selection";
-}
-
-impl Row for StepRow {
-    const NAME: &'static str = "steps";
-}
-
-impl Row for EpochRow {
-    const NAME: &'static str = "epochs";
-}
-
-/// A row that belongs to a run.
-trait OfRun: Row {
-    fn run_id(&self) -> &str;
-    /// Where the row stands among those of its run.
-    fn place(&self) -> impl Ord;
-}
-
-impl OfRun for PredictionRow {
-    fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    fn place(&self) -> impl Ord {
-        &self.image
-    }
-}
-
-impl OfRun for TimingRow {
-    fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    fn place(&self) -> impl Ord {
-        (&self.scenario, &self.stage, self.sample)
-    }
-}
-
-impl OfRun for SelectionRow {
-    fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    fn place(&self) -> impl Ord {
-        self.candidate
-    }
-}
-
-impl OfRun for StepRow {
-    fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    fn place(&self) -> impl Ord {
-        (&self.training, self.step)
-    }
-}
-
-impl OfRun for EpochRow {
-    fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    fn place(&self) -> impl Ord {
-        (&self.training, self.epoch)
-    }
-}
-
-/// Drops rows whose run is not in `order` and sorts the others.
-fn settle<R: OfRun>(rows: &mut Vec<R>, order: &HashMap<&str, usize>) {
-    rows.retain(|row| order.contains_key(row.run_id()));
-    rows.sort_by(|a, b| (order[a.run_id()], a.place()).cmp(&(order[b.run_id()], b.place())));
-}
-
-fn drop_run<R: OfRun>(rows: &mut Vec<R>, run_id: &str) {
-    rows.retain(|row| row.run_id() != run_id);
-}
-
-fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
-    rows.iter().all(|row| row.run_id() == run_id)
 }
 
 impl Records {
@@ -168,11 +68,7 @@ impl Records {
             experiment: files::read_json_if_there(&folder.join(EXPERIMENT))?,
             sweep: files::read_json_if_there(&folder.join(SWEEP))?,
             runs: table::read(folder)?,
-            predictions: table::read(folder)?,
-            timings: table::read(folder)?,
-            selection: table::read(folder)?,
-            steps: table::read_if_there(folder)?,
-            epochs: table::read_if_there(folder)?,
+            details: Details::read(folder)?,
         };
         records.settle();
         Ok(records)
@@ -220,25 +116,16 @@ impl Records {
             experiment: None,
             sweep: None,
             runs: Vec::new(),
-            predictions: Vec::new(),
-            timings: Vec::new(),
-            selection: Vec::new(),
-            steps: Vec::new(),
-            epochs: Vec::new(),
+            details: Details::default(),
         }
     }
 
     /// Brings all rows into their fixed order and drops what belongs to no run.
     fn settle(&mut self) {
-        let Records { environments, runs, predictions, timings, selection, steps, epochs, .. } = self;
+        let Records { environments, runs, details, .. } = self;
         runs.sort_by(|a, b| (a.family_rank(), a.identity()).cmp(&(b.family_rank(), b.identity())));
         environments.retain(|id, _| runs.iter().any(|run| run.environment_id == *id));
-        let order = runs.iter().enumerate().map(|(place, run)| (run.run_id.as_str(), place)).collect();
-        settle(predictions, &order);
-        settle(timings, &order);
-        settle(selection, &order);
-        settle(steps, &order);
-        settle(epochs, &order);
+        details.settle(&runs.iter().enumerate().map(|(place, run)| (run.run_id.as_str(), place)).collect());
     }
 }
 
@@ -248,9 +135,10 @@ impl Store {
     /// that can't be written is known before anything is measured.
     ///
     /// # Errors
-    /// A folder that can't be written, records that can't be read or are of another version.
+    /// A folder that can't be written or that another process writes, records that can't be read or are of another
+    /// version.
     pub fn open(folder: &Path, dataset: DatasetRecord, arms: ArmRecords) -> Result<Store> {
-        fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        let lock = lock(folder)?;
         let recorded = table::path_of::<RunRow>(folder)?.exists();
         let records = if recorded { Records::read(folder)? } else { Records::empty(dataset.clone()) };
         let mut fresh = records.clone();
@@ -263,7 +151,7 @@ impl Store {
         }
         fresh.arms.retain(|arm, _| fresh.runs.iter().any(|run| run.arm == *arm));
         fresh.arms.extend(arms);
-        let mut store = Store { folder: folder.to_path_buf(), records };
+        let mut store = Store { folder: folder.to_path_buf(), records, _lock: lock };
         store.replace(fresh)?;
         Ok(store)
     }
@@ -271,13 +159,13 @@ impl Store {
     /// Opens `folder` without anything that was recorded there, whatever version it is of (`--fresh`).
     ///
     /// # Errors
-    /// A folder that can't be written.
+    /// A folder that can't be written or that another process writes.
     pub fn create(folder: &Path, dataset: DatasetRecord, arms: ArmRecords) -> Result<Store> {
-        fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        let lock = lock(folder)?;
         table::write::<RunRow>(folder, &[])?;
         let mut records = Records::empty(dataset);
         records.arms = arms;
-        let mut store = Store { folder: folder.to_path_buf(), records: records.clone() };
+        let mut store = Store { folder: folder.to_path_buf(), records: records.clone(), _lock: lock };
         store.replace(records)?;
         Ok(store)
     }
@@ -340,32 +228,14 @@ impl Store {
     /// # Errors
     /// A file that can't be written; the store is then as it was, and the folder holds no part of the run.
     pub fn add(&mut self, record: RunRecord, environment: (&str, Environment)) -> Result<()> {
-        let RunRecord { run, predictions, timings, selection, steps, epochs } = record;
+        let RunRecord { run, details } = record;
         let id = &run.run_id;
-        ensure!(
-            all_of_run(&predictions, id)
-                && all_of_run(&timings, id)
-                && all_of_run(&selection, id)
-                && all_of_run(&steps, id)
-                && all_of_run(&epochs, id),
-            "run {id}: some of its rows name another run"
-        );
+        ensure!(details.all_of_run(id), "run {id}: some of its rows name another run");
         let mut records = self.records.clone();
-        let replaced: Vec<RunRow> =
-            records.runs.extract_if(.., |old| old.run_id == *id || old.identity() == run.identity()).collect();
-        for old in &replaced {
-            drop_run(&mut records.predictions, &old.run_id);
-            drop_run(&mut records.timings, &old.run_id);
-            drop_run(&mut records.selection, &old.run_id);
-            drop_run(&mut records.steps, &old.run_id);
-            drop_run(&mut records.epochs, &old.run_id);
-        }
+        // rows of a run that is replaced go with it
+        records.runs.retain(|old| old.run_id != *id && old.identity() != run.identity());
+        records.details.replace(id, details);
         records.environments.insert(environment.0.to_owned(), environment.1);
-        records.predictions.extend(predictions);
-        records.timings.extend(timings);
-        records.selection.extend(selection);
-        records.steps.extend(steps);
-        records.epochs.extend(epochs);
         records.runs.push(run);
         self.replace(records)
     }
@@ -387,14 +257,25 @@ impl Store {
         if let Some(sweep) = &records.sweep {
             files::write_json(&self.folder.join(SWEEP), sweep)?;
         }
-        table::write_if_any(&self.folder, &records.steps)?;
-        table::write_if_any(&self.folder, &records.epochs)?;
-        table::write(&self.folder, &records.selection)?;
-        table::write(&self.folder, &records.timings)?;
-        table::write(&self.folder, &records.predictions)?;
+        records.details.write(&self.folder)?;
         table::write(&self.folder, &records.runs)?;
         self.records = records;
         Ok(())
+    }
+}
+
+/// Creates the folder and locks it: a store writes all that it knows, so of two at once each would take away what the
+/// other has added.
+fn lock(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+    let file = File::open(folder).map_err(|error| unwritable(folder, &error))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => bail!(
+            "{}: another featbench is writing its records there; wait for it, or choose another --out",
+            folder.display()
+        ),
+        // not every file system has locks
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

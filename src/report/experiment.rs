@@ -213,7 +213,7 @@ fn reach(summary: &Summary, record: &ExperimentRecord) -> Table {
     let titles: Vec<&str> = ["arm"].into_iter().chain(titles.iter().map(String::as_str)).collect();
     let mut table = Table::new(&titles);
     let mut epochs: HashMap<&str, Vec<&EpochRow>> = HashMap::new();
-    for row in summary.records.epochs.iter().filter(|row| !row.reported.is_empty()) {
+    for row in summary.records.details.epochs.iter().filter(|row| !row.reported.is_empty()) {
         epochs.entry(&row.run_id).or_default().push(row);
     }
     for entry in summary.entries.iter().filter(|entry| entry.row.protocol == "last") {

@@ -177,7 +177,7 @@ pub fn panels<'a>(records: &Records, sweep: &'a SweepRecord) -> Vec<Panel<'a>> {
 /// Share of correct predictions of every run, by data set, arm, form and seed.
 fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
     let mut counts: HashMap<&str, [usize; 2]> = HashMap::new();
-    for row in &records.predictions {
+    for row in &records.details.predictions {
         let [correct, all] = counts.entry(row.run_id.as_str()).or_default();
         *correct += usize::from(row.truth == row.predicted);
         *all += 1;

@@ -182,7 +182,7 @@ pub fn selection(summary: &Summary) -> Table {
 fn candidate_cells(summary: &Summary, entry: &Entry) -> [Cell; 2] {
     let ids: Vec<&str> = entry.runs.iter().map(|&i| summary.runs[i].row.run_id.as_str()).collect();
     let rows: Vec<_> =
-        summary.records.selection.iter().filter(|s| s.n > 0 && ids.contains(&s.run_id.as_str())).collect();
+        summary.records.details.selection.iter().filter(|s| s.n > 0 && ids.contains(&s.run_id.as_str())).collect();
     let accuracies = rows.iter().map(|s| s.correct as f64 / s.n as f64);
     let (Some(low), Some(high)) = (accuracies.clone().reduce(f64::min), accuracies.reduce(f64::max)) else {
         return [Cell::none(), Cell::none()];

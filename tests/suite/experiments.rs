@@ -19,7 +19,7 @@ fn records(accuracies: [f64; 2]) -> Records {
     records.runs.iter_mut().for_each(|run| run.epochs = Some(3));
     train(&mut records, "step");
     let truths: Vec<String> = (0..153).map(|i| usize::from(i >= 70).to_string()).collect();
-    for row in &mut records.epochs {
+    for row in &mut records.details.epochs {
         // everything is an ant at first, and all is right from the second epoch on
         row.reported = if row.epoch == 1 { vec!["0"; 153].join(" ") } else { truths.join(" ") };
     }

@@ -110,18 +110,19 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
             threads: 2,
             device: "cpu".into(),
         },
-        predictions: vec![prediction("b.jpg"), prediction("a.jpg")],
-        timings: vec![timing(1), timing(0)],
-        selection: vec![SelectionRow {
-            run_id: id.into(),
-            candidate: 0,
-            settings: "c=1".into(),
-            correct: 1,
-            n: 2,
-            chosen: true,
-        }],
-        steps: Vec::new(),
-        epochs: Vec::new(),
+        details: Details {
+            predictions: vec![prediction("b.jpg"), prediction("a.jpg")],
+            timings: vec![timing(1), timing(0)],
+            selection: vec![SelectionRow {
+                run_id: id.into(),
+                candidate: 0,
+                settings: "c=1".into(),
+                correct: 1,
+                n: 2,
+                chosen: true,
+            }],
+            ..Details::default()
+        },
     }
 }
 
@@ -151,8 +152,10 @@ fn what_is_written_is_read_back_bit_for_bit() {
     assert_eq!(&Records::read(folder.path()).unwrap(), store.records());
     let before = bytes_of(folder.path());
     assert_eq!(before.len(), FILES.len(), "no temporary file is left");
+    let recorded = store.records().clone();
+    drop(store);
     let again = open(folder.path());
-    assert_eq!(again.records(), store.records());
+    assert_eq!(again.records(), &recorded);
     assert_eq!(bytes_of(folder.path()), before);
     assert!(again.has("r1") && !again.has("r3"));
 }
@@ -182,7 +185,7 @@ fn rows_have_one_order_whatever_order_runs_ended_in() {
         let mut store = open(folder.path());
         order.iter().for_each(|&i| add(&mut store, runs[i].clone()));
         assert_eq!(ids(store.records()), ["a", "z", "y", "x", "w", "v", "b"]);
-        let images = store.records().predictions.iter().map(|row| row.image.as_str());
+        let images = store.records().details.predictions.iter().map(|row| row.image.as_str());
         assert_eq!(images.take(2).collect::<Vec<_>>(), ["a.jpg", "b.jpg"]);
         bytes_of(folder.path())
     };
@@ -201,8 +204,22 @@ fn a_run_replaces_the_older_one_with_all_its_rows() {
     add(&mut store, record("new", "handcrafted", "sift", "native", 0));
     let records = Records::read(folder.path()).unwrap();
     assert_eq!(ids(&records), ["new", "other-seed", "other-canvas"]);
-    assert!(records.predictions.iter().all(|row| row.run_id != "old"));
-    assert_eq!((records.predictions.len(), records.timings.len(), records.selection.len()), (6, 6, 3));
+    assert!(records.details.predictions.iter().all(|row| row.run_id != "old"));
+    assert_eq!(
+        (records.details.predictions.len(), records.details.timings.len(), records.details.selection.len()),
+        (6, 6, 3)
+    );
+}
+
+#[test]
+fn a_folder_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let error = Store::open(folder.path(), dataset("m1"), arms(&[])).unwrap_err().to_string();
+    assert!(error.contains("another featbench is writing its records there"), "{error}");
+    assert_eq!(&Records::read(folder.path()).unwrap(), store.records(), "others may read");
+    drop(store);
+    open(folder.path());
 }
 
 #[test]
@@ -215,7 +232,7 @@ fn a_failed_run_is_recorded_but_not_done() {
     assert!(!store.has("r1"));
     add(&mut store, record("r1", "floor", "majority", "native", 0));
     assert!(store.has("r1"));
-    assert_eq!(store.records().predictions.len(), 2);
+    assert_eq!(store.records().details.predictions.len(), 2);
 }
 
 /// A full disk stops the write at each file in turn: the file beside it is a link to `/dev/full`.
@@ -240,11 +257,12 @@ fn stopped_at_any_file_the_next_call_resumes_to_the_same_bytes() {
 
         let left = Records::read(folder.path()).unwrap();
         for run in &left.runs {
-            assert_eq!(left.predictions.iter().filter(|row| row.run_id == run.run_id).count(), 2, "{file}");
-            assert_eq!(left.timings.iter().filter(|row| row.run_id == run.run_id).count(), 2, "{file}");
+            assert_eq!(left.details.predictions.iter().filter(|row| row.run_id == run.run_id).count(), 2, "{file}");
+            assert_eq!(left.details.timings.iter().filter(|row| row.run_id == run.run_id).count(), 2, "{file}");
         }
         assert!(!left.runs.iter().any(|run| run.run_id == "new"), "{file}");
 
+        drop(store);
         let mut store = open(folder.path());
         assert!(store.has("kept") && !store.has("new"));
         add(&mut store, third.clone());
@@ -259,6 +277,7 @@ fn killed_before_the_runs_file_nothing_counts() {
     add(&mut store, record("r1", "floor", "majority", "native", 0));
     let before = bytes_of(folder.path());
     add(&mut store, record("r2", "handcrafted", "sift", "native", 0));
+    drop(store);
     fs::write(folder.path().join("runs.csv"), &before["runs.csv"]).unwrap();
     fs::write(folder.path().join("runs.csv.tmp"), "run_id,data").unwrap();
     assert_eq!(ids(open(folder.path()).records()), ["r1"]);
@@ -312,6 +331,7 @@ fn prose_is_refreshed_and_runs_of_another_manifest_are_dropped() {
     let read = Records::read(folder.path()).unwrap();
     assert_eq!((read.dataset.title.as_str(), read.runs.len()), ("Shapes, second edition", 1));
 
+    drop(store);
     let store = Store::open(folder.path(), dataset("m2"), arms(&["orb"])).unwrap();
     assert!(store.records().runs.is_empty() && store.records().environments.is_empty());
     assert_eq!(&Records::read(folder.path()).unwrap(), store.records());
@@ -344,6 +364,7 @@ fn files_of_another_version_are_refused_in_one_line_and_fresh_starts_over() {
         let mut store = Store::create(folder.path(), dataset("m1"), arms(&["majority"])).unwrap();
         assert!(store.records().runs.is_empty());
         add(&mut store, record("r1", "floor", "majority", "native", 0));
+        drop(store);
         let path = folder.path().join(file);
         fs::write(&path, fs::read_to_string(&path).unwrap().replacen(old, new, 1)).unwrap();
         for error in [
@@ -374,6 +395,6 @@ fn a_folder_that_cannot_be_written_is_known_at_once() {
 fn rows_of_another_run_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut mixed = record("r1", "floor", "majority", "native", 0);
-    mixed.timings[0].run_id = "r2".into();
+    mixed.details.timings[0].run_id = "r2".into();
     assert!(open(folder.path()).add(mixed, ("e1", environment())).is_err());
 }

@@ -38,7 +38,7 @@ fn the_page_of_a_large_record_is_small() {
     for name in ["sift", "orb", "akaze", "kaze", "brisk", "hog"] {
         measure(&mut records, &Arm { name, ..SIFT }, 1);
     }
-    assert_eq!(records.predictions.len(), 1912 * 12);
+    assert_eq!(records.details.predictions.len(), 1912 * 12);
     let bytes = file(&records, "report.html").len();
     assert!(bytes < 1_000_000, "{bytes} bytes; a page that goes by mail stays far below 3 MB");
 }
@@ -132,11 +132,11 @@ fn the_head_of_an_empty_summary_is_that_of_a_full_one() {
 #[test]
 fn records_that_contradict_each_other_are_refused_by_name() {
     let mut lost = small();
-    lost.predictions.truncate(30);
+    lost.details.predictions.truncate(30);
     let error = report::files(&lost, &[]).unwrap_err().to_string();
     assert!(error.contains("predictions.csv holds 30") && error.contains("--fresh"), "{error}");
     let mut renamed = small();
-    renamed.predictions[0].predicted = "hexagon".into();
+    renamed.details.predictions[0].predicted = "hexagon".into();
     let error = report::files(&renamed, &[]).unwrap_err().to_string();
     assert!(error.contains("\"hexagon\"") && error.contains("dataset.json"), "{error}");
 }

@@ -25,7 +25,7 @@ pub fn blurred(title: &str, sift: [usize; 3], resnet: [usize; 3]) -> Records {
                 let run_id = format!("{}-{level}-{seed}", arm.name);
                 let row = run(arm, run_id.clone(), "native", seed, 100, String::new(), 0.0);
                 records.runs.push(featbench::record::RunRow { dataset: dataset(level, seed), ..row });
-                records.predictions.extend((0..100).map(|image| PredictionRow {
+                records.details.predictions.extend((0..100).map(|image| PredictionRow {
                     run_id: run_id.clone(),
                     image: format!("test/circle/{image:04}.jpg"),
                     truth: "circle".into(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use featbench::record::{
-    ArmRecord, ClassCount, DatasetRecord, Environment, EpochRow, Finding, NearDuplicate, PredictionRow, Records,
-    RunRecord, RunRow, SelectionRow, Status, StepRow, Store, TimingRow,
+    ArmRecord, ClassCount, DatasetRecord, Details, Environment, EpochRow, Finding, NearDuplicate, PredictionRow,
+    Records, RunRecord, RunRow, SelectionRow, Status, StepRow, Store, TimingRow,
 };
 
 /// An arm with the accuracies that its runs are to have.
@@ -71,7 +71,7 @@ pub fn train(records: &mut Records, arm: &str) {
         let (run_id, training) = (&run.run_id, "train");
         let mut noise = Noise::new(run_id);
         let mut loss = |progress: f64| 1.2 * (-2.0 * progress).exp() * (0.8 + 0.4 * noise.next());
-        records.steps.extend((1..=12).map(|step| {
+        records.details.steps.extend((1..=12).map(|step| {
             let height = 1.0 - (step as f64 - 5.0).abs() / 7.0;
             let (learning_rate, momentum) = (0.01 * height, 0.95 - 0.1 * height);
             StepRow {
@@ -84,7 +84,7 @@ pub fn train(records: &mut Records, arm: &str) {
                 loss: loss(step as f64 / 12.0) as f32,
             }
         }));
-        records.epochs.extend((1..=3).map(|epoch| EpochRow {
+        records.details.epochs.extend((1..=3).map(|epoch| EpochRow {
             run_id: run_id.clone(),
             training: training.into(),
             epoch,
@@ -139,27 +139,24 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
         sweep: None,
         environments: BTreeMap::from([("e1".into(), environment())]),
         runs: Vec::new(),
-        predictions: Vec::new(),
-        timings: Vec::new(),
-        selection: Vec::new(),
-        steps: Vec::new(),
-        epochs: Vec::new(),
+        details: Details::default(),
     }
 }
 
 /// Writes `records` into `folder`, run by run, as a measurement does.
 pub fn record(records: &Records, folder: &Path) -> Store {
     let mut store = Store::open(folder, records.dataset.clone(), records.arms.clone()).unwrap();
+    let all = &records.details;
     for run in &records.runs {
         let of_run = |id: &String| run.status == Status::Ok && *id == run.run_id;
-        let record = RunRecord {
-            run: run.clone(),
-            predictions: records.predictions.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            timings: records.timings.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            selection: records.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            steps: records.steps.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
-            epochs: records.epochs.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+        let details = Details {
+            predictions: all.predictions.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            timings: all.timings.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            selection: all.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            steps: all.steps.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            epochs: all.epochs.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
         };
+        let record = RunRecord { run: run.clone(), details };
         store.add(record, ("e1", records.environments["e1"].clone())).unwrap();
     }
     store
@@ -199,7 +196,7 @@ fn measure_one(records: &mut Records, arm: &Arm, canvas: &str, accuracy: f64, se
             let predicted = if hard < quantile_of_difficulty(accuracy) { truth } else { wrong };
             let scores =
                 (0..classes.len()).map(|c| if c == predicted { 0.5 + noise.next() } else { 0.4 * noise.next() });
-            records.predictions.push(PredictionRow {
+            records.details.predictions.push(PredictionRow {
                 run_id: run_id.clone(),
                 image: format!("test/{}/{}_{image:04}.jpg", class.class, class.class),
                 truth: class.class.clone(),
@@ -217,12 +214,19 @@ fn measure_one(records: &mut Records, arm: &Arm, canvas: &str, accuracy: f64, se
         for (stage, share) in [("extract", 0.98), ("classify", 0.02)] {
             let milliseconds = arm.ms * share * (0.9 + 0.3 * noise.next().powi(3));
             let (scenario, stage, run_id) = ("single".into(), stage.into(), run_id.clone());
-            records.timings.push(TimingRow { run_id, scenario, stage, sample, images: 1, milliseconds });
+            records.details.timings.push(TimingRow { run_id, scenario, stage, sample, images: 1, milliseconds });
         }
     }
     let milliseconds = arm.ms * n as f64 / 1.8;
     let (scenario, stage) = ("offline".into(), "total".into());
-    records.timings.push(TimingRow { run_id: run_id.clone(), scenario, stage, sample: 0, images: n, milliseconds });
+    records.details.timings.push(TimingRow {
+        run_id: run_id.clone(),
+        scenario,
+        stage,
+        sample: 0,
+        images: n,
+        milliseconds,
+    });
     let chosen = if arm.family == "floor" { String::new() } else { candidates(records, &run_id, accuracy, &mut noise) };
     records.runs.push(run(arm, run_id, canvas, seed, n, chosen, accuracy));
 }
@@ -245,7 +249,7 @@ fn candidates(records: &mut Records, run_id: &str, accuracy: f64, noise: &mut No
     let settings = |i: usize| format!("words={} c={}", [250, 500][i % 2], ["0.1", "1", "10"][i / 2]);
     for (candidate, &correct) in tried.iter().enumerate() {
         let (run_id, settings, chosen) = (run_id.to_owned(), settings(candidate), candidate == best);
-        records.selection.push(SelectionRow { run_id, candidate, settings, correct, n, chosen });
+        records.details.selection.push(SelectionRow { run_id, candidate, settings, correct, n, chosen });
     }
     settings(best)
 }

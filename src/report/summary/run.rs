@@ -45,11 +45,11 @@ pub struct Times {
 impl<'a> Run<'a> {
     pub fn all(records: &'a Records, classes: &[&str]) -> Result<Vec<Run<'a>>> {
         let mut predictions: HashMap<&str, Vec<&PredictionRow>> = HashMap::new();
-        for row in &records.predictions {
+        for row in &records.details.predictions {
             predictions.entry(&row.run_id).or_default().push(row);
         }
         let mut timings: HashMap<&str, Vec<&TimingRow>> = HashMap::new();
-        for row in &records.timings {
+        for row in &records.details.timings {
             timings.entry(&row.run_id).or_default().push(row);
         }
         let of = |row: &'a RunRow| {

@@ -27,13 +27,13 @@ pub struct Course<'a> {
 impl<'a> Training<'a> {
     /// Every training that was recorded, in the order of display; none where no network was trained.
     pub fn all(summary: &Summary<'a>) -> Vec<Training<'a>> {
-        let records = summary.records;
+        let details = &summary.records.details;
         let mut epochs: HashMap<(&str, &str), &[EpochRow]> = HashMap::new();
-        for rows in records.epochs.chunk_by(|a, b| (&a.run_id, &a.training) == (&b.run_id, &b.training)) {
+        for rows in details.epochs.chunk_by(|a, b| (&a.run_id, &a.training) == (&b.run_id, &b.training)) {
             epochs.insert((&rows[0].run_id, &rows[0].training), rows);
         }
         let mut courses: HashMap<(&str, &str), Course> = HashMap::new();
-        for steps in records.steps.chunk_by(|a, b| (&a.run_id, &a.training) == (&b.run_id, &b.training)) {
+        for steps in details.steps.chunk_by(|a, b| (&a.run_id, &a.training) == (&b.run_id, &b.training)) {
             let key = (steps[0].run_id.as_str(), steps[0].training.as_str());
             courses.extend(epochs.get(&key).map(|&epochs| (key, Course { steps, epochs })));
         }
