@@ -12,11 +12,8 @@ use super::errors::{Errors, errors, hard};
 use super::format::counted;
 use super::summary::Summary;
 use super::table::Table;
-use super::templates::{self, FIGURE_STYLE};
+use super::templates;
 use super::view::View;
-
-pub(super) const STYLE: &str = include_str!("templates/page.css");
-pub(super) const SCRIPT: &str = include_str!("templates/page.js");
 
 /// Pictures of images as data URLs, by the images' paths inside the data set.
 pub type Thumbnails = BTreeMap<String, String>;
@@ -63,11 +60,6 @@ pub fn html(summary: &Summary, view: &View, thumbnails: &Thumbnails) -> Result<S
         hard => Serde(&hard_images(summary, view)),
         predictions,
         thumbnails,
-        page_style => STYLE,
-        figure_style => FIGURE_STYLE,
-        script => SCRIPT,
-        // Pictures inside the page take the page's style.
-        style => false,
     };
     templates::render("report.html", values)
 }

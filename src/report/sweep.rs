@@ -14,9 +14,9 @@ use super::plot::{Figure, sweep as plot};
 use super::summary::mean;
 use super::table::{Cell, Table};
 use super::tables;
-use super::templates::{self, FIGURE_STYLE};
+use super::templates;
 use super::view::capitalised;
-use super::{File, PAGE, html, picture};
+use super::{File, PAGE, Thumbnails, picture};
 use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepRecord};
 use crate::stats::intervals::student;
 
@@ -193,15 +193,7 @@ pub fn files(records: &Records, sweep: &SweepRecord, others: &[Records]) -> Resu
     let panels = panels(records, sweep);
     let view = view(records, sweep, &panels, others);
     let markdown = templates::render("sweep.md", context! { view => Serde(&view) })?;
-    let page = context! {
-        view => Serde(&view),
-        page_style => html::STYLE,
-        figure_style => FIGURE_STYLE,
-        script => html::SCRIPT,
-        thumbnails => Serde(html::Thumbnails::new()),
-        // Pictures inside the page take the page's style.
-        style => false,
-    };
+    let page = context! { view => Serde(&view), thumbnails => Serde(Thumbnails::new()) };
     let mut files = vec![
         File { path: "report.md".into(), bytes: markdown.into_bytes() },
         File { path: PAGE.into(), bytes: templates::render("sweep.html", page)?.into_bytes() },

@@ -11,7 +11,7 @@ use super::markdown;
 use super::plot::Figure;
 use super::table::Table;
 
-pub const FIGURE_STYLE: &str = include_str!("templates/figure.css");
+const FIGURE_STYLE: &str = include_str!("templates/figure.css");
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -27,11 +27,15 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.add_filter("without_empty_columns", |Serde(table): Serde<Table>| {
         Value::from(Serde(&table.without_empty_columns()))
     });
+    environment.add_global("page_style", include_str!("templates/page.css"));
+    environment.add_global("figure_style", FIGURE_STYLE);
+    environment.add_global("script", include_str!("templates/page.js"));
     for (name, source) in [
         ("figure.svg", include_str!("templates/figure.svg")),
         ("report.md", include_str!("templates/report.md")),
         ("sweep.md", include_str!("templates/sweep.md")),
         ("head.html", include_str!("templates/head.html")),
+        ("foot.html", include_str!("templates/foot.html")),
         ("table.html", include_str!("templates/table.html")),
         ("report.html", include_str!("templates/report.html")),
         ("sweep.html", include_str!("templates/sweep.html")),
@@ -47,7 +51,7 @@ pub fn render(template: &str, values: Value) -> Result<String> {
     template.render(values).with_context(|| format!("rendering {}", template.name()))
 }
 
-/// A picture as a file of its own.
+/// A picture as a file of its own; inside a page it takes the page's style.
 pub fn svg(figure: &Figure) -> Result<String> {
     render("figure.svg", context! { figure => Serde(figure), style => FIGURE_STYLE })
 }
