@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::findings::column_name;
-use super::format::{count, percent, significant};
+use super::format::{column_name, count, percent, significant};
 use super::summary::{Column, Entry, Judged, Run, Summary};
 use super::table::{Cell, Table};
 

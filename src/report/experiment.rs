@@ -5,10 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::format::{NONE, count, counted, percent, points};
+use super::format::{NONE, capitalised, count, counted, percent, points};
 use super::summary::{Entry, Run, Summary};
 use super::table::{Cell, Table};
-use super::view::capitalised;
 use crate::record::{Comparison, EpochRow, ExperimentRecord};
 use crate::stats::crossed::{Difference, difference};
 

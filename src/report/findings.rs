@@ -5,7 +5,7 @@ use crate::record::Status;
 use crate::stats::latency::median;
 use crate::stats::paired::smallest_significant_difference;
 
-use super::format::{NONE, count, counted, list, p_value, percent, points, significant};
+use super::format::{NONE, column_name, count, counted, list, p_value, percent, points, significant};
 use super::near_duplicates;
 use super::summary::{Column, Entry, Pair, SIGNIFICANT, Summary, Verdict};
 
@@ -22,11 +22,6 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     findings.extend(resolution(summary));
     findings.extend(incomplete(summary));
     findings
-}
-
-/// `native images`, or `a canvas of 96 × 96 px`.
-pub fn column_name(canvas: &str) -> String {
-    if canvas == "native" { "native images".to_owned() } else { format!("a canvas of {canvas} × {canvas} px") }
 }
 
 /// An arm's name as code, with the network behind it.

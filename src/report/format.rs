@@ -1,4 +1,4 @@
-//! Numbers as they are printed: as many digits as they carry, never more.
+//! Numbers as they are printed, as many digits as they carry and never more, and words around them.
 
 /// Stands for a value that is not defined.
 pub const NONE: &str = "–";
@@ -66,6 +66,17 @@ pub fn list(words: &[String]) -> String {
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
+
+/// With a capital letter at the start of a sentence.
+pub fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// `native images`, or `a canvas of 96 × 96 px`.
+pub fn column_name(canvas: &str) -> String {
+    if canvas == "native" { "native images".to_owned() } else { format!("a canvas of {canvas} × {canvas} px") }
 }
 
 #[cfg(test)]

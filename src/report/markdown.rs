@@ -1,17 +1,6 @@
-//! The report as Markdown, readable as it is and on GitHub.
-
-use anyhow::Result;
-use minijinja::context;
-use minijinja::value::Serde;
+//! Tables in Markdown, readable as they are and on GitHub.
 
 use super::table::{Cell, Table, pad};
-use super::templates;
-use super::view::View;
-
-/// `report.md`; its pictures lie beside it in `plots/`.
-pub fn markdown(view: &View) -> Result<String> {
-    templates::render("report.md", context! { view => Serde(view) })
-}
 
 /// A Markdown table whose source is aligned too; nothing where there are no rows.
 pub fn table(table: &Table) -> String {

@@ -1,6 +1,6 @@
 //! Reports: pages, tables and pictures made from records and nothing else. [`summary`] turns records into numbers
-//! once, `view` puts them in the order of reading, and each format (`csv`, `markdown`, `html`, `terminal`, pictures) is a
-//! small peer that writes the same view: the same records give the same bytes.
+//! once, `view` puts them in the order of reading, and each format (`csv`, `html`, `terminal`; Markdown and pictures by
+//! `templates` alone) is a small peer that writes the same view: the same records give the same bytes.
 
 mod check;
 mod csv;
@@ -60,7 +60,7 @@ pub fn files(records: &Records, others: &[Records]) -> Result<Vec<File>> {
     let view = View::of(&summary);
     let mut files = vec![
         File { path: "summary.csv".to_owned(), bytes: csv::csv(&summary)? },
-        File { path: "report.md".to_owned(), bytes: markdown::markdown(&view)?.into_bytes() },
+        File { path: "report.md".to_owned(), bytes: templates::markdown("report.md", &view)?.into_bytes() },
         File { path: PAGE.to_owned(), bytes: html::html(&summary, &view, &Thumbnails::new())?.into_bytes() },
     ];
     for figure in &view.figures {

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::findings::column_name;
-use super::format::{count, counted, percent, points, significant};
+use super::format::{column_name, count, counted, percent, points, significant};
 use super::summary::{Entry, Summary};
 use super::table::{Cell, Table};
 

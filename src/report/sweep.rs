@@ -9,13 +9,12 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::format::{NONE, counted, list, percent, points};
+use super::format::{NONE, capitalised, counted, list, percent, points};
 use super::plot::{Figure, sweep as plot};
 use super::summary::mean;
 use super::table::{Cell, Table};
 use super::tables;
 use super::templates;
-use super::view::capitalised;
 use super::{File, PAGE, Thumbnails, picture};
 use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepRecord};
 use crate::stats::intervals::student;
@@ -192,10 +191,9 @@ fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
 pub fn files(records: &Records, sweep: &SweepRecord, others: &[Records]) -> Result<Vec<File>> {
     let panels = panels(records, sweep);
     let view = view(records, sweep, &panels, others);
-    let markdown = templates::render("sweep.md", context! { view => Serde(&view) })?;
     let page = context! { view => Serde(&view), thumbnails => Serde(Thumbnails::new()) };
     let mut files = vec![
-        File { path: "report.md".into(), bytes: markdown.into_bytes() },
+        File { path: "report.md".into(), bytes: templates::markdown("sweep.md", &view)?.into_bytes() },
         File { path: PAGE.into(), bytes: templates::render("sweep.html", page)?.into_bytes() },
     ];
     for figure in &view.figures {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use serde::Serialize;
 
 use super::markdown;
 use super::plot::Figure;
@@ -49,6 +50,11 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub fn render(template: &str, values: Value) -> Result<String> {
     let template = TEMPLATES.get_template(template)?;
     template.render(values).with_context(|| format!("rendering {}", template.name()))
+}
+
+/// A view as Markdown; its pictures lie beside it in `plots/`.
+pub fn markdown(template: &str, view: &impl Serialize) -> Result<String> {
+    render(template, context! { view => Serde(view) })
 }
 
 /// A picture as a file of its own; inside a page it takes the page's style.

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::record::RunRow;
 
 use super::experiment::{ExperimentView, experiment};
-use super::findings::{column_name, column_resolution, findings};
-use super::format::counted;
+use super::findings::{column_resolution, findings};
+use super::format::{column_name, counted};
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
 use super::summary::{Entry, Summary};
@@ -129,13 +129,6 @@ impl View {
     }
 }
 
-/// An entry's name in files and links: `sift-bovw-svm-native`.
-pub fn slug(entry: &Entry) -> String {
-    let text = format!("{} {}", entry.label, entry.row.canvas);
-    let letters: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
-    letters.split_whitespace().collect::<Vec<_>>().join("-")
-}
-
 /// `Native images`, or `On a canvas of 96 × 96 px`.
 fn column_title(canvas: &str) -> String {
     if canvas == "native" { "Native images".to_owned() } else { format!("On {}", column_name(canvas)) }
@@ -147,11 +140,6 @@ fn frame(summary: &Summary, canvas: &str) -> Option<String> {
         "The shorter side of every image is reduced to {reduce} px, the central {reduce} × {reduce} px are cut out and \
          brought to {canvas} × {canvas} px."
     ))
-}
-
-pub fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn size(summary: &Summary) -> String {
@@ -173,7 +161,7 @@ fn classes_of<'s>(summary: &'s Summary) -> impl Fn(&Entry) -> Option<ClassesView
         let table = tables::classes(summary, entry.scores.as_ref()?);
         let title = format!("`{}` on {}", entry.label, column_name(&entry.row.canvas));
         let picture = summary.first_column().is_some_and(|column| column.canvas == entry.row.canvas);
-        Some(ClassesView { title, slug: slug(entry), table, picture })
+        Some(ClassesView { title, slug: entry.slug(), table, picture })
     }
 }
 

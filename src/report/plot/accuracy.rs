@@ -1,9 +1,8 @@
 //! Accuracy of every arm with its interval, native images and canvases one under the other.
 
 use crate::report::findings::status_name;
-use crate::report::format::{count, percent};
+use crate::report::format::{capitalised, count, percent};
 use crate::report::summary::{Entry, Summary};
-use crate::report::view::capitalised;
 
 use super::family_rank;
 use super::figure::{Figure, MARGIN, text_width, widest};

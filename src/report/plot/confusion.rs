@@ -1,9 +1,7 @@
 //! The confusion matrix of one arm: true classes down, predicted ones across, shaded by the share of the row.
 
-use crate::report::findings::column_name;
-use crate::report::format::{count, percent};
+use crate::report::format::{column_name, count, percent};
 use crate::report::summary::{Entry, Summary};
-use crate::report::view::slug;
 
 use crate::stats::classification::ClassScores;
 
@@ -33,7 +31,7 @@ pub fn figure(summary: &Summary, entry: &Entry) -> Option<Figure> {
         count(confusion.total() as usize),
         percent(confusion.accuracy()?)
     );
-    let (mut figure, top) = Figure::new(&format!("confusion-{}", slug(entry)), width, &title, &description);
+    let (mut figure, top) = Figure::new(&format!("confusion-{}", entry.slug()), width, &title, &description);
     let top = top + 8.0 + column_heads(&mut figure, classes, (left, top + 8.0), cell);
     figure.rect((left, top), (grid, grid), 1.0, "cells", String::new());
     for (truth, name) in names.iter().enumerate() {

@@ -1,7 +1,6 @@
 //! Accuracy against the time of a single image, with the arms that no other beats in both.
 
-use crate::report::findings::column_name;
-use crate::report::format::{percent, significant};
+use crate::report::format::{column_name, percent, significant};
 use crate::report::summary::{Entry, Summary};
 
 use crate::stats::intervals::Interval;

@@ -2,8 +2,7 @@
 //! All lines share their scales but that of the learning rate.
 
 use crate::record::{EpochRow, StepRow};
-use crate::report::findings::column_name;
-use crate::report::format::{percent, significant};
+use crate::report::format::{column_name, percent, significant};
 use crate::report::summary::{Course, Summary, Training, mean};
 
 use super::figure::{CURVES, Figure, MARGIN};

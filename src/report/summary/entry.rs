@@ -93,6 +93,13 @@ impl<'a> Entry<'a> {
         Entry { label, row, runs: indices, scores: Scores::over(&ok, classes), times, against_floor: None }
     }
 
+    /// Its name in files and links: `sift-bovw-svm-native`.
+    pub fn slug(&self) -> String {
+        let text = format!("{} {}", self.label, self.row.canvas);
+        let letters: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
+        letters.split_whitespace().collect::<Vec<_>>().join("-")
+    }
+
     /// Mean accuracy, where there is one.
     pub fn accuracy(&self) -> Option<f64> {
         self.scores.as_ref().map(|s| s.accuracy.mean)

@@ -2,8 +2,8 @@
 
 use super::{Comparison, Panel};
 use crate::record::{Records, SweepRecord};
+use crate::report::format::capitalised;
 use crate::report::table::{Cell, Table};
-use crate::report::view::capitalised;
 
 /// What this sweep and those of other images say of the same arms and factors, and a sentence where they contradict
 /// each other.
