@@ -3,7 +3,7 @@
 
 use crate::report::format::percent;
 use crate::report::summary::mean;
-use crate::report::sweep::{Curve, Panel, range};
+use crate::report::sweep::curves::{Curve, Panel, range};
 
 use super::figure::{Figure, MARGIN, text_width};
 use super::scale::Scale;

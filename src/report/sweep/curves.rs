@@ -1,0 +1,188 @@
+//! What a sweep has measured: accuracies along each factor, and what two arms keep of theirs.
+
+use std::collections::HashMap;
+
+use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepRecord};
+use crate::report::format::points;
+use crate::report::summary::mean;
+use crate::report::table::Cell;
+use crate::stats::intervals::student;
+
+/// Of the intervals.
+pub const LEVEL: f64 = 0.95;
+
+/// Handcrafted and deep arms that the sentences compare.
+const COMPARED: [(&str, &str); 3] = [
+    ("sift-bovw-svm", "resnet-frozen-svm"),
+    ("sift-bovw-svm", "resnet-finetuned-1cycle"),
+    ("sift-bovw-svm", "resnet-scratch"),
+];
+
+/// One arm along one factor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// Name of the arm, with the form of its training.
+    pub label: String,
+    pub arm: String,
+    pub family: String,
+    /// At every level, the accuracy with each seed, in their order; `None` where that was not measured.
+    pub levels: Vec<Vec<Option<f64>>>,
+}
+
+/// A factor and every arm along it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel<'a> {
+    pub factor: &'a FactorRecord,
+    pub curves: Vec<Curve>,
+}
+
+/// A handcrafted and a deep arm along one factor: which keeps less of what it has at the first level?
+pub struct Comparison<'a> {
+    pub first: &'a Curve,
+    pub second: &'a Curve,
+    /// Share of the accuracy above chance that each keeps, mean over the seeds.
+    pub kept: [f64; 2],
+    /// How much more the first keeps than the second.
+    pub more: f64,
+    pub interval: (f64, f64),
+    pub seeds: usize,
+}
+
+impl Curve {
+    /// Accuracies at this level, of the seeds that were measured.
+    pub fn at(&self, level: usize) -> Vec<f64> {
+        self.levels[level].iter().flatten().copied().collect()
+    }
+
+    /// With each seed, which share of its accuracy above chance at the first of the levels that count remains on
+    /// average over the others; `None` unless every seed has every level and is above chance at the first.
+    fn kept(&self, levels: &[LevelRecord], counts: &impl Fn(f64) -> bool) -> Option<Vec<f64>> {
+        let of_seed = |seed: usize| {
+            let above = |(level, values): (&LevelRecord, &Vec<Option<f64>>)| {
+                let chance = 1.0 / level.classes as f64;
+                Some((values[seed]? - chance) / (1.0 - chance))
+            };
+            let levels = levels.iter().zip(&self.levels).filter(|(level, _)| counts(level.value));
+            let above: Vec<f64> = levels.map(above).collect::<Option<_>>()?;
+            let (first, others) = above.split_first().filter(|(first, _)| **first > 0.0)?;
+            Some(mean(others.iter().copied())? / first)
+        };
+        (0..self.levels.first()?.len()).map(of_seed).collect()
+    }
+}
+
+impl Panel<'_> {
+    /// Every pair of compared arms that was measured at every level that counts.
+    pub fn comparisons(&self, counts: impl Fn(f64) -> bool) -> Vec<Comparison<'_>> {
+        let find = |name: &str| self.curves.iter().find(|curve| curve.arm == name);
+        let compare = |&(handcrafted, deep): &(&str, &str)| {
+            let (first, second) = (find(handcrafted)?, find(deep)?);
+            let of = |curve: &Curve| curve.kept(&self.factor.levels, &counts);
+            let (a, b) = (of(first)?, of(second)?);
+            let more: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+            let average = |values: &[f64]| mean(values.iter().copied());
+            Some(Comparison {
+                first,
+                second,
+                kept: [average(&a)?, average(&b)?],
+                more: average(&more)?,
+                interval: student(&more, LEVEL)?,
+                seeds: more.len(),
+            })
+        };
+        COMPARED.iter().filter_map(compare).collect()
+    }
+}
+
+impl Comparison<'_> {
+    /// Of the first against the second, `None` where the interval holds 0.
+    pub fn suffers_less(&self) -> Option<bool> {
+        (self.interval.0 > 0.0 || self.interval.1 < 0.0).then_some(self.more > 0.0)
+    }
+
+    pub fn verdict(&self) -> &'static str {
+        match self.suffers_less() {
+            Some(true) => "the deep arm suffers more",
+            Some(false) => "the handcrafted arm suffers more",
+            None => "undecided",
+        }
+    }
+
+    /// The difference with its interval, in points.
+    pub fn difference(&self) -> Cell {
+        let (low, high) = self.interval;
+        Cell::number(self.more, format!("{} [{}, {}]", points(self.more), points(low), points(high)))
+    }
+}
+
+/// Every panel of a sweep, arms in the order of the records.
+pub fn panels<'a>(records: &Records, sweep: &'a SweepRecord) -> Vec<Panel<'a>> {
+    let accuracies = accuracies(records);
+    let mut arms: Vec<(&str, &str, &str)> = Vec::new();
+    for RunRow { arm, form, family, .. } in &records.runs {
+        if !arms.contains(&(arm, form, family)) {
+            arms.push((arm, form, family));
+        }
+    }
+    let curve = |factor: &FactorRecord, &(arm, form, family): &(&str, &str, &str)| {
+        let of_level = |datasets: &[String]| {
+            let seeds = datasets.iter().zip(&sweep.seeds);
+            seeds.map(|(dataset, &seed)| accuracies.get(&(dataset.as_str(), arm, form, seed)).copied()).collect()
+        };
+        let label = if form.is_empty() { arm.to_owned() } else { format!("{arm} · {form}") };
+        let levels = factor.levels.iter().map(|level| of_level(&level.datasets)).collect();
+        Curve { label, arm: arm.into(), family: family.into(), levels }
+    };
+    let panel =
+        |factor: &'a FactorRecord| Panel { factor, curves: arms.iter().map(|arm| curve(factor, arm)).collect() };
+    sweep.factors.iter().map(panel).collect()
+}
+
+/// Share of correct predictions of every run, by data set, arm, form and seed.
+fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
+    let mut counts: HashMap<&str, [usize; 2]> = HashMap::new();
+    for row in &records.details.predictions {
+        let [correct, all] = counts.entry(row.run_id.as_str()).or_default();
+        *correct += usize::from(row.truth == row.predicted);
+        *all += 1;
+    }
+    let done = records.runs.iter().filter(|run| run.status == Status::Ok);
+    let accuracy = |run: &RunRow| counts.get(run.run_id.as_str()).map(|[correct, all]| *correct as f64 / *all as f64);
+    done.filter_map(|run| Some(((run.dataset.as_str(), run.arm.as_str(), run.form.as_str(), run.seed), accuracy(run)?)))
+        .collect()
+}
+
+/// Smallest and largest.
+pub fn range(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn curve(arm: &str, levels: [[f64; 2]; 3]) -> Curve {
+        let levels = levels.map(|seeds| seeds.map(Some).to_vec()).to_vec();
+        Curve { label: arm.into(), arm: arm.into(), family: "deep".into(), levels }
+    }
+
+    pub fn factor() -> FactorRecord {
+        let level = |value, classes| LevelRecord { value, classes, datasets: vec![String::new(); 2] };
+        FactorRecord {
+            name: "classes".into(),
+            title: "classes".into(),
+            levels: vec![level(2.0, 2), level(4.0, 4), level(5.0, 5)],
+        }
+    }
+
+    /// 0.9 of 2 classes, 0.7 of 4 and 0.36 of 5 are 0.8, 0.6 and 0.2 above chance.
+    #[test]
+    fn what_is_kept_counts_from_chance() {
+        let kept = |levels| curve("x", levels).kept(&factor().levels, &|_| true);
+        let halves = kept([[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).unwrap();
+        assert!((halves[0] - 0.5).abs() < 1e-12 && (halves[1] - 1.0).abs() < 1e-12, "{halves:?}");
+        assert_eq!(kept([[0.5, 1.0], [0.7, 1.0], [0.36, 1.0]]), None, "nothing to lose");
+        let two = curve("x", [[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).kept(&factor().levels, &|value| value < 5.0);
+        assert!((two.unwrap()[0] - 0.75).abs() < 1e-12);
+    }
+}
