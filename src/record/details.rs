@@ -105,8 +105,9 @@ fn settle<R: OfRun>(rows: &mut Vec<R>, order: &HashMap<&str, usize>) {
     rows.sort_by(|a, b| (order[a.run_id()], a.place()).cmp(&(order[b.run_id()], b.place())));
 }
 
-fn drop_run<R: OfRun>(rows: &mut Vec<R>, run_id: &str) {
+fn replace<R: OfRun>(rows: &mut Vec<R>, run_id: &str, new: Vec<R>) {
     rows.retain(|row| row.run_id() != run_id);
+    rows.extend(new);
 }
 
 fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
@@ -143,16 +144,11 @@ impl Details {
 
     /// Puts `rows` in the place of the rows of this run.
     pub(super) fn replace(&mut self, run_id: &str, rows: Details) {
-        drop_run(&mut self.predictions, run_id);
-        drop_run(&mut self.timings, run_id);
-        drop_run(&mut self.selection, run_id);
-        drop_run(&mut self.steps, run_id);
-        drop_run(&mut self.epochs, run_id);
-        self.predictions.extend(rows.predictions);
-        self.timings.extend(rows.timings);
-        self.selection.extend(rows.selection);
-        self.steps.extend(rows.steps);
-        self.epochs.extend(rows.epochs);
+        replace(&mut self.predictions, run_id, rows.predictions);
+        replace(&mut self.timings, run_id, rows.timings);
+        replace(&mut self.selection, run_id, rows.selection);
+        replace(&mut self.steps, run_id, rows.steps);
+        replace(&mut self.epochs, run_id, rows.epochs);
     }
 
     /// Do all rows belong to this run?

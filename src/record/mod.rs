@@ -1,5 +1,6 @@
 //! Records: the only thing that is written while measuring and the only thing that a report reads.
-//! [`rows`] says what one line means, [`store`] keeps them in a folder so that an interrupted run loses nothing.
+//! [`rows`] says what one line means, [`details`] holds those of runs, [`store`] keeps them in a folder so that an
+//! interrupted run loses nothing.
 //! The format is described for readers in `docs/RECORDS.md`.
 
 pub mod details;

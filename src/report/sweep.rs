@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use super::format::{NONE, capitalised, counted, list, percent, points};
 use super::plot::{Figure, sweep as plot};
-use super::summary::mean;
+use super::summary::{mean, range};
 use super::table::{Cell, Table};
 use super::tables;
 use super::templates;
 use super::{File, PAGE, Thumbnails, picture};
 use crate::record::{Records, Status, SweepRecord};
 use crate::stats::intervals::student;
-use curves::{Comparison, LEVEL, Panel, panels, range};
+use curves::{Comparison, LEVEL, Panel, panels};
 
 #[derive(Debug, Serialize)]
 struct View {
@@ -177,7 +177,7 @@ fn table(panel: &Panel) -> Table {
         let cell = |level: usize| {
             let values = curve.at(level);
             let Some(middle) = mean(values.iter().copied()) else { return Cell::text(NONE) };
-            let (low, high) = range(&values);
+            let (low, high) = range(values.iter().copied());
             Cell::number(middle, format!("{} [{}, {}]", percent(middle), percent(low), percent(high)))
         };
         let cells = [Cell::code(&*curve.label)].into_iter().chain((0..panel.factor.levels.len()).map(cell));

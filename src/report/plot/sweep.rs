@@ -2,8 +2,8 @@
 //! a band.
 
 use crate::report::format::percent;
-use crate::report::summary::mean;
-use crate::report::sweep::curves::{Curve, Panel, range};
+use crate::report::summary::{mean, range};
+use crate::report::sweep::curves::{Curve, Panel};
 
 use super::figure::{Figure, MARGIN, text_width};
 use super::scale::Scale;
@@ -95,7 +95,7 @@ fn draw(figure: &mut Figure, panel: &Panel, (left, right): (f64, f64), top: f64)
 /// There along the largest values, back along the smallest.
 fn band(curve: &Curve, levels: usize) -> Vec<(usize, f64)> {
     let measured: Vec<(usize, (f64, f64))> =
-        (0..levels).filter(|&i| !curve.at(i).is_empty()).map(|i| (i, range(&curve.at(i)))).collect();
+        (0..levels).filter(|&i| !curve.at(i).is_empty()).map(|i| (i, range(curve.at(i).into_iter()))).collect();
     let there = measured.iter().map(|&(i, (_, high))| (i, high));
     there.chain(measured.iter().rev().map(|&(i, (low, _))| (i, low))).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::record::{EpochRow, StepRow};
 
-use super::{Summary, mean};
+use super::{Summary, mean, range};
 
 /// The trainings of one entry that learnt from the same images, one a seed.
 #[derive(Debug)]
@@ -57,8 +57,7 @@ impl<'a> Training<'a> {
 
     /// Least and greatest of a number over all steps of all seeds.
     pub fn range(&self, number: impl Fn(&StepRow) -> f64) -> (f64, f64) {
-        let numbers = self.courses.iter().flat_map(|course| course.steps).map(number);
-        numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+        range(self.courses.iter().flat_map(|course| course.steps).map(number))
     }
 
     /// Did each seed take the very same steps as that of another entry?

@@ -1,20 +1,20 @@
 //! Two sweeps beside each other: what each says of the same two arms along the same factor.
 
-use super::curves::{Comparison, Panel, panels};
+use super::curves::{self, Comparison, Panel};
 use crate::record::{Records, SweepRecord};
 use crate::report::format::capitalised;
 use crate::report::table::{Cell, Table};
 
 /// What this sweep and those of other images say of the same arms and factors, and a sentence where they contradict
 /// each other.
-pub fn beside(sweep: &SweepRecord, ours: &[Panel], others: &[Records]) -> (Table, Vec<String>) {
+pub fn beside(sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> (Table, Vec<String>) {
     let mut table =
         Table::new(&["factor", "levels", "arms", "#here, points", "other images", "#there, points", "together"]);
     let mut disagreements = Vec::new();
     let others = others.iter().filter_map(|records| Some((records, records.sweep.as_ref()?)));
     for (records, other) in others.filter(|(_, other)| other.title != sweep.title) {
-        for theirs in panels(records, other) {
-            let Some(ours) = ours.iter().find(|panel| panel.factor.name == theirs.factor.name) else { continue };
+        for theirs in curves::panels(records, other) {
+            let Some(ours) = panels.iter().find(|panel| panel.factor.name == theirs.factor.name) else { continue };
             let has = |panel: &Panel, value: f64| panel.factor.levels.iter().any(|level| level.value == value);
             let shared = |value: f64| has(ours, value) && has(&theirs, value);
             let there = theirs.comparisons(shared);

@@ -152,11 +152,6 @@ fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
         .collect()
 }
 
-/// Smallest and largest.
-pub fn range(values: &[f64]) -> (f64, f64) {
-    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
