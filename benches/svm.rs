@@ -92,7 +92,7 @@ fn vectors(dataset: &Dataset, arm: &str, candidate: FeatureCandidate) -> Result<
         cache: &cache,
         threads: rayon::current_num_threads(),
         canvas: None,
-        progress: &Progress::on_terminal(),
+        progress: &Progress::on_stderr(),
         device: Device::Cpu,
         input: 224,
         backbone: Some(&backbone),

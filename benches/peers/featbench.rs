@@ -156,7 +156,7 @@ impl Side {
                 Ok(json!({ "seconds": seconds }))
             }
             Job::Vectors { features, input, out } => {
-                let progress = Progress::hidden();
+                let progress = Progress::Hidden;
                 let resources = self.resources(input, &progress);
                 let candidate = features::candidates(&features).remove(0);
                 let fitted = features::fit(&features, &candidate, &resources, self.images())?;
@@ -175,7 +175,7 @@ impl Side {
             Job::Steps(steps) => steps.take(&self.backbone, self.threads),
             Job::Gradients { steps, out } => steps.gradients(&self.backbone, self.threads, &out),
             Job::Train { arm, epochs, input, seed, cache } => {
-                let progress = Progress::hidden();
+                let progress = Progress::Hidden;
                 let resources = Resources { seed, ..self.resources(input, &progress) };
                 training::train(&arm, epochs, &self.dataset, resources, &cache)
             }
@@ -225,7 +225,7 @@ impl Side {
     }
 
     fn extract(&self, input: u32, out: &Path) -> Result<Value> {
-        let progress = Progress::hidden();
+        let progress = Progress::Hidden;
         let workers = self.workers(&self.resources(input, &progress), self.threads, BATCH)?;
         let start = Instant::now();
         let chunks = self
@@ -237,7 +237,7 @@ impl Side {
     }
 
     fn network(&self, input: u32, images: usize) -> Result<Value> {
-        let progress = Progress::hidden();
+        let progress = Progress::Hidden;
         let workers = self.workers(&self.resources(input, &progress), self.threads, BATCH)?;
         let start = Instant::now();
         parallel::in_chunks(
@@ -250,7 +250,7 @@ impl Side {
     }
 
     fn single(&self, input: u32, images: usize) -> Result<Value> {
-        let progress = Progress::hidden();
+        let progress = Progress::Hidden;
         let resources = self.resources(input, &progress);
         let mut worker = take(&self.workers(&resources, 1, 1)?)?;
         let (mut whole, mut alone) = (Vec::new(), Vec::new());

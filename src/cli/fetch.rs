@@ -92,7 +92,7 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(name: &'a str) -> Shown<'a> {
-        Shown { progress: Progress::on_terminal(), bar: None, name }
+        Shown { progress: Progress::on_stderr(), bar: None, name }
     }
 
     fn see(&mut self, event: Event) {

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let dataset = open(&args.dataset, None)?;
     let splits = &dataset.splits;
     let images: Vec<_> = splits.train.images().iter().chain(splits.val.images()).chain(splits.test.images()).collect();
-    let bar = Progress::on_terminal().bar("generate", images.len());
+    let bar = Progress::on_stderr().bar("generate", images.len());
     images.par_iter().try_for_each(|image| {
         let Source::Drawn(drawing) = &image.source else {
             bail!("{} is not drawn: generate takes procedural, with settings or without", args.dataset)

@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
     pub fn open(options: &'a Options, request: &'a Request, backbone: Option<&'a FoundBackbone>) -> Result<Self> {
         Ok(Session {
             cache: Cache::open(Cache::default_folder()?, options.recording.fresh),
-            progress: Progress::on_terminal(),
+            progress: Progress::on_stderr(),
             environment: this_environment(request),
             backbone,
             request,

@@ -24,13 +24,32 @@ Examples:
   featbench report --thumbnails                      with the listed images in the page
   featbench report --check --from reports            are the reports there what their records give?";
 
+/// Every option that says what to measure and how; a group would hold those of flattened structs only.
+const MEASURING: [&str; 15] = [
+    "dataset",
+    "arms",
+    "form",
+    "data_dir",
+    "backbone",
+    "model_dir",
+    "device",
+    "threads",
+    "input",
+    "seeds",
+    "canvas",
+    "refit",
+    "out",
+    "fresh",
+    "dry_run",
+];
+
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
     options: Options,
     /// Measure nothing: render every data set recorded in or below this folder, in place
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["Options", "Setup", "Recording"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = MEASURING)]
     from: Option<PathBuf>,
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
     #[arg(long, requires = "from")]
@@ -106,4 +125,22 @@ pub(super) fn colour() -> bool {
 pub(super) fn terminal_width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.unwrap_or(120)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rendering_takes_no_option_that_measures() {
+        let command = Args::augment_args(clap::Command::new("report"));
+        let from = command.get_arguments().find(|argument| argument.get_id() == "from").expect("it is an option");
+        let mut refused: Vec<&str> =
+            command.get_arg_conflicts_with(from).iter().map(|argument| argument.get_id().as_str()).collect();
+        refused.sort();
+        let others = command.get_arguments().map(|argument| argument.get_id().as_str());
+        let mut others: Vec<&str> = others.filter(|id| !["from", "check", "thumbnails"].contains(id)).collect();
+        others.sort();
+        assert_eq!(refused, others);
+    }
 }

@@ -1,27 +1,33 @@
-//! Progress of long work on the terminal: one bar a stage with rate and time left, nothing where nobody looks.
+//! Progress of long work: on a terminal one bar a stage with rate and time left, in a log a line now and then.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+/// How long a log says nothing of a stage that goes on.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Whether and how progress is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    shown: bool,
+pub enum Progress {
+    Bars,
+    Log,
+    Hidden,
 }
 
 /// One stage's bar; disappears when dropped.
-pub struct Bar(ProgressBar);
+pub struct Bar {
+    bar: ProgressBar,
+    /// When a log was last told how far it is, where there is one to tell.
+    told: Option<Mutex<Instant>>,
+}
 
 impl Progress {
-    /// Shown where standard error is a terminal.
-    pub fn on_terminal() -> Progress {
-        Progress { shown: std::io::stderr().is_terminal() }
-    }
-
-    pub fn hidden() -> Progress {
-        Progress { shown: false }
+    /// Bars where standard error is a terminal, else lines.
+    pub fn on_stderr() -> Progress {
+        if std::io::stderr().is_terminal() { Progress::Bars } else { Progress::Log }
     }
 
     /// A line above the bars (also without a terminal: the log of a long run).
@@ -36,6 +42,11 @@ impl Progress {
 
     /// A bar over `images` images.
     pub fn bar(&self, stage: &str, images: usize) -> Bar {
+        if let Progress::Log = self {
+            let bar = ProgressBar::hidden().with_prefix(stage.to_owned());
+            bar.set_length(images as u64);
+            return Bar { bar, told: Some(Mutex::new(Instant::now())) };
+        }
         self.show(|| {
             let bar = ProgressBar::new(images as u64).with_prefix(stage.to_owned());
             bar.with_style(style("  {prefix:12} {bar:30} {pos}/{len} images, {per_sec}, {eta} left"))
@@ -51,20 +62,16 @@ impl Progress {
             };
             let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_prefix(stage.to_owned());
             let bar = bar.with_style(style(template));
-            // Before the clock starts: the rate is that of this transfer.
-            bar.set_position(kept);
-            bar.reset_eta();
+            begin_at(&bar, kept);
             bar
         })
     }
 
     fn show(&self, make: impl FnOnce() -> ProgressBar) -> Bar {
-        if !self.shown {
-            return Bar(ProgressBar::hidden());
-        }
+        let Progress::Bars = self else { return Bar { bar: ProgressBar::hidden(), told: None } };
         let bar = make();
         bar.enable_steady_tick(Duration::from_millis(200));
-        Bar(bar)
+        Bar { bar, told: None }
     }
 }
 
@@ -72,15 +79,52 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
+/// Sets a bar to what an earlier call has done, before the clock starts: the rate is that of this call.
+fn begin_at(bar: &ProgressBar, kept: u64) {
+    bar.set_position(kept);
+    bar.reset_eta();
+}
+
 impl Bar {
+    /// An earlier call has done so many images.
+    pub fn begin_at(&self, kept: usize) {
+        begin_at(&self.bar, kept as u64);
+    }
+
     /// So many images or bytes more.
     pub fn inc(&self, steps: usize) {
-        self.0.inc(steps as u64);
+        self.bar.inc(steps as u64);
+        let Some(Ok(mut told)) = self.told.as_ref().map(Mutex::try_lock) else { return };
+        if told.elapsed() >= SILENCE {
+            *told = Instant::now();
+            eprintln!("{}", self.line());
+        }
+    }
+
+    fn line(&self) -> String {
+        let (bar, left) = (&self.bar, HumanDuration(self.bar.eta()));
+        let (done, all, rate) = (bar.position(), bar.length().unwrap_or_default(), bar.per_sec());
+        format!("  {}: {done} of {all} images, {rate:.1}/s, {left} left", bar.prefix())
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_how_far_a_stage_is() {
+        let bar = Progress::Log.bar("train", 1000);
+        bar.begin_at(400);
+        bar.inc(32);
+        assert!(bar.line().starts_with("  train: 432 of 1000 images, "), "{}", bar.line());
+        assert!(bar.line().ends_with(" left"), "{}", bar.line());
+        assert!(Progress::Hidden.bar("train", 1000).told.is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::format::{NONE, capitalised, count, counted, percent, points};
+use super::format::{NONE, capitalised, count, counted, list, percent, points};
 use super::summary::{Entry, Run, Summary};
 use super::table::{Cell, Table};
 use crate::record::{Comparison, EpochRow, ExperimentRecord};
@@ -69,7 +69,7 @@ fn answers(summary: &Summary, record: &ExperimentRecord, all: &[Compared]) -> Ve
     let unmeasured = |arm: &&str| record.protocols.iter().all(|protocol| entry(summary, arm, protocol).is_none());
     let missing: Vec<String> = arms.into_iter().filter(unmeasured).map(|arm| format!("`{arm}`")).collect();
     if !missing.is_empty() {
-        sentences.push(format!("Not measured yet: {}; the same command goes on.", missing.join(", ")));
+        sentences.push(format!("Not measured yet: {}; the same command goes on.", list(&missing)));
     }
     if record.form != "standard" && !sentences.is_empty() {
         sentences.push(form(record));

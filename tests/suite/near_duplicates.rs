@@ -25,7 +25,7 @@ fn described(name: &str) -> Option<DatasetRecord> {
         cache: &Cache::open(folder.path().into(), false),
         threads: 2,
         canvas: None,
-        progress: &Progress::hidden(),
+        progress: &Progress::Hidden,
         device: Device::Cpu,
         input: 224,
         backbone: None,

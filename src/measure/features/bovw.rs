@@ -195,7 +195,7 @@ impl Features for Bovw {
             images,
             || Ok(()),
             |(), images| {
-                let alone = Resources { threads: 1, progress: &super::Progress::hidden(), ..*resources };
+                let alone = Resources { threads: 1, progress: &super::Progress::Hidden, ..*resources };
                 let described = self.detector.describe(&alone, images)?;
                 let empty = described.iter().filter(|image| image.is_empty()).count();
                 let rows: Vec<f32> = described.iter().flat_map(|image| self.vocabulary.encode(image)).collect();

@@ -130,7 +130,7 @@ pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOn
         );
     }
     let bar = resources.progress.bar("train", task.images());
-    bar.inc(checkpoint.as_ref().map_or(0, Checkpoint::images));
+    bar.begin_at(checkpoint.as_ref().map_or(0, Checkpoint::images));
     let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
     let trained = trainer::train(task, checkpoint, &mut keeper)?;
     resources.progress.say(&format!("  {}", rates_of(&trained.log)));
