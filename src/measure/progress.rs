@@ -20,6 +20,8 @@ pub enum Progress {
 /// One stage's bar; disappears when dropped.
 pub struct Bar {
     bar: ProgressBar,
+    /// What an earlier call has done.
+    kept: u64,
     /// When a log was last told how far it is, where there is one to tell.
     told: Option<Mutex<Instant>>,
 }
@@ -45,7 +47,7 @@ impl Progress {
         if let Progress::Log = self {
             let bar = ProgressBar::hidden().with_prefix(stage.to_owned());
             bar.set_length(images as u64);
-            return Bar { bar, told: Some(Mutex::new(Instant::now())) };
+            return Bar { bar, kept: 0, told: Some(Mutex::new(Instant::now())) };
         }
         self.show(|| {
             let bar = ProgressBar::new(images as u64).with_prefix(stage.to_owned());
@@ -55,23 +57,22 @@ impl Progress {
 
     /// A bar over bytes, of which `kept` are there already; without a total, how many and how fast.
     pub fn bytes(&self, stage: &str, kept: u64, total: Option<u64>) -> Bar {
-        self.show(|| {
+        let bar = self.show(|| {
             let template = match total {
                 Some(_) => "  {prefix:12} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
                 None => "  {prefix:12} {spinner} {bytes}, {bytes_per_sec}",
             };
             let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_prefix(stage.to_owned());
-            let bar = bar.with_style(style(template));
-            begin_at(&bar, kept);
-            bar
-        })
+            bar.with_style(style(template))
+        });
+        bar.begun_at(kept)
     }
 
     fn show(&self, make: impl FnOnce() -> ProgressBar) -> Bar {
-        let Progress::Bars = self else { return Bar { bar: ProgressBar::hidden(), told: None } };
+        let Progress::Bars = self else { return Bar { bar: ProgressBar::hidden(), kept: 0, told: None } };
         let bar = make();
         bar.enable_steady_tick(Duration::from_millis(200));
-        Bar { bar, told: None }
+        Bar { bar, kept: 0, told: None }
     }
 }
 
@@ -79,16 +80,13 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Sets a bar to what an earlier call has done, before the clock starts: the rate is that of this call.
-fn begin_at(bar: &ProgressBar, kept: u64) {
-    bar.set_position(kept);
-    bar.reset_eta();
-}
-
 impl Bar {
-    /// An earlier call has done so many images.
-    pub fn begin_at(&self, kept: usize) {
-        begin_at(&self.bar, kept as u64);
+    /// An earlier call has done so many images or bytes: the rate is that of this call.
+    pub fn begun_at(mut self, kept: u64) -> Bar {
+        self.bar.set_position(kept);
+        self.bar.reset_eta();
+        self.kept = kept;
+        self
     }
 
     /// So many images or bytes more.
@@ -97,14 +95,17 @@ impl Bar {
         let Some(Ok(mut told)) = self.told.as_ref().map(Mutex::try_lock) else { return };
         if told.elapsed() >= SILENCE {
             *told = Instant::now();
-            eprintln!("{}", self.line());
+            eprintln!("{}", self.line(self.bar.elapsed()));
         }
     }
 
-    fn line(&self) -> String {
-        let (bar, left) = (&self.bar, HumanDuration(self.bar.eta()));
-        let (done, all, rate) = (bar.position(), bar.length().unwrap_or_default(), bar.per_sec());
-        format!("  {}: {done} of {all} images, {rate:.1}/s, {left} left", bar.prefix())
+    /// How far it is after `elapsed`. The rate is that of the whole call, not of its last seconds as a bar shows it:
+    /// between two lines much else may happen, as a look at val after an epoch.
+    fn line(&self, elapsed: Duration) -> String {
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let rate = done.saturating_sub(self.kept) as f64 / elapsed.as_secs_f64();
+        let left = Duration::try_from_secs_f64(all.saturating_sub(done) as f64 / rate).unwrap_or(Duration::MAX);
+        format!("  {}: {done} of {all} images, {rate:.1}/s, {} left", self.bar.prefix(), HumanDuration(left))
     }
 }
 
@@ -120,11 +121,10 @@ mod tests {
 
     #[test]
     fn a_log_is_told_how_far_a_stage_is() {
-        let bar = Progress::Log.bar("train", 1000);
-        bar.begin_at(400);
-        bar.inc(32);
-        assert!(bar.line().starts_with("  train: 432 of 1000 images, "), "{}", bar.line());
-        assert!(bar.line().ends_with(" left"), "{}", bar.line());
+        let bar = Progress::Log.bar("train", 1000).begun_at(400);
+        bar.inc(300);
+        let line = bar.line(Duration::from_secs(600));
+        assert_eq!(line, "  train: 700 of 1000 images, 0.5/s, 10 minutes left");
         assert!(Progress::Hidden.bar("train", 1000).told.is_none());
     }
 }

@@ -129,8 +129,8 @@ pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOn
              the convolutions: it is trained as it is",
         );
     }
-    let bar = resources.progress.bar("train", task.images());
-    bar.begin_at(checkpoint.as_ref().map_or(0, Checkpoint::images));
+    let kept = checkpoint.as_ref().map_or(0, Checkpoint::images);
+    let bar = resources.progress.bar("train", task.images()).begun_at(kept as u64);
     let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
     let trained = trainer::train(task, checkpoint, &mut keeper)?;
     resources.progress.say(&format!("  {}", rates_of(&trained.log)));
