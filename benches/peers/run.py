@@ -191,9 +191,10 @@ def scenarios(arguments, itself, out):
     settings = ["--arms", ARMS, "--threads", str(arguments.threads), "--out", out]
     subprocess.run(["cargo", "run", "--quiet", "--", "time", *settings, *known, *folder, *images], check=True)
     plain = out / dataset / "time" / "time.csv"
-    # Neither time nor file name in the header: the same rows give the same bytes.
-    plain.with_suffix(".csv.gz").write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
-    plain.unlink()
+    if plain.exists():  # else there was a compressed one, whose place the new one took
+        # Neither time nor file name in the header: the same rows give the same bytes.
+        plain.with_suffix(".csv.gz").write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
+        plain.unlink()
 
 
 def main():

@@ -72,7 +72,7 @@ fn time_all(session: &Session, dataset: &Dataset, plan: &[Planned], out: &Path, 
     let folder = out.join(&dataset.name).join("time");
     let id = environment_id(&session.environment);
     let write = |rows: &[TimeRow]| time::write(&folder, rows, (&id, session.environment.clone()));
-    write(&[])?;
+    let path = write(&[])?;
     let (mut rows, mut complete) = (Vec::new(), true);
     for (i, planned) in plan.iter().enumerate() {
         session.progress.say(&format!("[{}/{}] {}", i + 1, plan.len(), planned.title()));
@@ -88,7 +88,7 @@ fn time_all(session: &Session, dataset: &Dataset, plan: &[Planned], out: &Path, 
         }
     }
     print!("{}", report::time::terminal(&rows, terminal_width(), colour()));
-    println!("\n{}", folder.join("time.csv").display());
+    println!("\n{}", path.display());
     Ok(complete)
 }
 

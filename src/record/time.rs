@@ -1,7 +1,7 @@
 //! `time.csv`: what `featbench time` measured, every sample with all that tells it from the others. Beside it stands
 //! `environment.json`, as in every record folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -43,11 +43,13 @@ impl Row for TimeRow {
     const NAME: &'static str = "time";
 }
 
-/// Writes the record of one call into `folder`, in the place of an older one.
+/// Writes the record of one call into `folder`, in the place of an older one, compressed where that was. Returns its
+/// place.
 ///
 /// # Errors
 /// A folder that can't be written.
-pub fn write(folder: &Path, rows: &[TimeRow], (id, environment): (&str, Environment)) -> Result<()> {
+pub fn write(folder: &Path, rows: &[TimeRow], (id, environment): (&str, Environment)) -> Result<PathBuf> {
     files::write_json(&folder.join(ENVIRONMENTS), &Environments::from([(id.to_owned(), environment)]))?;
-    table::write(folder, rows)
+    table::write(folder, rows)?;
+    table::path_of::<TimeRow>(folder)
 }
