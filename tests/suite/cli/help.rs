@@ -167,6 +167,7 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("lr-find --loss test", "invalid value 'test' for '--loss <train|val>'"),
         ("report --check", "the following required arguments were not provided: --from <FOLDER>"),
         ("fetch bees", "possible values: mini-natural-images, hymenoptera, resnet18, resnet34, resnet50, vgg16_bn"),
+        ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),
         ("report --from reports --seeds 1", "'--from <FOLDER>' cannot be used with '--seeds <N,...>'"),
     ] {
         let ended = place.run(arguments).with(2).saying(&[text]);
