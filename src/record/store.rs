@@ -1,6 +1,7 @@
 //! A folder of records. Every write goes beside the file and is renamed into place, and a run counts as recorded
 //! only once its line in `runs.csv` stands, so that a program killed at any moment leaves nothing half-written.
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,8 @@ impl Records {
     /// that are not in `runs.csv` are what a killed write left behind; they are passed over.
     ///
     /// # Errors
-    /// A missing or unreadable file, a column of another version: the message names the file and the remedy.
+    /// A missing or unreadable file, a column of another version, a run without all of its predictions: the message
+    /// names the file and the remedy.
     pub fn read(folder: &Path) -> Result<Records> {
         let mut records = Records {
             dataset: files::read_json(&folder.join(DATASET))?,
@@ -71,7 +73,28 @@ impl Records {
             details: Details::read(folder)?,
         };
         records.settle();
+        records.check_whole(folder)?;
         Ok(records)
+    }
+
+    /// A table that lost rows would still give accuracies, of fewer images.
+    fn check_whole(&self, folder: &Path) -> Result<()> {
+        let mut predicted: HashMap<&str, usize> = HashMap::new();
+        for row in &self.details.predictions {
+            *predicted.entry(&row.run_id).or_default() += 1;
+        }
+        for run in self.runs.iter().filter(|run| run.status == Status::Ok) {
+            let found = predicted.get(run.run_id.as_str()).copied().unwrap_or_default();
+            ensure!(
+                found == run.n,
+                "{}: {found} predictions of run {} ({}), which made {}; put back the whole file, or measure again with --fresh",
+                table::path_of::<PredictionRow>(folder)?.display(),
+                run.run_id,
+                run.arm,
+                run.n
+            );
+        }
+        Ok(())
     }
 
     /// Every folder at or below `root` that holds a `runs.csv` or `runs.csv.gz`, sorted. Links are not followed.

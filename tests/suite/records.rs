@@ -288,6 +288,19 @@ fn killed_before_the_runs_file_nothing_counts() {
 }
 
 #[test]
+fn a_run_that_lost_predictions_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("predictions.csv");
+    add(&mut open(folder.path()), record("r1", "floor", "majority", "native", 0));
+    let whole = fs::read_to_string(&path).unwrap();
+    let cut: Vec<&str> = whole.lines().take(2).collect();
+    fs::write(&path, cut.join("\n") + "\n").unwrap();
+    let error = Records::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("predictions.csv: 1 predictions of run r1 (majority), which made 2; "), "{error}");
+    assert!(error.ends_with("or measure again with --fresh"), "{error}");
+}
+
+#[test]
 fn compressed_files_are_read_and_stay_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
