@@ -19,7 +19,7 @@ pub struct Variant {
     pub classes: Option<usize>,
     /// Training images of each class, drawn by the seed.
     pub train: Option<usize>,
-    /// Selection and reported images of each class, the same with every seed.
+    /// Selection images and as many reported ones of each class, drawn by the seed.
     pub judged: Option<usize>,
     /// Of the reported images; the others stay as they are.
     pub clarity: Clarity,
@@ -35,7 +35,8 @@ impl Variant {
         let parts = [
             count("classes", self.classes),
             count("train", self.train),
-            count("judged", self.judged),
+            count("val", self.judged),
+            count("test", self.judged),
             share("blur", blur, 0.0),
             share("noise", noise, 0.0),
             share("contrast", contrast, 1.0),
@@ -53,9 +54,8 @@ impl Dataset {
     pub fn variant(&self, variant: &Variant) -> Result<Dataset, DatasetError> {
         let (classes, images) = (self.chosen_classes(variant), self.images());
         let mut rows: Vec<Row> = self.manifest.used().filter(|row| classes.contains(&row.label)).cloned().collect();
-        rows = keep(rows, Part::Train, variant.train, variant.seed);
-        for part in [Part::Val, Part::Test] {
-            rows = keep(rows, part, variant.judged, 0);
+        for (part, count) in [(Part::Train, variant.train), (Part::Val, variant.judged), (Part::Test, variant.judged)] {
+            rows = keep(rows, part, count, variant.seed);
         }
         let clear = variant.clarity == Clarity::FULL;
         let reported = |row: &Row| row.role == Some(Part::Test) && !clear;
@@ -132,9 +132,22 @@ mod tests {
         assert_eq!((sizes(&three), sizes(&two)), ([12, 6, 6], [4, 4, 4]));
         assert!(ids(two.splits.train.images()).is_subset(&ids(three.splits.train.images())));
         assert!(ids(two.splits.test.images()).is_subset(&ids(three.splits.test.images())));
-        assert_eq!(two.name, format!("{};classes=2;train=2;judged=2;draw=0", set.name));
-        let drawn = |seed| set.variant(&Variant { train: Some(2), seed, ..ALL }).unwrap();
-        assert_ne!(ids(drawn(0).splits.train.images()), ids(drawn(1).splits.train.images()));
+        assert_eq!(two.name, format!("{};classes=2;train=2;val=2;test=2;draw=0", set.name));
+    }
+
+    #[test]
+    fn every_seed_draws_all_images_anew() {
+        let set = set();
+        let drawn = |seed| set.variant(&Variant { train: Some(2), judged: Some(1), seed, ..ALL }).unwrap().splits;
+        let (first, again, other) = (drawn(0), drawn(0), drawn(1));
+        let parts = |splits: &crate::dataset::Splits| {
+            [splits.train.images(), splits.val.images(), splits.test.images()].map(|images| ids(images).len())
+        };
+        assert_eq!((parts(&first), parts(&other)), ([8, 4, 4], [8, 4, 4]));
+        assert_eq!(ids(first.test.images()), ids(again.test.images()));
+        assert_ne!(ids(first.train.images()), ids(other.train.images()));
+        assert_ne!(ids(first.val.images()), ids(other.val.images()));
+        assert_ne!(ids(first.test.images()), ids(other.test.images()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ fn a_sweep_is_recorded_point_by_point_and_goes_on() {
     let place = Place::with_photos();
     let arguments = "sweep photos --factors contrast --arms small-sift.toml,majority --seeds 0,1 --out out";
     let first = place.run(arguments).with(0);
-    first.saying(&["1/10 photos;judged=60;draw=0", "10/10 photos;judged=60;contrast=0.06;draw=1"]);
+    first.saying(&["1/10 photos;val=60;test=60;draw=0", "10/10 photos;val=60;test=60;contrast=0.06;draw=1"]);
     let rows = place.rows("out/sweep/photos/runs.csv");
     assert_eq!(rows.len(), 5 * 2 * 2, "levels, seeds, arms");
     assert!(rows.iter().all(|row| row["status"] == "ok" && row["n"] == rows[0]["n"]));
