@@ -12,9 +12,9 @@ use featbench::dataset::{Dataset, drawn, registry::registered};
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::Extractor;
 use featbench::deep::session::{Device, Runtime};
-use featbench::handcrafted::descriptor::{Describe, Descriptors, Orb, Sift};
-use featbench::handcrafted::encoding::bovw::hellinger;
-use featbench::handcrafted::vocabulary::kmeans;
+use featbench::features::codebook::kmeans;
+use featbench::features::descriptor::{Descriptor, Descriptors, Orb, RootSift};
+use featbench::features::encoding::words::hellinger;
 use featbench::image::{Grey, Rgb, decode_grey, decode_rgb, resize, tensor};
 use ndarray::{Array2, s};
 
@@ -71,14 +71,14 @@ fn drawing(criterion: &mut Criterion) {
 
 /// The descriptors of one image as the rows of a matrix.
 fn floats(described: &Descriptors) -> Array2<f32> {
-    let mut floats = Vec::new();
-    (0..described.len()).for_each(|i| described.extend_floats(i, &mut floats));
-    Array2::from_shape_vec((described.len(), described.float_length()), floats).expect("one row a descriptor")
+    let shape = (described.len(), described.layout().floats());
+    Array2::from_shape_vec(shape, described.floats()).expect("one row a descriptor")
 }
 
 fn handcrafted(criterion: &mut Criterion) {
     let greys: Vec<Grey> = encoded().iter().map(|bytes| decode_grey(bytes).expect("a picture")).collect();
-    let (mut sift, mut orb) = (Sift::new(500).expect("OpenCV has SIFT"), Orb::new(500, None).expect("OpenCV has ORB"));
+    let (sift, orb) = (RootSift { max_keypoints: 500 }, Orb { max_keypoints: 500 });
+    let (mut sift, mut orb) = (sift.open(None).expect("OpenCV has SIFT"), orb.open(None).expect("OpenCV has ORB"));
     let described: Vec<_> = greys.iter().map(|grey| floats(&sift.describe(grey).expect("a picture"))).collect();
     let bits: usize = greys.iter().map(|grey| orb.describe(grey).expect("a picture").len()).sum();
     assert!(described.iter().map(Array2::nrows).sum::<usize>() > 30 * IMAGES && bits > 10 * IMAGES);

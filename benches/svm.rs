@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use featbench::arm::Arm;
 use featbench::classify::kernel::{Kernel, Precision};
 use featbench::classify::scale::Scaling;
 use featbench::classify::svm::{OneVsRest, Point, Solver, count_correct_of};
@@ -12,10 +11,10 @@ use featbench::classify::{Labelled, decide};
 use featbench::dataset::{Dataset, DatasetError};
 use featbench::deep::backbone::Backbone;
 use featbench::deep::session::Device;
-use featbench::handcrafted::vocabulary::Method;
-use featbench::measure::cache::Cache;
-use featbench::measure::features::{self, FeatureCandidate, Resources};
-use featbench::measure::progress::Progress;
+use featbench::features::{Lessons, Resources};
+use featbench::protocol::arm::Arm;
+use featbench::stage::cache::Cache;
+use featbench::stage::progress::Progress;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_svm::Svm;
@@ -65,9 +64,8 @@ fn main() -> Result<()> {
 /// The frozen features and SIFT's words, each with points that their arms chose on val.
 fn subjects(dataset: &Dataset) -> Result<Vec<Subject>> {
     let (linear, rbf) = (Kernel::Linear, Kernel::Rbf { gamma: 0.5 });
-    let words = || FeatureCandidate::Bovw { method: Method::KMeans, words: 500 };
-    let frozen = vectors(dataset, "resnet-frozen-svm", FeatureCandidate::Only)?;
-    let sift = vectors(dataset, "sift-bovw-svm", words())?;
+    let frozen = vectors(dataset, "resnet-frozen-svm", "")?;
+    let sift = vectors(dataset, "sift-bovw-svm", "vocabulary=k-means words=500")?;
     let both = [0, 1].map(|i| concatenate(Axis(1), &[frozen[i].view(), sift[i].view()]).expect("the same images"));
     let subject = |title, [x, val_x]: [Array2<f32>; 2], scale: Scaling, kernel, c| {
         let scale = scale.fit(x.view());
@@ -84,7 +82,7 @@ fn subjects(dataset: &Dataset) -> Result<Vec<Subject>> {
 }
 
 /// Vectors of train and of val by an arm's features, from featbench's cache where they are there.
-fn vectors(dataset: &Dataset, arm: &str, candidate: FeatureCandidate) -> Result<[Array2<f32>; 2]> {
+fn vectors(dataset: &Dataset, arm: &str, candidate: &str) -> Result<[Array2<f32>; 2]> {
     let arm = Arm::select(&[arm.to_owned()])?.pop().context("one arm")?;
     let backbone = Backbone::open("resnet18-cntk", &[]).map(std::sync::Arc::new).map_err(|error| error.to_string());
     let cache = Cache::open(Cache::default_folder()?, false);
@@ -99,7 +97,11 @@ fn vectors(dataset: &Dataset, arm: &str, candidate: FeatureCandidate) -> Result<
         seed: 0,
     };
     let (train, val) = (dataset.splits.train.images(), dataset.splits.val.images());
-    let fitted = features::fit(&arm.features, &candidate, &resources, train)?;
+    let lessons =
+        Lessons { train: &dataset.splits.train, val: None, reported: &[], classes: dataset.splits.classes.len() };
+    let kind = arm.features.kind();
+    let choice = kind.candidates().into_iter().find(|choice| choice.describe() == candidate).context("a candidate")?;
+    let fitted = kind.fit(&choice, &resources, &lessons)?;
     Ok([fitted.vectors(&resources, train)?.x, fitted.vectors(&resources, val)?.x])
 }
 

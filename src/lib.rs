@@ -1,21 +1,20 @@
 //! featbench compares handcrafted image features with deep ones on the same splits of the same images.
-//! Data flows one way: dataset, image, features (handcrafted or deep), classify, record, report; `measure`
-//! composes the first five, `report` reads records and nothing else.
+//! Data flows one way: dataset, image, features, classify, record, report; `measure` composes the first four and writes
+//! records, `report` reads records and nothing else.
 
-pub mod arm;
 pub mod classify;
 pub mod cli;
 pub mod dataset;
 pub mod deep;
-pub mod experiment;
+pub mod features;
 pub mod finetune;
-pub mod handcrafted;
 pub mod image;
 pub mod measure;
 pub mod names;
-mod random;
+pub mod protocol;
+pub mod random;
 pub mod record;
 pub mod report;
+pub mod stage;
 pub mod stats;
-pub mod sweep;
 pub mod transfer;

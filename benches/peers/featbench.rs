@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use featbench::arm::FeatureSettings;
 use featbench::classify::kernel::Kernel;
 use featbench::classify::scale::Scaling;
 use featbench::classify::svm::Point;
@@ -22,17 +21,19 @@ use featbench::dataset::{Dataset, DatasetError, ImageFile, drawn};
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::BATCH;
 use featbench::deep::session::{Device, Runtime};
-use featbench::handcrafted::descriptor::{Describe, Descriptors, Orb, Sift};
-use featbench::handcrafted::vocabulary::kmeans;
+use featbench::features::codebook::kmeans;
+use featbench::features::descriptor::{Describe, Descriptor, Descriptors, Orb, RootSift};
+use featbench::features::{
+    Choice, Encoded, FeatureSettings, FoundBackbone, Frozen, Kind, Lessons, Resources, Worker, read,
+};
 use featbench::image::{decode, decode_grey};
-use featbench::measure::cache::Cache;
 use featbench::measure::environment::environment;
-use featbench::measure::features::{self, Encoded, Resources, Worker, read};
-use featbench::measure::plan::FoundBackbone;
-use featbench::measure::progress::Progress;
-use featbench::measure::random;
-use featbench::measure::stopwatch::{Stage, Stopwatch};
-use featbench::measure::{memory, parallel};
+use featbench::measure::memory;
+use featbench::random;
+use featbench::stage::cache::Cache;
+use featbench::stage::parallel;
+use featbench::stage::progress::Progress;
+use featbench::stage::stopwatch::{Stage, Stopwatch};
 use ndarray::{Array2, ArrayView2};
 use rand::seq::index;
 use serde::Deserialize;
@@ -158,8 +159,8 @@ impl Side {
             Job::Vectors { features, input, out } => {
                 let progress = Progress::Hidden;
                 let resources = self.resources(input, &progress);
-                let candidate = features::candidates(&features).remove(0);
-                let fitted = features::fit(&features, &candidate, &resources, self.images())?;
+                let kind = features.kind();
+                let fitted = kind.fit(&kind.candidates().remove(0), &resources, &self.lessons())?;
                 let vectors = fitted.vectors(&resources, self.images())?.x;
                 write_floats(&out, vectors.view())?;
                 Ok(json!({ "columns": vectors.ncols() }))
@@ -185,8 +186,8 @@ impl Side {
     fn describe(&self, kind: &str, keypoints: u32) -> Result<Value> {
         let open = || -> Result<Box<dyn Describe>> {
             Ok(match kind {
-                "sift" => Box::new(Sift::new(keypoints)?),
-                _ => Box::new(Orb::new(keypoints, None)?),
+                "sift" => RootSift { max_keypoints: keypoints }.open(None)?,
+                _ => Orb { max_keypoints: keypoints }.open(None)?,
             })
         };
         let start = Instant::now();
@@ -195,12 +196,17 @@ impl Side {
             for encoded in read(images)? {
                 let described = detector.describe(&decode_grey(&encoded.bytes)?)?;
                 // The Python peers hand on floats.
-                counts.push(floats(&described, 0..described.len()).len() / described.float_length());
+                counts.push(described.floats().len() / described.layout().floats());
             }
             Ok(counts)
         })?;
         let seconds = start.elapsed().as_secs_f64();
         Ok(json!({ "seconds": seconds, "keypoints": counts.concat() }))
+    }
+
+    fn lessons(&self) -> Lessons<'_> {
+        let splits = &self.dataset.splits;
+        Lessons { train: &splits.train, val: None, reported: &[], classes: splits.classes.len() }
     }
 
     fn each_chunk<W, T: Send>(
@@ -214,7 +220,7 @@ impl Side {
 
     /// A network with warm workers, one a thread.
     fn workers(&self, resources: &Resources, threads: usize, batch: usize) -> Result<Mutex<Vec<Box<dyn Worker>>>> {
-        let network = features::fit(&FeatureSettings::Network, &features::FeatureCandidate::Only, resources, &[])?;
+        let network = Frozen {}.fit(&Choice::only(), resources, &self.lessons())?;
         let encoded = read(&self.images()[..batch])?;
         let worker = |_| {
             let mut worker = network.worker(resources, batch)?;
@@ -270,13 +276,13 @@ impl Side {
 
     fn sample(&self, keypoints: u32, sample: usize, out: &Path) -> Result<Value> {
         let chunks = self.each_chunk(
-            || Ok(Sift::new(keypoints)?),
+            || Ok(RootSift { max_keypoints: keypoints }.open(None)?),
             |detector, images| {
                 let grey = |encoded: &Encoded| Ok(detector.describe(&decode_grey(&encoded.bytes)?)?);
                 read(images)?.iter().map(grey).collect::<Result<Vec<Descriptors>>>()
             },
         )?;
-        let described: Vec<f32> = chunks.iter().flatten().flat_map(|image| floats(image, 0..image.len())).collect();
+        let described: Vec<f32> = chunks.iter().flatten().flat_map(Descriptors::floats).collect();
         let all = ArrayView2::from_shape((described.len() / 128, 128), &described)?;
         let mut rng = random::generator(0, "vocabulary");
         let drawn = index::sample(&mut rng, all.nrows(), sample.min(all.nrows())).into_vec();
@@ -296,12 +302,6 @@ impl Side {
 
 fn take(workers: &Mutex<Vec<Box<dyn Worker>>>) -> Result<Box<dyn Worker>> {
     workers.lock().unwrap_or_else(|e| e.into_inner()).pop().context("one warm worker a thread")
-}
-
-fn floats(described: &Descriptors, rows: std::ops::Range<usize>) -> Vec<f32> {
-    let mut floats = Vec::with_capacity(rows.len() * described.float_length());
-    rows.for_each(|i| described.extend_floats(i, &mut floats));
-    floats
 }
 
 /// 32-bit floats in the machine's order, row by row, as NumPy's `fromfile` reads them.

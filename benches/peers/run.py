@@ -39,8 +39,8 @@ SIDES = (224, 128)
 NETWORK_IMAGES = 256  # of the network alone
 SINGLE_IMAGES = 20  # of one round
 FROZEN = {"kind": "network"}
-BAG = {"kind": "bovw", "descriptor": "root-sift", "max_keypoints": KEYPOINTS, "sample": SAMPLE,
-       "vocabulary": ["k-means"], "words": [1024]}
+BAG = {"kind": "local", "sample": SAMPLE, "descriptor": {"kind": "root-sift", "max_keypoints": KEYPOINTS},
+       "codebook": [{"kind": "k-means", "words": [1024]}]}
 
 
 def describing(featbench, record, rounds, threads):

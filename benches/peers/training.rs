@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use featbench::arm::{Arm, FeatureSettings};
 use featbench::dataset::Dataset;
 use featbench::deep::Tensor;
 use featbench::deep::backbone::EMBEDDED;
@@ -14,16 +13,16 @@ use featbench::deep::network::{FEATURES, INPUT, LOGITS};
 use featbench::deep::onnx::{ModelProto, TensorProto};
 use featbench::deep::session::Device;
 use featbench::deep::weights::Weights;
+use featbench::features::{Choice, FoundBackbone, Kind, Lessons, Resources};
 use featbench::finetune::gradient::BatchNorm;
 use featbench::finetune::head::Head;
 use featbench::finetune::optimiser::{Optimiser, Sgd};
 use featbench::finetune::parameters;
 use featbench::finetune::schedule::Rates;
 use featbench::finetune::step::{Batch, Recipe, Training, with_weights};
-use featbench::measure::cache::Cache;
-use featbench::measure::features::{FeatureCandidate, Lessons, Resources, fit_on};
 use featbench::measure::memory;
-use featbench::measure::plan::FoundBackbone;
+use featbench::protocol::arm::Arm;
+use featbench::stage::cache::Cache;
 use ndarray::ArrayView2;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -155,8 +154,7 @@ pub fn train(arm: &str, epochs: usize, dataset: &Dataset, resources: Resources, 
     settings.epochs = epochs;
     let splits = &dataset.splits;
     let lessons = Lessons { train: &splits.train, val: None, reported: &[], classes: splits.classes.len() };
-    let features = FeatureSettings::Finetuned(Box::new(settings));
-    let trained = fit_on(&features, &FeatureCandidate::Only, &resources, &lessons)?;
+    let trained = Box::new(settings).fit(&Choice::only(), &resources, &lessons)?;
     let log = &trained.training().context("it was trained")?.log;
     let epochs = log.epochs.iter().map(|epoch| json!([epoch.train_s, epoch.train_images, epoch.train_correct]));
     Ok(json!({ "epochs": epochs.collect::<Vec<_>>() }))

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
-use crate::measure::cache::Cache;
+use crate::stage::cache::Cache;
 
 use super::Outcome;
 

@@ -10,7 +10,7 @@ use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, Runtime, SessionError};
 use crate::image::decode;
-use crate::measure::cache::Cache;
+use crate::stage::cache::Cache;
 
 use super::Outcome;
 

@@ -4,11 +4,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args as ClapArgs;
 
 use crate::dataset::{Dataset, Refit};
-use crate::experiment::{Experiment, Size};
 use crate::measure::plan::{Request, plan};
 use crate::names;
+use crate::protocol::experiment::{Experiment, Form};
+use crate::protocol::sweep::Preset;
 use crate::record::ExperimentRecord;
-use crate::sweep::Preset;
 
 use super::measure::Session;
 use super::options::{Job, Options, Recording, Setup};
@@ -33,7 +33,7 @@ pub(super) struct Args {
     name: String,
     /// How large: reduced (64 px, minutes), standard (128 px, hours), full (224 px, for a GPU or several nights)
     #[arg(long, value_name = "reduced|standard|full", default_value = "reduced")]
-    form: Size,
+    form: Form,
     /// Only these arms of the experiment, so that several calls share the work; what is recorded of others stays
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     arms: Vec<String>,
@@ -44,29 +44,29 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
-    let size = args.form;
+    let form = args.form;
     let (experiments, sweeps) = (Experiment::embedded()?, Preset::embedded()?);
     if let Some(preset) = sweeps.iter().find(|preset| preset.name == args.name) {
         let arms = only(&args.arms, preset.arms.clone(), String::as_str)?;
-        return sweep::experiment(preset, size, arms, args.setup, args.recording);
+        return sweep::experiment(preset, form, arms, args.setup, args.recording);
     }
     let Some(experiment) = experiments.iter().find(|experiment| experiment.name == args.name) else {
         let known =
             experiments.iter().map(|experiment| &experiment.name).chain(sweeps.iter().map(|preset| &preset.name));
         bail!(names::unknown("experiment", &args.name, known.map(String::as_str)))
     };
-    let arms = only(&args.arms, experiment.arms(size), |arm| &arm.name)?;
-    let options = options(args, experiment, size);
+    let arms = only(&args.arms, experiment.arms(form), |arm| &arm.name)?;
+    let options = options(args, experiment, form);
     let Job { datasets, mut request, backbone } = options.job()?;
     request.arms = arms;
-    request.form = size.name().into();
+    request.form = form.name().into();
     let dataset = datasets.first().context("an experiment has a data set")?;
-    let record = experiment.record(size);
+    let record = experiment.record(form);
     check_size(&record, dataset, &request)?;
     let mut session = Session::open(&options, &request, backbone.as_ref())?;
     session.experiment = Some(record);
     let plan = plan(&request, dataset, backbone.as_ref())?;
-    let folder = options.recording.out.join(&experiment.name).join(size.name());
+    let folder = options.recording.out.join(&experiment.name).join(form.name());
     if options.recording.dry_run {
         session.preview(dataset, &plan, &folder);
         return Ok(Outcome::Complete);
@@ -88,12 +88,12 @@ fn only<T>(names: &[String], mut arms: Vec<T>, name: impl Fn(&T) -> &str) -> Res
 }
 
 /// As if they had been typed for `measure`.
-fn options(args: Args, experiment: &Experiment, size: Size) -> Options {
-    let form = experiment.form(size);
+fn options(args: Args, experiment: &Experiment, form: Form) -> Options {
+    let size = experiment.size(form);
     Options {
         dataset: vec![experiment.dataset.clone()],
-        input: Some(form.input),
-        seeds: form.seeds.clone(),
+        input: Some(size.input),
+        seeds: size.seeds.clone(),
         ..Options::of(args.setup, args.recording)
     }
 }

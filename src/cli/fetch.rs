@@ -11,7 +11,7 @@ use crate::dataset::download::{self, fetch_registered};
 use crate::dataset::registry::{Registered, registered};
 use crate::deep::backbone::{Published, REGISTRY};
 use crate::deep::fetch;
-use crate::measure::progress::{Bar, Progress};
+use crate::stage::progress::{Bar, Progress};
 use crate::transfer::{Event, Fetched};
 
 use super::Outcome;

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use crate::dataset::{Source, procedural};
 use crate::image::encode::encode_png;
-use crate::measure::progress::Progress;
 use crate::record::files::replace;
+use crate::stage::progress::Progress;
 
 use super::Outcome;
 use super::options::open;

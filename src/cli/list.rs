@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
-use crate::arm::Arm;
 use crate::dataset;
 use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::Runtime;
+use crate::protocol::arm::Arm;
 
 use super::Outcome;
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for arm in Arm::embedded()? {
         let name = if arm.default { format!("{}*", arm.name) } else { arm.name.clone() };
         match &runtime {
-            Err(error) if arm.uses_network() => line(&name, false, &format!("{}; {error}", arm.title)),
+            Err(error) if arm.needs().network => line(&name, false, &format!("{}; {error}", arm.title)),
             _ => line(&name, true, &arm.title),
         }
     }

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
-use crate::arm::Arm;
 use crate::dataset::Dataset;
 use crate::deep::session::{Device, Runtime};
+use crate::features::{FoundBackbone, Resources};
 use crate::image::decode;
-use crate::measure::cache::Cache;
 use crate::measure::environment::{environment, environment_id};
-use crate::measure::features::Resources;
-use crate::measure::plan::{FoundBackbone, Planned, Request, plan};
-use crate::measure::progress::Progress;
+use crate::measure::plan::{Planned, Request, plan};
 use crate::measure::{estimate, near_duplicates, run as measuring};
+use crate::protocol::arm::Arm;
 use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Finding, Status, Store};
+use crate::stage::cache::Cache;
+use crate::stage::progress::Progress;
 
 use super::Outcome;
 use super::options::{Job, Options};

@@ -7,14 +7,15 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::arm::Arm;
 use crate::dataset::{Dataset, DatasetError, Refit, procedural};
 use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, SessionError};
-use crate::experiment::Size;
-use crate::measure::plan::{FoundBackbone, Request};
+use crate::features::FoundBackbone;
+use crate::measure::plan::Request;
+use crate::protocol::arm::Arm;
+use crate::protocol::experiment::Form;
 
 /// Draws the splits that a user's folder lacks; the seeds of `--seeds` are for the arms.
 const SPLIT_SEED: u64 = 0;
@@ -46,7 +47,7 @@ pub(super) struct Options {
     /// How long networks are trained: as their arms say (standard), or for a quarter of that on 64 pixels (reduced)
     /// [default: reduced on procedural, else standard]
     #[arg(long, value_name = "reduced|standard")]
-    pub form: Option<Size>,
+    pub form: Option<Form>,
     #[command(flatten)]
     pub setup: Setup,
     /// Side of the network's input in pixels [default: what its file states, else 224; on procedural 128]
@@ -193,7 +194,7 @@ impl Options {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
         let datasets = self.datasets()?;
         let drawn = datasets.iter().all(|dataset| dataset.folder.is_none());
-        let form = self.form.unwrap_or(if drawn { Size::Reduced } else { Size::Standard });
+        let form = self.form.unwrap_or(if drawn { Form::Reduced } else { Form::Standard });
         let mut request = Request {
             arms: self.select(drawn, form)?,
             backbone: self.setup.backbone.clone(),
@@ -205,7 +206,7 @@ impl Options {
             threads,
             device: Device::Cpu,
             detailed: true,
-            form: if form == Size::Standard { String::new() } else { form.name().into() },
+            form: if form == Form::Standard { String::new() } else { form.name().into() },
         };
         let backbone = request.find_backbone();
         let stated = backbone.as_ref().and_then(|found| found.as_ref().ok()?.input);
@@ -217,18 +218,18 @@ impl Options {
     }
 
     /// The arms that are named or else those of every comparison, in this form.
-    fn select(&self, drawn: bool, form: Size) -> Result<Vec<Arm>> {
+    fn select(&self, drawn: bool, form: Form) -> Result<Vec<Arm>> {
         let mut arms = Arm::select(&self.arms)?;
         if drawn && self.arms.is_empty() {
             arms.extend(Arm::select(&TRAINED_ON_DRAWN.map(String::from))?);
         }
         match form {
-            Size::Standard => Ok(arms),
-            Size::Reduced => {
+            Form::Standard => Ok(arms),
+            Form::Reduced => {
                 let input = if self.input.is_none() { Some(REDUCED_INPUT) } else { None };
                 Ok(arms.iter().map(|arm| arm.reduced(input)).collect())
             }
-            Size::Full => bail!("--form full is for experiments; here there are reduced and standard"),
+            Form::Full => bail!("--form full is for experiments; here there are reduced and standard"),
         }
     }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
-use crate::experiment::Size;
 use crate::measure::plan::{Request, plan};
+use crate::protocol::experiment::Form;
+use crate::protocol::sweep::{Preset, Sweep};
 use crate::record::Records;
-use crate::sweep::{Preset, Sweep};
 
 use super::measure::Session;
 use super::options::{Job, Options, Recording, Setup};
@@ -37,7 +37,7 @@ pub(super) struct Args {
     arms: Vec<String>,
     /// How long networks are trained, as for `report`
     #[arg(long, value_name = "reduced|standard")]
-    form: Option<Size>,
+    form: Option<Form>,
     /// Side of the network's input in pixels [default: as for `report`]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
     input: Option<u32>,
@@ -89,27 +89,27 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
 /// These arms of an experiment that is a sweep, in this form.
 pub(super) fn experiment(
     preset: &Preset,
-    size: Size,
+    form: Form,
     arms: Vec<String>,
     setup: Setup,
     recording: Recording,
 ) -> Result<Outcome> {
-    let form = preset.form(size.name())?;
+    let size = preset.size(form.name())?;
     let options = Options {
         dataset: vec![preset.dataset.clone()],
         arms,
         // trainings are as long as the experiment says
-        form: Some(Size::Standard),
-        input: Some(form.input),
-        seeds: form.seeds.clone(),
+        form: Some(Form::Standard),
+        input: Some(size.input),
+        seeds: size.seeds.clone(),
         ..Options::of(setup, recording)
     };
     let mut job = options.job()?;
-    job.request.form = size.name().into();
+    job.request.form = form.name().into();
     let base = job.datasets.first().context("an experiment has a data set")?;
-    let folder = options.recording.out.join(&preset.name).join(size.name());
-    let command = format!("featbench experiment {} --form {}", preset.name, size.name());
-    measure(&options, &job, &preset.sweep(base, form)?, &command, &folder)
+    let folder = options.recording.out.join(&preset.name).join(form.name());
+    let command = format!("featbench experiment {} --form {}", preset.name, form.name());
+    measure(&options, &job, &preset.sweep(base, size)?, &command, &folder)
 }
 
 fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path) -> Result<Outcome> {

@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
 use crate::dataset::{Dataset, drawn, registry};
-use crate::measure::cache::Cache;
 use crate::measure::environment::environment_id;
 use crate::measure::plan::{Planned, Request, plan};
 use crate::measure::run;
 use crate::record::{TimeRow, TimingRow, time};
 use crate::report;
+use crate::stage::cache::Cache;
 
 use super::Outcome;
 use super::measure::Session;

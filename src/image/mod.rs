@@ -18,6 +18,9 @@ pub use canvas::Canvas;
 pub use decode::{DecodeError, decode_grey, decode_rgb};
 pub use header::{Header, header};
 
+/// Raised whenever the same file may come to other pixels: decoding, canvas, resizing.
+pub const VERSION: u32 = 1;
+
 /// An 8-bit RGB picture, row-major, three bytes a pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rgb {

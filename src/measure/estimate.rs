@@ -1,6 +1,5 @@
 //! Rough cost of runs, for `--dry-run`: from the times that this code was seen to take on two 2.6 GHz cores.
 
-use crate::arm::{DescriptorKind, FeatureSettings};
 use crate::classify::ClassifierSettings;
 use crate::dataset::Dataset;
 
@@ -42,15 +41,18 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
         let key = (run.arm.name.as_str(), run.canvas.map(|canvas| canvas.side));
         let first = !seen.contains(&key);
         seen.push(key);
-        let (thread_ms, bytes) = extraction(&run.arm.features, request.input_of(&run.arm));
+        let kind = run.arm.features.kind();
+        let image = kind.cost(request.input_of(&run.arm));
         if first {
-            cost.seconds += images * thread_ms / 1e3 / request.threads as f64;
-            cost.bytes += images * bytes;
+            cost.seconds += images * image.milliseconds / 1e3 / request.threads as f64;
+            cost.bytes += images * image.bytes;
         }
-        let candidates = super::features::candidates(&run.arm.features).len() * run.arm.classifier.candidates().len();
+        let candidates = kind.candidates().len() * run.arm.classifier.candidates().len();
         let fit = candidates as f64 * fit(&run.arm.classifier, train / 1000.0);
-        let training =
-            run.arm.training().map_or(0.0, |training| training.epochs as f64 * train * TRAINING * thread_ms / 1e3);
+        let training = run
+            .arm
+            .training()
+            .map_or(0.0, |training| training.epochs as f64 * train * TRAINING * image.milliseconds / 1e3);
         cost.seconds += (fit + training) / request.threads as f64 + 3.0;
     }
     cost
@@ -62,18 +64,5 @@ fn fit(classifier: &ClassifierSettings, thousands: f64) -> f64 {
         ClassifierSettings::Majority | ClassifierSettings::Head | ClassifierSettings::NearestNeighbour { .. } => 0.0,
         ClassifierSettings::Svm(_) => 1.5 * thousands.powi(2),
         ClassifierSettings::Logistic(_) => 1.0 * thousands,
-    }
-}
-
-/// Milliseconds of one thread and bytes in the cache for one image of ordinary size.
-fn extraction(features: &FeatureSettings, input: u32) -> (f64, f64) {
-    match features {
-        FeatureSettings::None | FeatureSettings::Metadata => (0.0, 0.0),
-        FeatureSettings::Thumbnail { side } => (1.5, f64::from(12 * side * side)),
-        FeatureSettings::Network | FeatureSettings::Finetuned(_) => (37.0 * (f64::from(input) / 224.0).powi(2), 2048.0),
-        FeatureSettings::Bovw(bovw) => {
-            let (ms, size) = if bovw.descriptor == DescriptorKind::Orb { (4.0, 32.0) } else { (15.0, 128.0) };
-            (ms, size * f64::from(bovw.max_keypoints))
-        }
     }
 }

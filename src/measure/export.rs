@@ -7,10 +7,10 @@ use crate::dataset::Dataset;
 use crate::deep::backbone::Backbone;
 use crate::deep::exported::{Description, Preprocessing, Scores, export_with_head};
 use crate::deep::onnx::ModelProto;
+use crate::features::Resources;
 use crate::finetune::head::{Head, Linear};
 use crate::finetune::settings::Keep;
 
-use super::features::Resources;
 use super::plan::Planned;
 use super::run::{Chosen, choose};
 
@@ -20,7 +20,7 @@ use super::run::{Chosen, choose};
 /// An arm without a network, a classifier that is not linear, or what keeps the arm from being measured.
 pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Vec<u8>> {
     let arm = &planned.arm;
-    ensure!(arm.uses_network(), "--arm {}: it has no network, so there is nothing to export", arm.name);
+    ensure!(arm.needs().network, "--arm {}: it has no network, so there is nothing to export", arm.name);
     let not_linear = || {
         format!(
             "--arm {}: its classifier is not one linear function of the features; one of the kind `head`, `logistic`, or `svm` \

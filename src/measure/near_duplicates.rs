@@ -6,13 +6,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use rayon::prelude::*;
 
-use crate::arm::FeatureSettings;
 use crate::dataset::{Dataset, ImageFile};
+use crate::features::{Features, Resources, Thumbnail, hashes};
 use crate::image::decode;
 use crate::record::{DatasetRecord, NearDuplicate};
-
-use super::cache::Key;
-use super::features::{self, FeatureCandidate, Resources};
+use crate::stage::cache::Key;
 
 /// Raised when the same images may give another list.
 const VERSION: u32 = 1;
@@ -53,7 +51,7 @@ pub fn add(record: DatasetRecord, dataset: &Dataset, resources: &Resources) -> R
 type Images = [Arc<ImageFile>];
 
 fn find(reported: &Images, train: &Images, val: &Images, resources: &Resources) -> Result<Vec<Near>> {
-    let hashes = [reported, train, val].map(features::hashes);
+    let hashes = [reported, train, val].map(hashes);
     let ingredients = (SIDE, RMSE, decode::version(), hashes);
     resources.cache.get_or(&Key::new("near-duplicates", VERSION, &ingredients)?, || {
         let reported = thumbnails(reported, resources)?;
@@ -71,8 +69,7 @@ fn find(reported: &Images, train: &Images, val: &Images, resources: &Resources) 
 }
 
 fn thumbnails(images: &[Arc<ImageFile>], resources: &Resources) -> Result<Vec<[u8; VALUES]>> {
-    let settings = FeatureSettings::Thumbnail { side: SIDE };
-    let features = features::fit(&settings, &FeatureCandidate::Only, resources, &[])?;
+    let features = Thumbnail { side: SIDE };
     let mut thumbnails = Vec::with_capacity(images.len());
     for block in images.chunks(BLOCK) {
         let vectors = features.vectors(resources, block)?.x;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use crate::arm::Arm;
 use crate::dataset::{Dataset, Refit};
 use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::{Device, Runtime};
+use crate::features::{FoundBackbone, Version};
 use crate::finetune::settings::Keep;
-use crate::image::{Canvas, decode};
-use crate::{deep, finetune, handcrafted};
+use crate::image::{self, Canvas, decode};
+use crate::protocol::arm::Arm;
 
 /// What the user asked for, checked.
 #[derive(Debug, Clone)]
@@ -35,9 +35,6 @@ pub struct Request {
     pub form: String,
 }
 
-/// A backbone, or why there is none and how to get it.
-pub type FoundBackbone = std::result::Result<Arc<Backbone>, String>;
-
 /// One run to be.
 #[derive(Debug, Clone)]
 pub struct Planned {
@@ -54,7 +51,7 @@ pub struct Planned {
 impl Request {
     /// As in the columns `backbone` and `input_px`: empty where an arm has no network.
     pub fn network_of(&self, arm: &Arm) -> (String, Option<u32>) {
-        if arm.uses_network() { (self.backbone.clone(), Some(self.input_of(arm))) } else { (String::new(), None) }
+        if arm.needs().network { (self.backbone.clone(), Some(self.input_of(arm))) } else { (String::new(), None) }
     }
 
     /// Side of the input of an arm's network in pixels.
@@ -64,7 +61,7 @@ impl Request {
 
     /// The backbone that the arms with a network use; `None` where no arm does.
     pub fn find_backbone(&self) -> Option<FoundBackbone> {
-        let wanted = self.arms.iter().any(Arm::uses_network);
+        let wanted = self.arms.iter().any(|arm| arm.needs().network);
         let find = || Backbone::open(&self.backbone, &backbone::model_folders(&self.model_dirs));
         wanted.then(|| find().map(Arc::new).map_err(|error| error.to_string()))
     }
@@ -91,19 +88,36 @@ impl Planned {
     }
 }
 
-/// Everything that a result depends on; equal values have equal results.
+/// Everything that a result depends on, and nothing else; equal values have equal results.
 #[derive(Serialize)]
 struct Ingredients<'a> {
     manifest: &'a str,
     settings: &'a str,
-    canvas: Option<(u32, u32)>,
     seed: u64,
     refit: String,
-    versions: [u32; 4],
+    /// Of the stages that the arm uses.
+    stages: Vec<Version>,
+    /// How its pictures are made; `None` where it looks at none.
+    pixels: Option<Pixels>,
+    /// `None` where it has none.
+    network: Option<Network<'a>>,
+}
+
+#[derive(Serialize)]
+struct Pixels {
+    version: u32,
     opencv: String,
-    network: Option<(&'a str, &'a str, u32, &'a str, String)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    training: Option<u32>,
+    canvas: Option<Canvas>,
+}
+
+#[derive(Serialize)]
+struct Network<'a> {
+    backbone: &'a str,
+    /// Hash of its file and of how it is used; empty where it is not here.
+    identity: &'a str,
+    input: u32,
+    device: &'a str,
+    runtime: String,
 }
 
 /// Runs of `request` on a data set, arm by arm. Arms that read no pixels have no canvas runs.
@@ -112,7 +126,7 @@ pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbon
     let mut planned = Vec::new();
     for arm in &request.arms {
         for canvas in &request.canvases {
-            if canvas.is_some() && !arm.reads_pixels() {
+            if canvas.is_some() && !arm.needs().pixels {
                 continue;
             }
             let canvas = canvas.map(|side| Canvas { side, reduce: dataset.reduce(side) });
@@ -135,30 +149,25 @@ fn plan_one(
     canvas: Option<Canvas>,
     seed: u64,
 ) -> Result<Planned> {
-    let settings = arm.settings()?;
-    let network = arm.uses_network().then(|| {
-        let hash = backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.identity.as_str());
-        let runtime = Runtime::get().map(|runtime| runtime.version()).unwrap_or_default();
-        (request.backbone.as_str(), hash, request.input_of(arm), request.device.name(), runtime)
+    let (settings, needs) = (arm.settings()?, arm.needs());
+    let network = needs.network.then(|| Network {
+        backbone: &request.backbone,
+        identity: backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.identity.as_str()),
+        input: request.input_of(arm),
+        device: request.device.name(),
+        runtime: Runtime::get().map(|runtime| runtime.version()).unwrap_or_default(),
     });
     // an epoch that val chose belongs to a network that did not learn from val
-    let chosen_epoch = arm.training().is_some_and(|training| training.keep == Keep::Best);
+    let chosen_epoch = needs.training.is_some_and(|training| training.keep == Keep::Best);
     let refit = if chosen_epoch { Refit::Train } else { refit };
     let ingredients = Ingredients {
         manifest,
         settings: &settings,
-        canvas: canvas.map(|canvas| (canvas.side, canvas.reduce)),
         seed,
         refit: refit.to_string(),
-        versions: [
-            arm.classifier.version(),
-            handcrafted::descriptor::VERSION,
-            handcrafted::vocabulary::VERSION,
-            deep::extract::VERSION,
-        ],
-        opencv: decode::version(),
+        stages: arm.versions(),
+        pixels: needs.pixels.then(|| Pixels { version: image::VERSION, opencv: decode::version(), canvas }),
         network,
-        training: arm.training().map(|_| finetune::trainer::VERSION),
     };
     let short = |hash: blake3::Hash| hash.to_hex()[..12].to_owned();
     Ok(Planned {
@@ -168,6 +177,6 @@ fn plan_one(
         canvas,
         seed,
         refit,
-        device: if arm.uses_network() { request.device } else { Device::Cpu },
+        device: if arm.needs().network { request.device } else { Device::Cpu },
     })
 }

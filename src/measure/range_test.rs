@@ -3,24 +3,30 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::dataset::Dataset;
-use crate::finetune::range_test::{Loss, Sweep};
+use crate::features::{self, Lessons, Resources};
+use crate::finetune::range_test::{Loss, RangeTest};
 use crate::finetune::settings::{Keep, LearningRate, Settings};
 
-use super::features::{self, Lessons, Resources};
 use super::plan::Planned;
 
-pub use super::features::{Swept, Tried};
+pub use crate::features::{RangeTested, Tried};
 
 /// Runs the range test of a planned training on the training images; val is looked at where its loss is asked for,
 /// reported images never.
-pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources, sweep: Sweep, loss: Loss) -> Result<Swept> {
+pub fn run(
+    planned: &Planned,
+    dataset: &Dataset,
+    resources: &Resources,
+    test: RangeTest,
+    loss: Loss,
+) -> Result<RangeTested> {
     let lessons = lessons(dataset, loss == Loss::Val);
     ensure!(
         loss == Loss::Train || lessons.val.is_some(),
         "{}: --loss val needs selection images; there are none",
         dataset.name
     );
-    features::range_test(training(planned)?, resources, &lessons, (sweep, loss))
+    features::range_test(training(planned)?, resources, &lessons, (test, loss))
 }
 
 /// Trains a planned training for a few epochs at this learning rate, on the training images, and looks at val. Its

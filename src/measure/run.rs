@@ -10,20 +10,19 @@ use serde::{Deserialize, Serialize};
 use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decide};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
+use crate::features::{Choice, Features, Found, Lessons, Missing, Resources, Training, hashes};
 use crate::finetune::settings::Keep;
-use crate::image::decode;
 use crate::record::format_scores;
 use crate::record::{Details, EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
+use crate::stage::cache::Key;
 
-use super::cache::Key;
-use super::features::{self, FeatureCandidate, Features, Found, Lessons, Missing, Resources, Training};
 use super::memory;
 use super::plan::{Planned, Request};
 use super::timing::Subject;
 
 /// One candidate with its score on val.
 struct Tried {
-    features: FeatureCandidate,
+    features: Choice,
     candidate: Candidate,
     /// `None` where nothing was to be chosen and val is learnt from.
     correct: Option<usize>,
@@ -176,7 +175,7 @@ pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources
     };
     let val = (planned.refit == Refit::Train).then_some(&dataset.splits.val);
     let lessons = Lessons { train: &train, val, reported: dataset.splits.test.images(), classes };
-    let features = features::fit_on(&planned.arm.features, &best.features, resources, &lessons)?;
+    let features = planned.arm.features.kind().fit(&best.features, resources, &lessons)?;
     let fit = final_fit(planned, &*features, &best.candidate, resources, &train, classes)?;
     if planned.refit == Refit::TrainAndVal {
         selected.curves.add(features.training(), planned, dataset, None);
@@ -244,7 +243,7 @@ fn chosen_settings(best: &Tried, features: &dyn Features) -> String {
 
 impl Tried {
     fn settings(&self) -> String {
-        let parts = [self.features.describe(), self.candidate.describe()];
+        let parts = [self.features.describe().to_owned(), self.candidate.describe()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
@@ -258,12 +257,12 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
     let head = planned.arm.classifier == ClassifierSettings::Head;
     if head && planned.refit == Refit::TrainAndVal {
         // nothing is chosen: the one training is the final one
-        tried.push(Tried { features: FeatureCandidate::Only, candidate: Candidate::Head, correct: None });
+        tried.push(Tried { features: Choice::only(), candidate: Candidate::Head, correct: None });
         return Ok(Selected { tried, chosen: 0, seconds, curves });
     }
     let lessons = Lessons { train, val: Some(val), reported: dataset.splits.test.images(), classes };
-    for candidate in features::candidates(&planned.arm.features) {
-        let fitted = features::fit_on(&planned.arm.features, &candidate, resources, &lessons)?;
+    for candidate in planned.arm.features.kind().candidates() {
+        let fitted = planned.arm.features.kind().fit(&candidate, resources, &lessons)?;
         curves.add(fitted.training(), planned, dataset, Some(val.len()));
         if let Some(training) = fitted.training().filter(|_| head) {
             let x = fitted.vectors(resources, val.images())?.x;
@@ -273,7 +272,7 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         }
         let train_x = fitted.vectors(resources, train.images())?.x;
         let val_x = fitted.vectors(resources, val.images())?.x;
-        let images = (features::hashes(train.images()), features::hashes(val.images()));
+        let images = (hashes(train.images()), hashes(val.images()));
         let ingredients = (images, train.labels(), val.labels(), &planned.arm.classifier);
         let key = classifier_key("select", planned, &*fitted, resources, &ingredients)?;
         let (results, spent): (Vec<(Candidate, usize)>, f64) = resources.cache.get_or(&key, || {
@@ -308,7 +307,7 @@ fn final_fit(
     if let (Candidate::Head, Some(training)) = (candidate, features.training()) {
         return Ok(Fit { classifier: training.classifier.clone(), seconds: training.seconds });
     }
-    let ingredients = (features::hashes(train.images()), train.labels(), candidate, classes);
+    let ingredients = (hashes(train.images()), train.labels(), candidate, classes);
     let key = classifier_key("fit", planned, features, resources, &ingredients)?;
     resources.cache.get_or(&key, || {
         let x = features.vectors(resources, train.images())?.x;
@@ -326,8 +325,7 @@ fn classifier_key(
     resources: &Resources,
     ingredients: &impl Serialize,
 ) -> Result<Key> {
-    let vectors =
-        (features.identity(), decode::version(), resources.device.name(), resources.canvas_key(), resources.input);
+    let vectors = (features.identity(), resources.frame(), resources.device.name(), resources.input);
     Key::new(stage, planned.arm.classifier.version(), &(vectors, ingredients))
 }
 

@@ -11,11 +11,10 @@ use ndarray::{Array2, ArrayView2};
 use crate::classify::{Classifier, decide};
 use crate::dataset::ImageFile;
 use crate::deep::extract::BATCH;
+use crate::features::{Encoded, Features, Resources, Worker, read};
 use crate::record::TimingRow;
-
-use super::features::{Encoded, Features, Resources, Worker, read};
-use super::parallel;
-use super::stopwatch::{Stage, Stopwatch};
+use crate::stage::parallel;
+use crate::stage::stopwatch::{Stage, Stopwatch};
 
 /// Images of the single-image scenario in a run's own record.
 const SINGLE: usize = 40;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use featbench::dataset::{Dataset, DatasetError};
 use featbench::deep::session::Device;
-use featbench::measure::cache::Cache;
-use featbench::measure::features::Resources;
+use featbench::features::Resources;
 use featbench::measure::near_duplicates;
-use featbench::measure::progress::Progress;
 use featbench::record::DatasetRecord;
+use featbench::stage::cache::Cache;
+use featbench::stage::progress::Progress;
 
 /// The description with near-duplicates, or `None`, said on stderr, where the files are not on this machine.
 fn described(name: &str) -> Option<DatasetRecord> {

@@ -11,7 +11,7 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use crate::dataset::Dataset;
-use crate::finetune::range_test::{Curve, Flag, Growth, Loss, Smoothing, Suggestions, Sweep, median};
+use crate::finetune::range_test::{Curve, Flag, Growth, Loss, RangeTest, Smoothing, Suggestions, median};
 use crate::measure::plan::{Planned, plan};
 use crate::measure::range_test;
 use crate::record::files::replace;
@@ -36,7 +36,7 @@ Killed in the middle, the same command goes on where it stopped.";
 /// The arm that is tested where none is named.
 const ARM: &str = "resnet-finetuned-1cycle";
 
-/// Steps of a sweep by training loss (fastai's), and of one that looks at all of val after each.
+/// Steps of a test by training loss (fastai's), and of one that looks at all of val after each.
 const STEPS: usize = 100;
 const VAL_STEPS: usize = 50;
 
@@ -95,21 +95,21 @@ enum LossOption {
 }
 
 impl Args {
-    fn sweep(&self) -> Result<(Sweep, Loss)> {
+    fn test(&self) -> Result<(RangeTest, Loss)> {
         let rising = 0.0 < self.start && self.start < self.end && self.end.is_finite();
         ensure!(rising, "--start {} and --end {}: rates must rise from above 0", self.start, self.end);
         let (loss, steps) = match self.loss {
             LossOption::Train => (Loss::Train, STEPS),
             LossOption::Val => (Loss::Val, VAL_STEPS),
         };
-        let sweep = Sweep {
+        let test = RangeTest {
             start: self.start,
             end: self.end,
             steps: self.steps.map_or(steps, |steps| steps as usize),
             growth: if self.linear { Growth::Linear } else { Growth::Exponential },
             smoothing: if self.torch_lr_finder { Smoothing::TorchLrFinder } else { Smoothing::Fastai },
         };
-        Ok((sweep, loss))
+        Ok((test, loss))
     }
 }
 
@@ -137,7 +137,7 @@ struct Found {
 }
 
 pub(super) fn run(mut args: Args) -> Result<Outcome> {
-    let sweep = args.sweep()?;
+    let test = args.test()?;
     let mut rates = args.grid.take();
     rates.iter_mut().try_for_each(grid::check)?;
     if args.options.arms.is_empty() {
@@ -156,7 +156,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
                 same.iter().for_each(|planned| println!("{}: {}", dataset.name, planned.title()));
                 continue;
             }
-            let mut findings = Findings::of(&session, dataset, same, sweep)?;
+            let mut findings = Findings::of(&session, dataset, same, test)?;
             if let Some(rates) = &rates {
                 findings.grid = Some(Grid::of(&session, dataset, same, rates, args.grid_epochs)?);
             }
@@ -177,16 +177,16 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
 }
 
 impl Findings {
-    fn of(session: &Session, dataset: &Dataset, same: &[Planned], (sweep, loss): (Sweep, Loss)) -> Result<Findings> {
+    fn of(session: &Session, dataset: &Dataset, same: &[Planned], (test, loss): (RangeTest, Loss)) -> Result<Findings> {
         let test = |planned: &Planned| {
             session.progress.say(&format!("{}: {}", dataset.name, planned.title()));
-            let swept = range_test::run(planned, dataset, &session.resources(planned), sweep, loss)?;
+            let tested = range_test::run(planned, dataset, &session.resources(planned), test, loss)?;
             Ok(Found {
                 seed: planned.seed,
-                suggestions: swept.curve.suggest(),
-                flags: swept.curve.flags(),
-                seconds: swept.seconds,
-                curve: swept.curve,
+                suggestions: tested.curve.suggest(),
+                flags: tested.curve.flags(),
+                seconds: tested.seconds,
+                curve: tested.curve,
             })
         };
         let (arm, canvas) = (same[0].arm.name.clone(), same[0].canvas.map(|canvas| canvas.side));

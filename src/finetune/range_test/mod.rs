@@ -42,7 +42,7 @@ pub enum Loss {
 
 /// A range of learning rates and the number of steps through it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Sweep {
+pub struct RangeTest {
     pub start: f64,
     pub end: f64,
     pub steps: usize,
@@ -50,7 +50,7 @@ pub struct Sweep {
     pub smoothing: Smoothing,
 }
 
-/// What is known after each step of a sweep.
+/// What is known after each step of a test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     pub learning_rate: f64,
@@ -58,10 +58,10 @@ pub struct Point {
     pub smoothed: f64,
 }
 
-/// A sweep on its way, or over.
+/// A test on its way, or over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    sweep: Sweep,
+    test: RangeTest,
     points: Vec<Point>,
     average: f64,
     lowest: f64,
@@ -117,15 +117,15 @@ pub fn median(rates: impl IntoIterator<Item = f64>) -> Option<f64> {
     rates.get(rates.len().saturating_sub(1) / 2).copied()
 }
 
-impl Default for Sweep {
+impl Default for RangeTest {
     /// fastai's.
-    fn default() -> Sweep {
+    fn default() -> RangeTest {
         let (growth, smoothing) = (Growth::Exponential, Smoothing::Fastai);
-        Sweep { start: 1e-7, end: 10.0, steps: 100, growth, smoothing }
+        RangeTest { start: 1e-7, end: 10.0, steps: 100, growth, smoothing }
     }
 }
 
-impl Sweep {
+impl RangeTest {
     /// The learning rate of step `i`, from 0. fastai never reaches the end, torch-lr-finder does.
     pub fn rate(&self, i: usize) -> f64 {
         let last = match self.smoothing {
@@ -141,21 +141,21 @@ impl Sweep {
 
     /// A curve without a point.
     pub fn begin(self) -> Curve {
-        Curve { sweep: self, points: Vec::new(), average: 0.0, lowest: f64::INFINITY, diverged: false }
+        Curve { test: self, points: Vec::new(), average: 0.0, lowest: f64::INFINITY, diverged: false }
     }
 }
 
 impl Curve {
-    /// The rate of the next step; `None` when the sweep is over.
+    /// The rate of the next step; `None` when the test is over.
     pub fn next_rate(&self) -> Option<f64> {
         let i = self.points.len();
-        (i < self.sweep.steps && !self.diverged).then(|| self.sweep.rate(i))
+        (i < self.test.steps && !self.diverged).then(|| self.test.rate(i))
     }
 
     /// Adds the loss of the step that was taken at [`next_rate`](Curve::next_rate).
     pub fn add(&mut self, loss: f64) {
-        let (i, learning_rate) = (self.points.len(), self.sweep.rate(self.points.len()));
-        let (smoothed, limit) = match self.sweep.smoothing {
+        let (i, learning_rate) = (self.points.len(), self.test.rate(self.points.len()));
+        let (smoothed, limit) = match self.test.smoothing {
             Smoothing::Fastai => {
                 self.average = 0.98 * self.average + 0.02 * loss;
                 (self.average / (1.0 - 0.98_f64.powi(i as i32 + 1)), 4.0)
@@ -165,7 +165,7 @@ impl Curve {
                 (self.average, 5.0)
             }
         };
-        if smoothed < self.lowest || (i == 0 && self.sweep.smoothing == Smoothing::TorchLrFinder) {
+        if smoothed < self.lowest || (i == 0 && self.test.smoothing == Smoothing::TorchLrFinder) {
             self.lowest = smoothed;
         }
         self.diverged = smoothed > limit * self.lowest;
@@ -204,7 +204,7 @@ impl Curve {
     /// Suggestions by fastai's rules on what lies between the first tenth of the steps and the last five points, cut at
     /// the first loss that is no number, and by torch-lr-finder's without the first ten points and the last five.
     pub fn suggest(&self) -> Suggestions {
-        suggest::all(&self.points, self.sweep.steps)
+        suggest::all(&self.points, self.test.steps)
     }
 
     /// torch-lr-finder's suggestion without the first and the last points.

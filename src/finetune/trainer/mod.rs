@@ -7,7 +7,7 @@
 mod batches;
 mod ground;
 mod judge;
-mod sweep;
+mod range_test;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +32,7 @@ use crate::image::tensor::Normalisation;
 use batches::{Batches, Prepared};
 use ground::Ground;
 use judge::Judge;
-pub use sweep::sweep;
+pub use range_test::range_test;
 
 /// Raised whenever the same training may end with other weights.
 pub const VERSION: u32 = 3;

@@ -10,7 +10,7 @@ use crate::deep::Tensor;
 use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
 use crate::finetune::head::Head;
 use crate::finetune::optimiser::{Optimiser, Sgd};
-use crate::finetune::range_test::{Curve, Loss, Sweep};
+use crate::finetune::range_test::{Curve, Loss, RangeTest};
 use crate::finetune::schedule::{Constant, Schedule};
 use crate::finetune::settings::{self, Keep, Layers, NormPolicy, Start};
 use crate::image::tensor::IMAGENET;
@@ -168,7 +168,7 @@ impl Observer for Curious<'_> {
 }
 
 fn swept(task: &Task, loss: Loss) -> Result<Curve> {
-    sweep(task, Sweep { start: 1e-3, end: 1.0, steps: 12, ..Sweep::default() }, loss, &mut |_| {})
+    range_test(task, RangeTest { start: 1e-3, end: 1.0, steps: 12, ..RangeTest::default() }, loss, &mut |_| {})
 }
 
 #[test]

@@ -142,10 +142,10 @@ fn an_arm_that_cant_be_measured_is_refused_with_its_file() {
     let place = Place::with_photos();
     let good = small_arm("mine", "root-sift", r#""k-means""#);
     for (from, to, found) in [
-        ("words = [10]", "words = []", "vocabulary and words need at least one candidate each"),
-        ("words = [10]", "words = [10, 0]", "max_keypoints, sample and words must be at least 1"),
-        ("words = [10]", "words = [10]\ncolour = 1", "unknown field `colour`"),
-        ("\"k-means\"", "\"k-majority\"", "k-majority needs the binary descriptors of descriptor = \"orb\""),
+        ("words = [10]", "words = []", "codebook needs at least one candidate"),
+        ("words = [10]", "words = [10, 0]", "words must be at least 1"),
+        ("words = [10]", "words = [10], colour = 1", "unknown field `colour`"),
+        ("\"k-means\"", "\"k-majority\"", "codebook kind = \"k-majority\" needs a binary descriptor, such as orb"),
         ("root-sift", "surf", "unknown variant `surf`"),
         ("linear_c = [0.3, 1.0]", "linear_c = [nan]", "NaN in linear_c, rbf_c or rbf_gamma must be a number above 0"),
         ("rbf_gamma = [1.0]", "rbf_gamma = [-2.0]", "-2 in linear_c, rbf_c or rbf_gamma must be a number above 0"),

@@ -131,6 +131,8 @@ impl Place {
 }
 
 fn small_arm(name: &str, descriptor: &str, vocabulary: &str) -> String {
+    let codebook = |kind: &str| format!("{{ kind = {kind}, words = [10] }}");
+    let codebooks = vocabulary.split(", ").map(codebook).collect::<Vec<_>>().join(", ");
     format!(
         r#"
 name = "{name}"
@@ -139,12 +141,10 @@ title = "A few words"
 expectation = "Enough to tell stripes from checks."
 
 [features]
-kind = "bovw"
-descriptor = "{descriptor}"
-max_keypoints = 60
+kind = "local"
 sample = 2000
-vocabulary = [{vocabulary}]
-words = [10]
+descriptor = {{ kind = "{descriptor}", max_keypoints = 60 }}
+codebook = [{codebooks}]
 
 [classifier]
 kind = "svm"

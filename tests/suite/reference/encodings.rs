@@ -1,10 +1,10 @@
 //! RootSIFT, hard assignment and the binary vocabulary against NumPy and OpenCV.
 //! `encodings.json` holds the parts of the project's reference numbers that are built here.
 
-use featbench::handcrafted::descriptor::root_sift;
-use featbench::handcrafted::encoding::bovw::hellinger;
-use featbench::handcrafted::vocabulary::kmajority::{self, Bits};
-use featbench::handcrafted::vocabulary::kmeans;
+use featbench::features::codebook::kmajority::{self, Packed};
+use featbench::features::codebook::{Words, kmeans};
+use featbench::features::descriptor::root_sift;
+use featbench::features::encoding::words::hellinger;
 use ndarray::Array2;
 use serde::Deserialize;
 
@@ -38,8 +38,11 @@ fn matrix(rows: &[Vec<f32>]) -> Array2<f32> {
     Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
 }
 
-fn bits(hex: &[String]) -> Vec<Bits> {
-    hex.iter().map(|row| hex::bytes(row).try_into().unwrap()).collect()
+/// Bytes of a binary descriptor.
+const LENGTH: usize = 32;
+
+fn packed<'a>(hex: impl IntoIterator<Item = &'a String>) -> Packed {
+    Packed::of(&hex.into_iter().flat_map(|row| hex::bytes(row)).collect::<Vec<u8>>(), LENGTH)
 }
 
 /// Within the precision of f32, in which features are computed.
@@ -69,25 +72,23 @@ fn words_and_their_histogram_are_those_of_the_reference() {
 
 #[test]
 fn binary_descriptors_go_to_the_nearest_word_in_hamming_space() {
-    let expected = expected();
-    let rows = bits(&expected.binary);
-    assert_eq!(kmajority::assign(&rows, &bits(&expected.binary_centres)), expected.binary_assignment);
-    for (i, distances) in expected.binary_hamming.iter().enumerate() {
-        let others: Vec<usize> = (0..rows.len()).filter(|&j| j != i).collect();
-        let words: Vec<Bits> = others.iter().map(|&j| rows[j]).collect();
+    let Expected { binary, binary_centres, binary_assignment, binary_hamming, .. } = expected();
+    assert_eq!(kmajority::assign(&packed(&binary), &packed(&binary_centres)), binary_assignment);
+    for (i, distances) in binary_hamming.iter().enumerate() {
+        let others: Vec<usize> = (0..binary.len()).filter(|&j| j != i).collect();
+        let words = packed(others.iter().map(|&j| &binary[j]));
         let nearest = others.iter().position(|&j| distances[j] == others.iter().map(|&j| distances[j]).min().unwrap());
-        assert_eq!(kmajority::assign(&rows[i..=i], &words), [nearest.unwrap()], "row {i}");
+        assert_eq!(kmajority::assign(&packed([&binary[i]]), &words), [nearest.unwrap()], "row {i}");
     }
 }
 
 #[test]
 fn a_binary_word_is_the_majority_of_each_bit() {
     let expected = expected();
-    let rows = bits(&expected.binary);
     for majority in &expected.majority {
-        let members: Vec<Bits> = majority.rows.iter().map(|&row| rows[row]).collect();
-        let mut words = [[0; kmajority::BYTES]];
+        let members = packed(majority.rows.iter().map(|&row| &expected.binary[row]));
+        let mut words = Packed::of(&[0; LENGTH], LENGTH);
         kmajority::majority(&members, &vec![0; members.len()], &mut words);
-        assert_eq!(words[0].to_vec(), hex::bytes(&majority.ties_to_one), "{:?}", majority.rows);
+        assert_eq!(words, packed([&majority.ties_to_one]), "{:?}", majority.rows);
     }
 }

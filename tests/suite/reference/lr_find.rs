@@ -1,6 +1,6 @@
 //! Range tests against fastai 2.8.12 and torch-lr-finder 0.2.2, both run on scripted losses.
 
-use featbench::finetune::range_test::{Curve, Flag, Growth, Smoothing, Sweep};
+use featbench::finetune::range_test::{Curve, Flag, Growth, RangeTest, Smoothing};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Finder {
 }
 
 fn run(case: &Case, smoothing: Smoothing) -> Curve {
-    let sweep = Sweep { start: 1e-7, end: 10.0, steps: case.steps, growth: Growth::Exponential, smoothing };
+    let sweep = RangeTest { start: 1e-7, end: 10.0, steps: case.steps, growth: Growth::Exponential, smoothing };
     let mut curve = sweep.begin();
     for loss in &case.raw {
         if curve.next_rate().is_some() {
@@ -96,7 +96,8 @@ fn curves_that_say_little_are_flagged() {
 
 #[test]
 fn a_linear_sweep_rises_by_equal_amounts_and_every_sweep_ends() {
-    let sweep = Sweep { start: 0.1, end: 0.5, steps: 5, growth: Growth::Linear, smoothing: Smoothing::TorchLrFinder };
+    let sweep =
+        RangeTest { start: 0.1, end: 0.5, steps: 5, growth: Growth::Linear, smoothing: Smoothing::TorchLrFinder };
     let rates: Vec<f64> = (0..5).map(|i| sweep.rate(i)).collect();
     for (rate, expected) in rates.iter().zip([0.1, 0.2, 0.3, 0.4, 0.5]) {
         assert!((rate - expected).abs() < 1e-12, "{rates:?}");

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use featbench::handcrafted::descriptor::{Describe, Descriptors, Orb, SIFT_LENGTH, Sift};
+use featbench::features::descriptor::{Descriptor, Orb, RootSift};
 use featbench::image::{Grey, decode_grey};
 use serde::Deserialize;
 
@@ -52,8 +52,8 @@ fn hamming(a: &[u8], b: &[u8]) -> u32 {
 fn sift_is_that_of_python() {
     for (expected, grey) in photographs() {
         let file = &expected.grey_png;
-        let Descriptors::Sift(ours) = Sift::new(0).unwrap().describe(&grey).unwrap() else { panic!("not SIFT") };
-        let rows = || ours.chunks_exact(SIFT_LENGTH);
+        let ours = RootSift { max_keypoints: 0 }.open(None).unwrap().describe(&grey).unwrap();
+        let rows = || ours.bytes().chunks_exact(128);
         assert_count(rows().len(), expected.sift_count, file);
         for descriptor in &expected.sift {
             let descriptor = hex::bytes(descriptor);
@@ -71,8 +71,8 @@ fn sift_is_that_of_python() {
 fn orb_is_that_of_python() {
     for (expected, grey) in photographs() {
         let file = &expected.grey_png;
-        let Descriptors::Orb(ours) = Orb::new(500, None).unwrap().describe(&grey).unwrap() else { panic!("not ORB") };
-        let rows = || ours.as_chunks::<32>().0.iter();
+        let ours = Orb { max_keypoints: 500 }.open(None).unwrap().describe(&grey).unwrap();
+        let rows = || ours.bytes().chunks_exact(32);
         assert_count(rows().len(), expected.orb_count, file);
         for descriptor in &expected.orb {
             let descriptor = hex::bytes(descriptor);

@@ -6,15 +6,50 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::ImageFile;
 use crate::deep::backbone::Backbone;
 use crate::deep::extract::{BATCH, Extractor, VERSION};
 use crate::deep::session::{Device, Runtime};
-use crate::image::{Canvas, decode, resize, tensor};
+use crate::image::{Canvas, resize, tensor};
+use crate::stage::stopwatch::{Stage, Stopwatch};
 
-use super::{Encoded, Features, Missing, Resources, Stage, Stopwatch, Vectors, Worker};
-use super::{chunked, picture, read, rgb_ahead, stack};
+use super::fitted::{Features, Lessons, Vectors, Worker};
+use super::picture::{picture, read};
+use super::resources::{chunked, stack};
+use super::{Choice, Cost, Encoded, Kind, Missing, Needs, Resources, Version};
+
+/// The features of a pretrained network, which `--backbone` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frozen {}
+
+/// The stages of every method that runs a network on pictures.
+pub(super) const VERSIONS: [Version; 1] = [("infer", VERSION)];
+
+impl Kind for Frozen {
+    fn versions(&self) -> Vec<Version> {
+        VERSIONS.to_vec()
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        Needs { pixels: true, network: true, training: None }
+    }
+
+    fn cost(&self, input: u32) -> Cost {
+        cost(input)
+    }
+
+    fn fit(&self, _: &Choice, resources: &Resources, _: &Lessons) -> Result<Box<dyn Features>> {
+        Ok(Box::new(Network::new(resources)?))
+    }
+}
+
+/// Of a look at one image; `input` is the side of the network's input in pixels.
+pub(super) fn cost(input: u32) -> Cost {
+    Cost { milliseconds: 37.0 * (f64::from(input) / 224.0).powi(2), bytes: 2048.0, bytes_a_pixel: 6.0 }
+}
 
 pub struct Network {
     backbone: Arc<Backbone>,
@@ -65,7 +100,7 @@ impl Features for Network {
     }
 
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
-        let ingredients = (self.identity(), resources.input, resources.device.name(), decode::version());
+        let ingredients = (self.identity(), resources.input, resources.device.name());
         let chunks = chunked(
             resources,
             ("infer", VERSION),
@@ -127,7 +162,7 @@ impl Worker for NetworkWorker {
     }
 
     fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
-        rgb_ahead(image)
+        image.decode_rgb_ahead()
     }
 
     fn network_alone(&mut self, images: usize) -> Option<Result<()>> {

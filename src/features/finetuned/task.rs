@@ -1,57 +1,30 @@
-//! The features of a network that is trained on the training images: a training, cached when it is over and kept after
-//! every epoch until then, and after it a network like any other.
+//! What a network is trained with, as the trainer takes it, and a training from its last checkpoint on: cached when it
+//! is over and kept after every epoch until then.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use ndarray::{Array1, Array2};
 
 use crate::classify::logistic::Penalty;
 use crate::classify::scale::Scaling;
-use crate::classify::{Candidate, Classifier, Labelled};
+use crate::classify::{Candidate, Labelled};
 use crate::dataset::ImageFile;
-use crate::deep::backbone::Backbone;
 use crate::deep::network::LOGITS;
 use crate::deep::onnx::ModelProto;
+use crate::features::fitted::{Features, Lessons};
+use crate::features::network::Network;
+use crate::features::picture::{picture, read};
+use crate::features::{Resources, hashes};
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
 use crate::finetune::schedule::Rates;
 use crate::finetune::settings::{Head, Keep, Settings, Start};
 use crate::finetune::step::with_weights;
 use crate::finetune::trainer::{self, Checkpoint, Examples, Log, Observer, Pictures, Task, Trained, VERSION};
-use crate::image::{Rgb, decode};
-use crate::measure::cache::{Cache, Key};
-use crate::measure::progress::Bar;
-
-use super::learning_rate;
-use super::network::Network;
-use super::{Features, Lessons, Resources, Stopwatch, Training, Vectors, Worker, hashes, picture, read};
-
-pub struct Finetuned {
-    network: Network,
-    training: Training,
-}
-
-impl Finetuned {
-    /// Trains, or takes the training from the cache.
-    pub fn fit(settings: &Settings, resources: &Resources, lessons: &Lessons) -> Result<Finetuned> {
-        let (settings, found) = learning_rate::settle(settings, resources, lessons)?;
-        let frozen = Network::new(resources)?;
-        with_task(&settings, &frozen, resources, lessons, |task, identity| {
-            let Trained { last, best, log } = trained(task, resources, identity)?;
-            let (epoch, weights) = match (settings.keep, best) {
-                (Keep::Best, Some(best)) => (best.epoch, best.weights),
-                _ => (log.epochs.len() - 1, last),
-            };
-            let model = with_weights(task.model, weights);
-            let classifier = classifier(&head::linear(&model), lessons.classes)?;
-            let seconds = log.train_s();
-            let identity = format!("{} epoch {epoch}", identity.hash());
-            let network = Network::of(Arc::new(frozen.backbone().trained(model.write(), identity)))?;
-            Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds, found } })
-        })
-    }
-}
+use crate::image::Rgb;
+use crate::stage::cache::{Cache, Key};
+use crate::stage::progress::Bar;
+use crate::stage::stopwatch::Stopwatch;
 
 /// Hands `act` what is to be trained, and the key of everything that this depends on.
 pub fn with_task<T>(
@@ -102,12 +75,12 @@ fn identity(settings: &Settings, frozen: &Network, resources: &Resources, lesson
     let val = lessons.val.map(|val| (hashes(val.images()), val.labels()));
     let watched = if settings.watch { hashes(lessons.reported) } else { Vec::new() };
     let data = (hashes(lessons.train.images()), lessons.train.labels(), val, watched, lessons.classes);
-    let place = (resources.device.name(), decode::version(), resources.canvas_key(), resources.input, resources.seed);
+    let place = (resources.device.name(), resources.frame(), resources.input, resources.seed);
     Key::new("train", VERSION, &(&settings, frozen.identity(), place, data))
 }
 
 /// The training from the cache, or from its last checkpoint on.
-fn trained(task: &Task, resources: &Resources, key: &Key) -> Result<Trained> {
+pub fn trained(task: &Task, resources: &Resources, key: &Key) -> Result<Trained> {
     if let Some(trained) = resources.cache.get(key) {
         return Ok(trained);
     }
@@ -210,40 +183,4 @@ fn probe(alpha: f64, frozen: &Network, resources: &Resources, lessons: &Lessons)
     let lowest = intercepts.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::min) - 10.0;
     let bias = intercepts.iter().map(|&v| if v.is_finite() { v } else { lowest }).collect();
     Ok(Linear { weight: weights.t().iter().copied().collect(), bias })
-}
-
-/// The head as a classifier of the network's features.
-fn classifier(linear: &Linear, classes: usize) -> Result<Classifier> {
-    let rows = Array2::from_shape_vec((classes, linear.weight.len() / classes), linear.weight.clone())?;
-    Ok(Classifier::linear(rows.t().to_owned(), Array1::from(linear.bias.clone())))
-}
-
-impl Features for Finetuned {
-    fn dimension(&self) -> usize {
-        self.network.dimension()
-    }
-
-    fn identity(&self) -> String {
-        self.network.identity()
-    }
-
-    fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
-        self.network.vectors(resources, images)
-    }
-
-    fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>> {
-        self.network.worker(resources, batch)
-    }
-
-    fn batch(&self) -> usize {
-        self.network.batch()
-    }
-
-    fn network(&self) -> Option<&Backbone> {
-        Some(self.network.backbone())
-    }
-
-    fn training(&self) -> Option<&Training> {
-        Some(&self.training)
-    }
 }

@@ -6,15 +6,16 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::finetune::range_test::{Curve, Flag, Loss, Sweep, median};
+use crate::finetune::range_test::{Curve, Flag, Loss, RangeTest, median};
 use crate::finetune::schedule::{Constant, Schedule};
 use crate::finetune::settings::{Keep, LearningRate, Settings};
 use crate::finetune::trainer::{self, Diverged, VERSION};
-use crate::measure::cache::Key;
+use crate::stage::cache::Key;
 
-use super::finetuned::{checkpoint_of, resumed, with_task};
-use super::network::Network;
-use super::{Lessons, Resources};
+use super::task::{checkpoint_of, resumed, with_task};
+use crate::features::Resources;
+use crate::features::fitted::Lessons;
+use crate::features::network::Network;
 
 /// Seeds of the range tests behind `lr = "auto"`, whatever the seed of the training: all seeds of an arm learn at one
 /// rate, and one curve alone is too noisy.
@@ -22,7 +23,7 @@ const SEEDS: [u64; 3] = [0, 1, 2];
 
 /// A range test that is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Swept {
+pub struct RangeTested {
     pub curve: Curve,
     /// All of it, whenever it was made.
     pub seconds: f64,
@@ -60,19 +61,19 @@ pub fn range_test(
     settings: &Settings,
     resources: &Resources,
     lessons: &Lessons,
-    (sweep, loss): (Sweep, Loss),
-) -> Result<Swept> {
+    (test, loss): (RangeTest, Loss),
+) -> Result<RangeTested> {
     let frozen = Network::new(resources)?;
     // what a test does not depend on may change without another one
     let (schedule, lr, watch) = (Schedule::Constant(Constant::default()), LearningRate::Auto, false);
     let settings = &Settings { lr, schedule, watch, epochs: 1, keep: Keep::Last, patience: None, ..settings.clone() };
     with_task(settings, &frozen, resources, lessons, |task, identity| {
-        let key = Key::new("lr-find", VERSION, &(identity.hash(), sweep, loss))?;
+        let key = Key::new("lr-find", VERSION, &(identity.hash(), test, loss))?;
         resources.cache.get_or(&key, || {
             let start = Instant::now();
-            let bar = resources.progress.bar("lr-find", sweep.steps * settings.batch);
-            let curve = trainer::sweep(task, sweep, loss, &mut |images| bar.inc(images))?;
-            Ok(Swept { curve, seconds: start.elapsed().as_secs_f64() })
+            let bar = resources.progress.bar("lr-find", test.steps * settings.batch);
+            let curve = trainer::range_test(task, test, loss, &mut |images| bar.inc(images))?;
+            Ok(RangeTested { curve, seconds: start.elapsed().as_secs_f64() })
         })
     })
 }
@@ -113,7 +114,7 @@ pub fn settle(settings: &Settings, resources: &Resources, lessons: &Lessons) -> 
     with_task(settings, &frozen, resources, lessons, |task, _| task.plan(1.0).map(drop).map_err(Into::into))?;
     let test = |seed| {
         let resources = Resources { seed, ..*resources };
-        Ok(range_test(settings, &resources, lessons, (Sweep::default(), Loss::Train))?.curve)
+        Ok(range_test(settings, &resources, lessons, (RangeTest::default(), Loss::Train))?.curve)
     };
     let curves = SEEDS.map(test).into_iter().collect::<Result<Vec<Curve>>>()?;
     let found = Found::of(&curves).context(
@@ -162,7 +163,7 @@ mod tests {
 
     /// A loss that falls from `top` to `bottom` around a rate of 1e-3 and runs away above 1.
     fn curve(top: f64, bottom: f64, noise: f64) -> Curve {
-        let mut curve = Sweep::default().begin();
+        let mut curve = RangeTest::default().begin();
         while let Some(rate) = curve.next_rate() {
             let fallen = 1.0 / (1.0 + (-2.0 * (rate.log10() + 3.0)).exp());
             let sign = if curve.points().len() % 2 == 0 { noise } else { -noise };
@@ -181,6 +182,6 @@ mod tests {
         let flat = Found::of(&[clear.clone(), curve(2.0, 1.99, 0.0), curve(2.0, 0.2, 0.9)]).unwrap();
         assert!(flat.describe().ends_with(" range-test=flat,noisy"), "{}", flat.describe());
         assert!(flat.sentence().contains("warning"));
-        assert_eq!(Found::of(&[Sweep::default().begin()]), None);
+        assert_eq!(Found::of(&[RangeTest::default().begin()]), None);
     }
 }

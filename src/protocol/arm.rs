@@ -1,30 +1,30 @@
 //! Arms: what is compared. An arm is one TOML file with the settings of its features and classifier, and in prose
 //! what was expected of it and why it does what it does.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{ClassifierSettings, ClassifyError};
+use crate::features::{FeatureSettings, Needs, Version};
 use crate::finetune::settings::Settings;
-use crate::handcrafted::vocabulary::Method;
 use crate::names;
 
 /// The arms that the binary carries, in the order of the tables.
 const EMBEDDED: [&str; 14] = [
-    include_str!("../arms/majority.toml"),
-    include_str!("../arms/metadata-1nn.toml"),
-    include_str!("../arms/thumbnail-1nn.toml"),
-    include_str!("../arms/sift-bovw-svm.toml"),
-    include_str!("../arms/orb-bovw-svm.toml"),
-    include_str!("../arms/resnet-frozen-svm.toml"),
-    include_str!("../arms/resnet-frozen-softmax.toml"),
-    include_str!("../arms/resnet-finetuned-1cycle.toml"),
-    include_str!("../arms/resnet-finetuned-1cycle-svm.toml"),
-    include_str!("../arms/resnet-finetuned-probe-1cycle.toml"),
-    include_str!("../arms/resnet-finetuned-step.toml"),
-    include_str!("../arms/resnet-finetuned-adam-step.toml"),
-    include_str!("../arms/resnet-head-only.toml"),
-    include_str!("../arms/resnet-scratch.toml"),
+    include_str!("../../arms/majority.toml"),
+    include_str!("../../arms/metadata-1nn.toml"),
+    include_str!("../../arms/thumbnail-1nn.toml"),
+    include_str!("../../arms/sift-bovw-svm.toml"),
+    include_str!("../../arms/orb-bovw-svm.toml"),
+    include_str!("../../arms/resnet-frozen-svm.toml"),
+    include_str!("../../arms/resnet-frozen-softmax.toml"),
+    include_str!("../../arms/resnet-finetuned-1cycle.toml"),
+    include_str!("../../arms/resnet-finetuned-1cycle-svm.toml"),
+    include_str!("../../arms/resnet-finetuned-probe-1cycle.toml"),
+    include_str!("../../arms/resnet-finetuned-step.toml"),
+    include_str!("../../arms/resnet-finetuned-adam-step.toml"),
+    include_str!("../../arms/resnet-head-only.toml"),
+    include_str!("../../arms/resnet-scratch.toml"),
 ];
 
 /// Whose idea the features are.
@@ -70,78 +70,10 @@ fn yes() -> bool {
     true
 }
 
-/// The `[features]` table: what turns an image into a vector.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FeatureSettings {
-    /// No features at all.
-    None,
-    /// Natural logarithms of width, height and file size.
-    Metadata,
-    /// The picture reduced to `side` x `side` RGB values, aspect ignored.
-    Thumbnail { side: u32 },
-    /// Bag of visual words.
-    Bovw(BovwSettings),
-    /// The features of a pretrained network, frozen.
-    Network,
-    /// The features of a network that is trained on the data set's training images.
-    Finetuned(Box<Settings>),
-}
-
-/// A bag of visual words; lists are candidates that val chooses from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BovwSettings {
-    pub descriptor: DescriptorKind,
-    /// Strongest keypoints that are kept of an image.
-    pub max_keypoints: u32,
-    /// Training descriptors that the vocabulary is learned from, drawn at random.
-    pub sample: usize,
-    pub vocabulary: Vec<Method>,
-    pub words: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DescriptorKind {
-    /// SIFT, with the square root of the L1-normalised descriptor (RootSIFT, Arandjelovic and Zisserman 2012).
-    RootSift,
-    Orb,
-}
-
-impl FeatureSettings {
-    /// What is wrong with the values, if anything is.
-    fn check(&self) -> Result<(), String> {
-        match self {
-            Self::Thumbnail { side } if !(1..=256).contains(side) => {
-                Err(format!("side = {side} must be from 1 to 256 pixels"))
-            }
-            Self::Bovw(bovw) => bovw.check(),
-            Self::Finetuned(settings) => settings.check(),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl BovwSettings {
-    fn check(&self) -> Result<(), String> {
-        if self.max_keypoints == 0 || self.sample == 0 || self.words.contains(&0) {
-            return Err("max_keypoints, sample and words must be at least 1".into());
-        }
-        if self.vocabulary.is_empty() || self.words.is_empty() {
-            return Err("vocabulary and words need at least one candidate each".into());
-        }
-        if self.descriptor != DescriptorKind::Orb && self.vocabulary.contains(&Method::KMajority) {
-            return Err("k-majority needs the binary descriptors of descriptor = \"orb\"".into());
-        }
-        Ok(())
-    }
-}
-
 impl Arm {
     /// Reads an arm from TOML; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Arm> {
-        let arm: Arm = toml::from_str(text).with_context(|| format!("{origin} is not an arm"))?;
+        let arm: Arm = super::read_toml(text, origin)?;
         arm.check(origin)?;
         Ok(arm)
     }
@@ -155,7 +87,11 @@ impl Arm {
         if self.classifier == ClassifierSettings::Head && self.training().is_none() {
             bail!("{origin}: {}", ClassifyError::NoHead);
         }
-        self.features.check().and_then(|()| self.classifier.check()).map_err(|wrong| anyhow!("{origin}: {wrong}"))
+        self.features
+            .kind()
+            .check()
+            .and_then(|()| self.classifier.check())
+            .map_err(|wrong| anyhow!("{origin}: {wrong}"))
     }
 
     /// Every arm that the binary carries.
@@ -213,17 +149,20 @@ impl Arm {
         Ok(toml::to_string(&Settings { features: &self.features, classifier: &self.classifier })?)
     }
 
-    /// Does it look at pixels? If not, it can't exist on a canvas.
-    pub fn reads_pixels(&self) -> bool {
-        !matches!(self.features, FeatureSettings::None | FeatureSettings::Metadata)
+    /// What its features work on.
+    pub fn needs(&self) -> Needs<'_> {
+        self.features.kind().needs()
     }
 
-    pub fn uses_network(&self) -> bool {
-        self.features == FeatureSettings::Network || self.training().is_some()
+    /// The stages that it uses, with their versions: what its results depend on beside its settings.
+    pub fn versions(&self) -> Vec<Version> {
+        let mut versions = self.features.kind().versions();
+        versions.push(("classifier", self.classifier.version()));
+        versions
     }
 
     /// How its network is trained, if it is.
     pub fn training(&self) -> Option<&Settings> {
-        if let FeatureSettings::Finetuned(settings) = &self.features { Some(settings) } else { None }
+        self.needs().training
     }
 }

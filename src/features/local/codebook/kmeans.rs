@@ -5,6 +5,55 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, parallel::prelude::*, s};
 use rand::Rng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::super::descriptor::{Descriptors, Layout};
+use super::{Codebook, Method, Words};
+
+/// The `codebook` table of this kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KMeans {
+    words: Vec<usize>,
+}
+
+/// k x d
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Centres(Array2<f32>);
+
+impl Method for KMeans {
+    fn version(&self) -> (&'static str, u32) {
+        ("k-means", 1)
+    }
+
+    fn takes(&self, _: Layout) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn sizes(&self) -> &[usize] {
+        &self.words
+    }
+
+    fn learn(&self, sample: &Descriptors, words: usize, rng: &mut ChaCha8Rng) -> Codebook {
+        Centres(kmeans(rows(sample).view(), words, DEFAULT_EFFORT, rng)).into()
+    }
+}
+
+impl Words for Centres {
+    fn len(&self) -> usize {
+        self.0.nrows()
+    }
+
+    fn assign(&self, descriptors: &Descriptors) -> Vec<usize> {
+        assign(rows(descriptors).view(), self.0.view()).into_iter().map(|(word, _)| word).collect()
+    }
+}
+
+/// n x d
+fn rows(descriptors: &Descriptors) -> Array2<f32> {
+    let shape = (descriptors.len(), descriptors.layout().floats());
+    Array2::from_shape_vec(shape, descriptors.floats()).expect("descriptors of one kind have one length")
+}
 
 /// Rows that one task assigns; fixed, so that sums do not depend on the number of threads.
 const BLOCK: usize = 256;

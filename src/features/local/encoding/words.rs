@@ -1,6 +1,9 @@
 //! Bag of visual words (Csurka and others 2004): how often each word occurs, as shares, with the square root that
 //! makes Euclidean distance the Hellinger distance.
 
+/// Version: raised when the same words may give another vector.
+pub const STAGE: (&str, u32) = ("words", 1);
+
 /// Hellinger-normalised histogram of word indices: `sqrt(count / total)`, of length 1 in the L2 norm.
 /// Without words the vector is zero.
 pub fn hellinger(words: impl IntoIterator<Item = usize>, vocabulary: usize) -> Vec<f32> {

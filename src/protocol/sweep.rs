@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::arm::Arm;
 use crate::dataset::variant::Variant;
 use crate::dataset::{Dataset, DatasetError, procedural};
 use crate::image::degrade::Clarity;
 use crate::names;
 use crate::record::{FactorRecord, LevelRecord, SweepRecord};
+
+use super::arm::Arm;
 
 /// What is swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ const JUDGED: usize = 60;
 const DRAWN: &str = "val=60,test=60";
 
 /// The experiments that are sweeps and that the binary carries.
-const EMBEDDED: [&str; 1] = [include_str!("../experiments/scratch.toml")];
+const EMBEDDED: [&str; 1] = [include_str!("../../experiments/scratch.toml")];
 
 /// A sweep of one factor with trainings of equal length, as its file says.
 #[derive(Debug, Clone, Deserialize)]
@@ -72,13 +73,13 @@ pub struct Preset {
     factor: String,
     levels: Vec<f64>,
     pub arms: Vec<String>,
-    forms: BTreeMap<String, PresetForm>,
+    forms: BTreeMap<String, PresetSize>,
 }
 
 /// How large it is.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PresetForm {
+pub struct PresetSize {
     /// Side of the networks' input in pixels.
     pub input: u32,
     /// Views of training images that each training takes, whatever their number.
@@ -116,23 +117,23 @@ impl Preset {
     /// # Errors
     /// None: a test reads the embedded files.
     pub fn embedded() -> Result<Vec<Preset>> {
-        EMBEDDED.iter().map(|text| toml::from_str(text).context("this is not a sweep")).collect()
+        EMBEDDED.iter().map(|text| super::read_toml(text, "an embedded sweep")).collect()
     }
 
     /// # Errors
     /// The file has no such form.
-    pub fn form(&self, name: &str) -> Result<&PresetForm> {
-        self.forms.get(name).with_context(|| format!("experiment {} has no form `{name}`", self.name))
+    pub fn size(&self, form: &str) -> Result<&PresetSize> {
+        self.forms.get(form).with_context(|| format!("experiment {} has no form `{form}`", self.name))
     }
 
     /// The sweep in this form.
     ///
     /// # Errors
     /// A factor that the data set does not have.
-    pub fn sweep<'a>(&'a self, base: &'a Dataset, form: &'a PresetForm) -> Result<Sweep<'a>> {
-        let mut sweep = Sweep::of(base, std::slice::from_ref(&self.factor), &form.seeds)?;
+    pub fn sweep<'a>(&'a self, base: &'a Dataset, size: &'a PresetSize) -> Result<Sweep<'a>> {
+        let mut sweep = Sweep::of(base, std::slice::from_ref(&self.factor), &size.seeds)?;
         sweep.factors.iter_mut().for_each(|(_, levels)| levels.clone_from(&self.levels));
-        Ok(Sweep { title: &self.title, image_steps: Some(form.image_steps), ..sweep })
+        Ok(Sweep { title: &self.title, image_steps: Some(size.image_steps), ..sweep })
     }
 }
 
@@ -300,9 +301,9 @@ mod tests {
     #[test]
     fn an_experiment_trains_equally_long_on_fewer_images() {
         let preset = Preset::embedded().unwrap().into_iter().find(|preset| preset.name == "scratch").unwrap();
-        let form = preset.form("reduced").unwrap();
+        let size = preset.size("reduced").unwrap();
         let base = Dataset::open(procedural::NAME, None, 0).unwrap();
-        let sweep = preset.sweep(&base, form).unwrap();
+        let sweep = preset.sweep(&base, size).unwrap();
         let points = sweep.points();
         assert_eq!(points.len(), 4 * 3);
         let arms = Arm::select(&preset.arms).unwrap();

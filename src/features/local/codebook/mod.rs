@@ -1,0 +1,98 @@
+//! Codebooks: the visual words that descriptors are counted by, learned from training images only. A method is one file,
+//! and one line in the list below.
+
+pub mod kmajority;
+pub mod kmeans;
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::descriptor::{Descriptors, Layout};
+
+/// The kinds of codebooks: each line is a name in TOML, the settings behind it, and the words that it learns.
+macro_rules! codebooks {
+    ($($(#[$doc:meta])* $kind:ident($settings:ty, $words:ty),)*) => {
+        /// A `codebook` table of an arm.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case")]
+        pub enum CodebookSettings {
+            $($(#[$doc])* $kind($settings),)*
+        }
+
+        /// Visual words.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum Codebook {
+            $($(#[$doc])* $kind($words),)*
+        }
+
+        impl CodebookSettings {
+            /// The method.
+            pub fn method(&self) -> &dyn Method {
+                match self {
+                    $(CodebookSettings::$kind(settings) => settings,)*
+                }
+            }
+        }
+
+        impl Codebook {
+            fn words(&self) -> &dyn Words {
+                match self {
+                    $(Codebook::$kind(words) => words,)*
+                }
+            }
+        }
+
+        $(impl From<$words> for Codebook {
+            fn from(words: $words) -> Codebook {
+                Codebook::$kind(words)
+            }
+        })*
+    };
+}
+
+codebooks! {
+    /// k-means of descriptors as floats.
+    KMeans(kmeans::KMeans, kmeans::Centres),
+    /// k-majority of bits.
+    KMajority(kmajority::KMajority, kmajority::Packed),
+}
+
+/// How words are learned; settings are what the arm's file says.
+pub trait Method {
+    /// Name and version: raised whenever the same descriptors and seed may give other words or other counts.
+    fn version(&self) -> (&'static str, u32);
+
+    /// Can it learn from such descriptors?
+    ///
+    /// # Errors
+    /// A sentence that says which it needs.
+    fn takes(&self, layout: Layout) -> Result<(), String>;
+
+    /// Numbers of words, the candidates.
+    fn sizes(&self) -> &[usize];
+
+    /// At most `words` words of a sample; fewer where it has fewer descriptors.
+    fn learn(&self, sample: &Descriptors, words: usize, rng: &mut ChaCha8Rng) -> Codebook;
+}
+
+/// Learned words.
+pub trait Words {
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The nearest word of each descriptor, the first of equally near ones.
+    fn assign(&self, descriptors: &Descriptors) -> Vec<usize>;
+}
+
+impl Words for Codebook {
+    fn len(&self) -> usize {
+        self.words().len()
+    }
+
+    fn assign(&self, descriptors: &Descriptors) -> Vec<usize> {
+        if descriptors.is_empty() || self.is_empty() { Vec::new() } else { self.words().assign(descriptors) }
+    }
+}

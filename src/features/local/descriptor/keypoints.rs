@@ -1,0 +1,73 @@
+//! Descriptors at keypoints by OpenCV's detectors: what all of them have in common.
+
+use opencv::core::{KeyPoint, KeyPointTraitConst, Mat, MatTraitConst, MatTraitConstManual, Vector, no_array};
+use opencv::features2d::Feature2DTrait;
+
+use super::{DescribeError, Descriptors, Layout, Place};
+use crate::image::Grey;
+
+/// Finds keypoints and describes them. OpenCV gives bits as bytes, and SIFT's whole numbers from 0 to 255 as floats.
+pub(super) fn detect(
+    detector: &mut impl Feature2DTrait,
+    layout: Layout,
+    picture: &Grey,
+) -> Result<Descriptors, DescribeError> {
+    let image = Mat::new_rows_cols_with_data(picture.height as i32, picture.width as i32, &picture.data)?;
+    let (mut keypoints, mut found) = (Vector::<KeyPoint>::new(), Mat::default());
+    detector.detect_and_compute(&image, &no_array(), &mut keypoints, &mut found, false)?;
+    if found.empty() {
+        return Ok(Descriptors::none(layout));
+    }
+    let bytes = match layout {
+        Layout::Roots(_) => found.data_typed::<f32>()?.iter().map(|&v| v as u8).collect(),
+        Layout::Bits(_) => found.data_bytes()?.to_vec(),
+    };
+    let place = |point: KeyPoint| Place { x: point.pt().x, y: point.pt().y, size: point.size() };
+    Ok(Descriptors::new(layout, bytes, keypoints.iter().map(place).collect()))
+}
+
+/// What is wrong with a number of keypoints, if anything is.
+pub(super) fn check(max_keypoints: u32) -> Result<(), String> {
+    if max_keypoints == 0 { Err("max_keypoints must be at least 1".into()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! What must hold of every detector.
+
+    use super::*;
+    use crate::features::descriptor::Descriptor;
+    use crate::image::{canvas, drawn};
+
+    fn pattern(width: u32, height: u32) -> Grey {
+        canvas::grey(&drawn::pattern(width, height))
+    }
+
+    /// Flat pictures have no keypoint, tiny ones are described, every picture by a detector that is as new, and every
+    /// keypoint lies in the picture.
+    pub(in super::super) fn hold(method: &dyn Descriptor) {
+        let open = |canvas| method.open(canvas).unwrap();
+        for (width, height) in [(1, 1), (1, 300), (2, 7), (40, 40), (200, 200)] {
+            let flat = Grey { width, height, data: vec![127; (width * height) as usize] };
+            for side in [None, Some(1), Some(96)] {
+                assert!(open(side).describe(&flat).unwrap().is_empty());
+            }
+        }
+        for (width, height) in (1..12).flat_map(|width| [1, 2, 5, 40].map(|height| (width, height))) {
+            assert!(open(Some(1)).describe(&pattern(width, height)).is_ok(), "{width} x {height}");
+            assert!(open(None).describe(&pattern(width, height)).is_ok(), "{width} x {height}");
+        }
+        let (first, second) = (pattern(160, 120), pattern(96, 96));
+        let mut used = open(None);
+        let found = used.describe(&first).unwrap();
+        assert_eq!(used.describe(&second).unwrap(), open(None).describe(&second).unwrap());
+        assert!(!found.is_empty() && found.layout() == method.layout());
+        let inside = |place: &Place| (0.0..160.0).contains(&place.x) && (0.0..120.0).contains(&place.y);
+        assert!(found.places().iter().all(|place| inside(place) && place.size > 0.0));
+    }
+
+    /// How many descriptors a patterned picture has.
+    pub(in super::super) fn count(method: &dyn Descriptor, canvas: Option<u32>) -> usize {
+        method.open(canvas).unwrap().describe(&pattern(160, 120)).unwrap().len()
+    }
+}

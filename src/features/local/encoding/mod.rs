@@ -1,0 +1,3 @@
+//! Encodings: from the descriptors of an image to one vector.
+
+pub mod words;

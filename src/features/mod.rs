@@ -1,0 +1,143 @@
+//! From images to vectors, for every arm alike. A [`Kind`] is a method: one file, and one line in the list below; what
+//! it fits on training images gives [`Features`], the vectors of any image, cached by content.
+
+mod finetuned;
+mod fitted;
+mod local;
+mod metadata;
+mod network;
+mod nothing;
+mod picture;
+mod resources;
+mod thumbnail;
+
+pub use finetuned::{Found, RangeTested, Tried, range_test, try_out};
+pub use fitted::{Features, Lessons, Training, Vectors, Worker};
+pub use local::{codebook, descriptor, encoding};
+pub use network::Frozen;
+pub use picture::{Encoded, read};
+pub use resources::{FoundBackbone, Missing, Resources, hashes};
+pub use thumbnail::Thumbnail;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::finetune::settings::Settings;
+
+/// The kinds of features: each line is a name in TOML and the settings behind it.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident($settings:ty),)*) => {
+        /// The `[features]` table of an arm: what turns an image into a vector.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case")]
+        pub enum FeatureSettings {
+            $($(#[$doc])* $kind($settings),)*
+        }
+
+        impl FeatureSettings {
+            /// The method: the only place where kinds are told apart.
+            pub fn kind(&self) -> &dyn Kind {
+                match self {
+                    $(FeatureSettings::$kind(settings) => settings,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No features at all.
+    None(nothing::Nothing),
+    /// Natural logarithms of width, height and file size.
+    Metadata(metadata::Metadata),
+    /// The picture reduced to a few pixels, aspect ignored.
+    Thumbnail(thumbnail::Thumbnail),
+    /// Local descriptors, counted by a codebook.
+    Local(local::LocalSettings),
+    /// The features of a pretrained network, frozen.
+    Network(network::Frozen),
+    /// The features of a network that is trained on the data set's training images.
+    Finetuned(Box<Settings>),
+}
+
+/// What every method is. Settings are what the arm's file says, and lists in them are candidates that val chooses from.
+pub trait Kind {
+    /// What is wrong with the settings, if anything is.
+    ///
+    /// # Errors
+    /// A sentence that names the setting and what it may be.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The stages that these settings use, each with its version: they go into run ids and cache keys, those of other
+    /// methods do not. Decoding and the canvas are not among them, [`Needs::pixels`] says whether they count.
+    fn versions(&self) -> Vec<Version>;
+
+    /// What has to be there.
+    fn needs(&self) -> Needs<'_>;
+
+    /// What one image of ordinary size costs; `input` is the side of the network's input in pixels.
+    fn cost(&self, input: u32) -> Cost;
+
+    /// The candidates, in the order in which they are preferred at equal accuracy; at least one.
+    fn candidates(&self) -> Vec<Choice> {
+        vec![Choice::only()]
+    }
+
+    /// Fits one candidate on the training images. Labels are for networks that are trained, nothing else looks at them.
+    ///
+    /// # Errors
+    /// [`Missing`] where something is not on this machine, and whatever goes wrong with an image.
+    fn fit(&self, choice: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>>;
+}
+
+/// A stage and its version, which is raised whenever its output changes.
+pub type Version = (&'static str, u32);
+
+/// What a method works on.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Needs<'a> {
+    /// Does it look at pixels? If not, it can't exist on a canvas.
+    pub pixels: bool,
+    /// A network, as it is or to begin with.
+    pub network: bool,
+    /// How its network is trained, with labels, if it is.
+    pub training: Option<&'a Settings>,
+}
+
+/// What one image of ordinary size (some 0.1 megapixels) costs on the 2.6 GHz core where it was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// Of one thread, from encoded bytes to vector.
+    pub milliseconds: f64,
+    /// In the cache.
+    pub bytes: f64,
+    /// Of memory at work on each thread, for each pixel of the picture.
+    pub bytes_a_pixel: f64,
+}
+
+/// A candidate of a method: opaque to everybody else, and it describes itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Its place among the method's candidates.
+    place: usize,
+    description: String,
+}
+
+impl Choice {
+    /// Of a method that leaves nothing to choose.
+    pub fn only() -> Choice {
+        Choice { place: 0, description: String::new() }
+    }
+
+    /// One candidate a description, in this order.
+    fn all(descriptions: impl IntoIterator<Item = String>) -> Vec<Choice> {
+        descriptions.into_iter().enumerate().map(|(place, description)| Choice { place, description }).collect()
+    }
+
+    /// The settings as `name=value`, joined by spaces; empty where there is nothing to choose.
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+}

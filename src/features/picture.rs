@@ -1,0 +1,80 @@
+//! An image on its way to a vector: its bytes, the picture that every arm sees, and the same in grey.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::dataset::ImageFile;
+use crate::image::{Canvas, Grey, Rgb, canvas, decode_grey, decode_rgb};
+use crate::stage::stopwatch::{Stage, Stopwatch};
+
+/// An image file's bytes, read once, and what is known of it.
+pub struct Encoded<'a> {
+    pub image: &'a ImageFile,
+    pub bytes: Vec<u8>,
+    /// Pixels that were decoded ahead, where decoding is not to be timed.
+    ahead: Option<Pixels>,
+}
+
+enum Pixels {
+    Rgb(Rgb),
+    Grey(Grey),
+}
+
+impl Encoded<'_> {
+    fn rgb(&self) -> Result<Cow<'_, Rgb>> {
+        match &self.ahead {
+            Some(Pixels::Rgb(pixels)) => Ok(Cow::Borrowed(pixels)),
+            _ => Ok(Cow::Owned(decode_rgb(&self.bytes).with_context(|| self.image.place())?)),
+        }
+    }
+
+    fn grey(&self) -> Result<Cow<'_, Grey>> {
+        match &self.ahead {
+            Some(Pixels::Grey(pixels)) => Ok(Cow::Borrowed(pixels)),
+            _ => Ok(Cow::Owned(decode_grey(&self.bytes).with_context(|| self.image.place())?)),
+        }
+    }
+
+    /// Decodes the colours of [`picture`] now.
+    pub(super) fn decode_rgb_ahead(&mut self) -> Result<bool> {
+        self.ahead = Some(Pixels::Rgb(self.rgb()?.into_owned()));
+        Ok(true)
+    }
+
+    /// Decodes what [`grey`] works on now.
+    pub(super) fn decode_grey_ahead(&mut self, canvas: Option<Canvas>) -> Result<bool> {
+        if canvas.is_some() {
+            return self.decode_rgb_ahead();
+        }
+        self.ahead = Some(Pixels::Grey(self.grey()?.into_owned()));
+        Ok(true)
+    }
+}
+
+/// Reads the files of a few images.
+pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
+    let read = |image: &'a Arc<ImageFile>| Ok(Encoded { image, bytes: image.read()?, ahead: None });
+    images.iter().map(read).collect()
+}
+
+/// The picture that every arm sees: decoded, and on the canvas where one is asked for.
+pub(super) fn picture<'a>(encoded: &'a Encoded, canvas: Option<Canvas>, watch: &mut Stopwatch) -> Result<Cow<'a, Rgb>> {
+    let picture = encoded.rgb()?;
+    watch.lap(Stage::Decode);
+    let Some(canvas) = canvas else { return Ok(picture) };
+    let picture = canvas.apply(&picture);
+    watch.lap(Stage::Resize);
+    Ok(Cow::Owned(picture))
+}
+
+/// A JPEG's own luminance natively; on a canvas, grey made from the canvas that every other arm sees.
+pub(super) fn grey<'a>(encoded: &'a Encoded, canvas: Option<Canvas>, watch: &mut Stopwatch) -> Result<Cow<'a, Grey>> {
+    let (grey, stage) = match canvas {
+        None => (encoded.grey()?, Stage::Decode),
+        Some(_) => (Cow::Owned(canvas::grey(&*picture(encoded, canvas, watch)?)), Stage::Resize),
+    };
+    watch.lap(stage);
+    Ok(grey)
+}
