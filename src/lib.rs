@@ -2,6 +2,7 @@
 //! Data flows one way: dataset, image, features, classify, record, report; `measure` composes the first four and writes
 //! records, `report` reads records and nothing else.
 
+pub mod atomic;
 pub mod classify;
 pub mod cli;
 pub mod dataset;

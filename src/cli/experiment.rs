@@ -5,12 +5,12 @@ use clap::Args as ClapArgs;
 
 use crate::dataset::{Dataset, Refit};
 use crate::measure::plan::{Request, plan};
+use crate::measure::session::Session;
 use crate::names;
 use crate::protocol::experiment::{Experiment, Form};
 use crate::protocol::sweep::Preset;
 use crate::record::ExperimentRecord;
 
-use super::measure::Session;
 use super::options::{Job, Options, Recording, Setup};
 use super::{Outcome, report, sweep};
 
@@ -63,12 +63,12 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let dataset = datasets.first().context("an experiment has a data set")?;
     let record = experiment.record(form);
     check_size(&record, dataset, &request)?;
-    let mut session = Session::open(&options, &request, backbone.as_ref())?;
+    let mut session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     session.experiment = Some(record);
     let plan = plan(&request, dataset, backbone.as_ref())?;
     let folder = options.recording.out.join(&experiment.name).join(form.name());
     if options.recording.dry_run {
-        session.preview(dataset, &plan, &folder);
+        println!("{}", session.preview(dataset, &plan, &folder));
         return Ok(Outcome::Complete);
     }
     let outcome = session.all(dataset, &plan, &folder)?;

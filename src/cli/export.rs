@@ -15,8 +15,8 @@ use crate::measure::plan::plan;
 use crate::record::files::replace;
 
 use super::Outcome;
-use super::measure::Session;
 use super::options::{CanvasOption, INPUT, Job, Options, Recording, Setup, refit};
+use crate::measure::session::Session;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,7 +92,7 @@ fn of_backbone(args: &Args) -> Result<Vec<u8>> {
 fn of_arm(args: Args) -> Result<Vec<u8>> {
     let options = args.options();
     let Job { datasets, request, backbone } = options.job()?;
-    let session = Session::open(&options, &request, backbone.as_ref())?;
+    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     let dataset = datasets.first().context("an arm is fitted on a data set")?;
     let plan = plan(&request, dataset, backbone.as_ref())?;
     let planned = plan.first().context("nothing was planned")?;

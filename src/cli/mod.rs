@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::measure::memory;
+use crate::measure::session::Outcome;
 
 /// Do I need deep features for this, or will SIFT do, and how sure are you?
 #[derive(Debug, Parser)]
@@ -83,15 +84,6 @@ enum Command {
     Doctor,
     /// Where the cache of intermediate results is and how large; --clear empties it
     Cache(cache::Args),
-}
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// All that was asked for is there.
-    Complete,
-    /// It ran, but some arm could not be measured, an image not read, or a report is not what its records give.
-    Partial,
 }
 
 /// Runs the command that was typed; errors become one message on standard error and exit code 2.

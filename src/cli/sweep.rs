@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
 use crate::measure::plan::{Request, plan};
+use crate::measure::session::Session;
 use crate::protocol::experiment::Form;
 use crate::protocol::sweep::{Preset, Sweep};
 use crate::record::Records;
 
-use super::measure::Session;
 use super::options::{Job, Options, Recording, Setup};
 use super::{Outcome, report};
 
@@ -115,7 +115,7 @@ pub(super) fn experiment(
 fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path) -> Result<Outcome> {
     let Job { datasets, request, backbone } = job;
     let request = Request { detailed: false, ..request.clone() };
-    let session = Session::open(options, &request, backbone.as_ref())?;
+    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     let points = sweep.points();
     if options.recording.dry_run {
         points.iter().for_each(|point| println!("{}, seed {}", point.name, point.seed));

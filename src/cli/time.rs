@@ -9,12 +9,12 @@ use crate::dataset::{Dataset, drawn, registry};
 use crate::measure::environment::environment_id;
 use crate::measure::plan::{Planned, Request, plan};
 use crate::measure::run;
+use crate::measure::session::Session;
 use crate::record::{TimeRow, TimingRow, time};
 use crate::report;
 use crate::stage::cache::Cache;
 
 use super::Outcome;
-use super::measure::Session;
 use super::options::{Job, Options};
 use super::report::{colour, terminal_width};
 
@@ -47,7 +47,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
         options.dataset = vec![folder.display().to_string()];
     }
     let Job { datasets, request, backbone } = options.job()?;
-    let session = Session::open(options, &request, backbone.as_ref())?;
+    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     let mut outcome = Outcome::Complete;
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;

@@ -1,5 +1,5 @@
 //! Measuring: the only room that puts data sets, features and classifiers together. [`plan`] says what would run,
-//! [`run`] carries one run out and gives its record.
+//! [`run`] carries one run out and gives its record, [`session`] does so for a whole plan.
 
 pub mod environment;
 pub mod estimate;
@@ -9,4 +9,5 @@ pub mod near_duplicates;
 pub mod plan;
 pub mod range_test;
 pub mod run;
+pub mod session;
 pub mod timing;

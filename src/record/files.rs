@@ -1,34 +1,15 @@
 //! Writing and reading whole files of a record folder. A file is written beside the old one and renamed into its
 //! place, so that a reader sees the old bytes or the new ones and never a part.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use anyhow::{Context, Error, Result, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Puts `bytes` in the place of the file at `path`; missing folders are made.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let beside = Path::new(&name);
-    let written = File::create(beside)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(beside, path));
-    if written.is_err() {
-        // Best effort: what matters to the user is why the write failed, and the next one overwrites a leftover.
-        let _ = fs::remove_file(beside);
-    }
-    written
-}
+pub(crate) use crate::atomic::replace;
 
 /// [`replace`] for a file of a record folder.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
+use crate::atomic;
+
 use super::details::Details;
 use super::files::{self, unwritable};
 use super::rows::*;
@@ -292,6 +294,7 @@ impl Store {
 fn lock(folder: &Path) -> Result<File> {
     fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     let file = File::open(folder).map_err(|error| unwritable(folder, &error))?;
+    atomic::sweep(folder);
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => bail!(
             "{}: another featbench is writing its records there; wait for it, or choose another --out",

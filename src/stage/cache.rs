@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::atomic;
+
 /// Name of a cache entry: stage, and a hash of the stage's version, settings and inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -54,7 +56,11 @@ impl Cache {
         Ok(base.join("featbench"))
     }
 
+    /// Sweeps away what killed writers left there.
     pub fn open(folder: PathBuf, fresh: bool) -> Cache {
+        for stage in read_dir_or_nothing(&folder).unwrap_or_default() {
+            read_dir_or_nothing(&stage).unwrap_or_default().iter().for_each(|bucket| atomic::sweep(bucket));
+        }
         Cache { folder, ignore_old: fresh.then(std::time::SystemTime::now) }
     }
 
@@ -131,11 +137,10 @@ impl Cache {
     }
 }
 
+/// An entry may be lost with the machine: it is not waited for until it is on the disk.
 fn write_whole(path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = fs::File::create(&beside).and_then(|mut file| parts.iter().try_for_each(|part| file.write_all(part)));
+    let beside = atomic::beside(path);
+    let written = atomic::create(&beside).and_then(|mut file| parts.iter().try_for_each(|part| file.write_all(part)));
     let renamed = written.and_then(|()| fs::rename(&beside, path));
     if renamed.is_err() {
         let _ = fs::remove_file(&beside);

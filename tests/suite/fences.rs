@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of ours. A new module needs a line here.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("names", &[]),
+    ("atomic", &[]),
     ("random", &[]),
-    ("stage", &[]),
+    ("stage", &["atomic"]),
     ("image", &[]),
     ("stats", &[]),
-    ("record", &[]),
+    ("record", &["atomic"]),
     ("transfer", &[]),
     ("dataset", &["image", "names", "random", "record", "transfer"]),
     ("deep", &["image", "names", "transfer"]),

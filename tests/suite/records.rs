@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use featbench::atomic;
 use featbench::record::*;
 
 /// Files of a folder in the order in which they are written.
@@ -250,7 +251,7 @@ fn stopped_at_any_file_the_next_call_resumes_to_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
         [&first, &second].iter().for_each(|run| add(&mut store, (*run).clone()));
-        std::os::unix::fs::symlink("/dev/full", folder.path().join(format!("{file}.tmp"))).unwrap();
+        std::os::unix::fs::symlink("/dev/full", atomic::beside(&folder.path().join(file))).unwrap();
         let error = store.add(third.clone(), ("e1", environment())).unwrap_err().to_string();
         assert!(error.contains(file) && error.contains("free some space or choose another --out"), "{error}");
         assert!(!error.contains('\n'));
@@ -279,7 +280,7 @@ fn killed_before_the_runs_file_nothing_counts() {
     add(&mut store, record("r2", "handcrafted", "sift", "native", 0));
     drop(store);
     fs::write(folder.path().join("runs.csv"), &before["runs.csv"]).unwrap();
-    fs::write(folder.path().join("runs.csv.tmp"), "run_id,data").unwrap();
+    fs::write(folder.path().join(format!("runs.csv.{}.tmp", u32::MAX)), "run_id,data").unwrap();
     assert_eq!(ids(open(folder.path()).records()), ["r1"]);
     assert_eq!(bytes_of(folder.path()), before, "what was left behind is gone");
 

@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use crate::cli::measure::Session;
 use crate::dataset::Dataset;
 use crate::finetune::range_test::median;
 use crate::measure::plan::Planned;
 use crate::measure::range_test;
+use crate::measure::session::Session;
 
 /// Two a decade.
 pub const RATES: &str = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2,1e-1,3e-1,1";

@@ -18,8 +18,8 @@ use crate::record::files::replace;
 use crate::report::range_test as picture;
 
 use super::Outcome;
-use super::measure::Session;
 use super::options::{Job, Options};
+use crate::measure::session::Session;
 use grid::Grid;
 
 const EXAMPLES: &str = "\
@@ -147,7 +147,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     if let Some(arm) = request.arms.iter().find(|arm| arm.training().is_none()) {
         anyhow::bail!("--arms {}: only an arm whose network is trained has a learning rate, as {ARM} has", arm.name);
     }
-    let session = Session::open(&args.options, &request, backbone.as_ref())?;
+    let session = Session::open(&request, backbone.as_ref(), args.options.recording.fresh)?;
     let mut all = Vec::new();
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
