@@ -127,7 +127,7 @@ fn svm(criterion: &mut Criterion) {
         let x = Array2::from_shape_fn((y.len(), dimension), vector);
         let point = Point { kernel: Kernel::Linear, c: 0.001 };
         let candidate = Candidate::Svm { scale: Scaling::Standardise, point };
-        let fit = || candidate.fit(Labelled { x: x.view(), y: &y }, 8).expect("eight classes");
+        let fit = || candidate.fit(Labelled { x: &x, y: &y }, 8).expect("eight classes");
         let fitted = fit();
         let predicted = decide(&fitted.scores(x.view()));
         let right = predicted.iter().zip(&y).filter(|(predicted, truth)| predicted == truth).count();

@@ -36,7 +36,7 @@ struct Subject {
 
 impl Subject {
     fn train(&self) -> Labelled<'_> {
-        Labelled { x: self.x.view(), y: &self.y }
+        Labelled { x: &self.x, y: &self.y }
     }
 
     fn correct(&self, scores: Array2<f32>) -> usize {
@@ -68,7 +68,7 @@ fn subjects(dataset: &Dataset) -> Result<Vec<Subject>> {
     let sift = vectors(dataset, "sift-bovw-svm", "vocabulary=k-means words=500")?;
     let both = [0, 1].map(|i| concatenate(Axis(1), &[frozen[i].view(), sift[i].view()]).expect("the same images"));
     let subject = |title, [x, val_x]: [Array2<f32>; 2], scale: Scaling, kernel, c| {
-        let scale = scale.fit(x.view());
+        let scale = scale.fit(&x).expect("finite vectors");
         let (x, val_x) = (scale.apply(x.view()).into_owned(), scale.apply(val_x.view()).into_owned());
         let (y, val_y) = (dataset.splits.train.labels().to_vec(), dataset.splits.val.labels().to_vec());
         Subject { title, x, y, val_x, val_y, point: Point { kernel, c } }
@@ -138,7 +138,7 @@ fn table(subject: &Subject) -> Result<()> {
     }
     let points: Vec<Point> =
         [0.1, 0.3, 1.0, 3.0, 10.0].map(|c| Point { c: c * subject.point.c, ..subject.point }).into();
-    let val = Labelled { x: subject.val_x.view(), y: &subject.val_y };
+    let val = Labelled { x: &subject.val_x, y: &subject.val_y };
     let grid = || Ok(count_correct_of(&points, subject.train(), val, 8)?);
     let (alone, counts) = one.install(|| timed(grid))?;
     lines.push(("grid of 5, one thread".into(), alone, counts[3]));

@@ -294,7 +294,7 @@ impl Side {
         let y = self.dataset.splits.train.labels();
         let candidate = Candidate::Svm { scale: Scaling::None, point: Point { kernel: Kernel::Linear, c } };
         let start = Instant::now();
-        let fitted = candidate.fit(Labelled { x: x.view(), y }, self.dataset.splits.classes.len())?;
+        let fitted = candidate.fit(Labelled { x, y }, self.dataset.splits.classes.len())?;
         let seconds = start.elapsed().as_secs_f64();
         Ok(json!({ "seconds": seconds, "predicted": decide(&fitted.scores(x.view())) }))
     }

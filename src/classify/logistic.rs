@@ -12,6 +12,7 @@ use linfa_logistic::MultiLogisticRegression;
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::rows::all;
 use super::scale::Scaling;
 use super::{ClassifyError, Labelled, check_classes};
 
@@ -67,7 +68,7 @@ impl Softmax {
     /// Fewer than two classes in `train`, or a solver failure.
     pub fn fit(penalty: Penalty, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
         check_classes(train.y, classes)?;
-        let x = train.x.mapv(f64::from);
+        let x = all(train.x)?.mapv(f64::from);
         let y = Array1::from(train.y.to_vec());
         let fitted = MultiLogisticRegression::default()
             .alpha(penalty.alpha)
@@ -105,7 +106,7 @@ mod tests {
     use crate::classify::decide;
 
     fn fit(alpha: f64, x: &Array2<f32>, y: &[usize], classes: usize) -> Softmax {
-        Softmax::fit(Penalty { alpha }, Labelled { x: x.view(), y }, classes).unwrap()
+        Softmax::fit(Penalty { alpha }, Labelled { x, y }, classes).unwrap()
     }
 
     /// 60 rows around three centres, of a fixed pattern.
@@ -168,7 +169,7 @@ mod tests {
         let x = Array2::zeros((4, 2));
         let model = fit(1.0, &x, &[2, 1, 1, 2], 3);
         assert_eq!(decide(&model.scores(x.view())), [1; 4]);
-        let error = Softmax::fit(Penalty { alpha: 1.0 }, Labelled { x: x.view(), y: &[1; 4] }, 3).unwrap_err();
+        let error = Softmax::fit(Penalty { alpha: 1.0 }, Labelled { x: &x, y: &[1; 4] }, 3).unwrap_err();
         assert!(error.to_string().contains("at least two"), "{error}");
     }
 

@@ -4,13 +4,17 @@
 pub mod kernel;
 pub mod logistic;
 pub mod neighbours;
+pub mod rows;
 pub mod scale;
 pub mod svm;
+
+use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use rows::{Rows, Scaled, blocks};
 use scale::{Scale, Scaling};
 
 /// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
@@ -56,9 +60,9 @@ enum Model {
 }
 
 /// Vectors (n x d) with the class index of each row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Labelled<'a> {
-    pub x: ArrayView2<'a, f32>,
+    pub x: &'a dyn Rows,
     pub y: &'a [usize],
 }
 
@@ -72,6 +76,11 @@ pub enum ClassifyError {
     NoHead,
     #[error("the logistic regression did not fit: {0}")]
     Logistic(#[from] linfa_logistic::error::Error),
+    #[error("{what} is {value} at index {column}, where a finite number belongs")]
+    NotFinite { what: String, value: f32, column: usize },
+    /// The vectors can't be had.
+    #[error(transparent)]
+    Vectors(#[from] anyhow::Error),
 }
 
 impl ClassifierSettings {
@@ -133,18 +142,14 @@ impl ClassifierSettings {
         let candidates = self.candidates();
         let correct = match self {
             Self::Svm(settings) => {
-                let scale = settings.scale.fit(train.x);
-                let (x, val_x) = (scale.apply(train.x), scale.apply(val.x));
-                svm::count_correct_of(
-                    &settings.points(),
-                    Labelled { x: x.view(), y: train.y },
-                    Labelled { x: val_x.view(), y: val.y },
-                    classes,
-                )?
+                let scale = settings.scale.fit(train.x)?;
+                let (x, val_x) = (Scaled { rows: train.x, scale: &scale }, Scaled { rows: val.x, scale: &scale });
+                let (train, val) = (Labelled { x: &x, y: train.y }, Labelled { x: &val_x, y: val.y });
+                svm::count_correct_of(&settings.points(), train, val, classes)?
             }
             _ => candidates
                 .par_iter()
-                .map(|candidate| Ok(candidate.fit(train, classes)?.count_correct(val)))
+                .map(|candidate| candidate.fit(train, classes)?.count_correct(val))
                 .collect::<Result<_, ClassifyError>>()?,
         };
         Ok(candidates.into_iter().zip(correct).collect())
@@ -158,14 +163,14 @@ impl Candidate {
             Self::Majority | Self::Head => Scaling::None,
             Self::NearestNeighbour { scale } | Self::Svm { scale, .. } | Self::Logistic { scale, .. } => *scale,
         };
-        let scale = scaling.fit(train.x);
-        let x = scale.apply(train.x);
-        let scaled = Labelled { x: x.view(), y: train.y };
+        let scale = scaling.fit(train.x)?;
+        let rows = Scaled { rows: train.x, scale: &scale };
+        let scaled = Labelled { x: &rows, y: train.y };
         let model = match self {
             Self::Head => return Err(ClassifyError::NoHead),
             Self::Majority => Model::Majority { class: most_frequent(train.y, classes), classes },
             Self::NearestNeighbour { .. } => {
-                Model::NearestNeighbour(neighbours::NearestNeighbour::new(scaled, classes))
+                Model::NearestNeighbour(neighbours::NearestNeighbour::new(scaled, classes)?)
             }
             Self::Svm { point, .. } => Model::Svm(svm::OneVsRest::fit(*point, scaled, classes)?),
             Self::Logistic { penalty, .. } => Model::Logistic(logistic::Softmax::fit(*penalty, scaled, classes)?),
@@ -217,8 +222,15 @@ impl Classifier {
     }
 
     /// How many rows it gets right.
-    pub fn count_correct(&self, val: Labelled) -> usize {
-        count_correct(&self.scores(val.x), val.y)
+    ///
+    /// # Errors
+    /// Those of the rows.
+    pub fn count_correct(&self, val: Labelled) -> Result<usize, ClassifyError> {
+        let right = |block: Result<(Range<usize>, Array2<f32>), ClassifyError>| {
+            let (range, x) = block?;
+            Ok(count_correct(&self.scores(x.view()), &val.y[range]))
+        };
+        blocks(val.x).map(right).sum()
     }
 }
 
@@ -260,7 +272,7 @@ mod tests {
         let x =
             Array2::from_shape_fn((30, 4), |(i, j)| ((i * 7 + j * 13) % 11) as f32 * (j + 1) as f32 + (i % 3) as f32);
         let y: Vec<usize> = (0..30).map(|i| i % 3).collect();
-        let (scale, train) = (Scaling::Standardise, Labelled { x: x.view(), y: &y });
+        let (scale, train) = (Scaling::Standardise, Labelled { x: &x, y: &y });
         let svm = |kernel| Candidate::Svm { scale, point: svm::Point { kernel, c: 1.0 } }.fit(train, 3).unwrap();
         let logistic = Candidate::Logistic { scale, penalty: logistic::Penalty { alpha: 1.0 } }.fit(train, 3).unwrap();
         for fitted in [svm(kernel::Kernel::Linear), logistic] {
@@ -278,7 +290,7 @@ mod tests {
     #[test]
     fn majority_takes_the_most_frequent_class_and_the_first_of_equals() {
         let x = Array2::zeros((5, 0));
-        let fit = |y: &[usize]| Candidate::Majority.fit(Labelled { x: x.view(), y }, 3).unwrap();
+        let fit = |y: &[usize]| Candidate::Majority.fit(Labelled { x: &x, y }, 3).unwrap();
         assert_eq!(decide(&fit(&[2, 2, 1, 0, 2]).scores(x.view()))[0], 2);
         assert_eq!(decide(&fit(&[1, 1, 2, 0, 2]).scores(x.view()))[0], 1);
     }

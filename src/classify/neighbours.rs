@@ -4,7 +4,8 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Labelled;
+use super::rows::all;
+use super::{ClassifyError, Labelled};
 
 /// Rows that are worked on at a time; bounds the memory of the distance block.
 const BLOCK: usize = 64;
@@ -18,8 +19,10 @@ pub struct NearestNeighbour {
 }
 
 impl NearestNeighbour {
-    pub fn new(train: Labelled, classes: usize) -> Self {
-        Self { x: train.x.to_owned(), y: train.y.to_vec(), classes }
+    /// # Errors
+    /// Those of the rows.
+    pub fn new(train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
+        Ok(Self { x: all(train.x)?, y: train.y.to_vec(), classes })
     }
 
     /// Minus the squared distance to the nearest training row of each class; minus infinity for an absent class.
@@ -51,7 +54,7 @@ mod tests {
     #[test]
     fn the_nearest_row_decides_and_absent_classes_never_win() {
         let x = array![[0.0, 0.0], [4.0, 0.0]];
-        let model = NearestNeighbour::new(Labelled { x: x.view(), y: &[2, 0] }, 3);
+        let model = NearestNeighbour::new(Labelled { x: &x, y: &[2, 0] }, 3).unwrap();
         let scores = model.scores(array![[1.0, 0.0], [3.0, 1.0]].view());
         assert_eq!(scores, array![[-9.0, f32::NEG_INFINITY, -1.0], [-2.0, f32::NEG_INFINITY, -10.0]]);
         assert_eq!(decide(&scores), [2, 0]);

@@ -1,7 +1,10 @@
 //! Scaling of vectors, fitted on training rows only and applied to every other row with the same numbers.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, Axis, CowArray, Ix2, Zip};
 use serde::{Deserialize, Serialize};
+
+use super::ClassifyError;
+use super::rows::{Rows, blocks};
 
 /// Which scaling an arm wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,20 +20,32 @@ pub enum Scaling {
 pub struct Scale(Option<(Array1<f32>, Array1<f32>)>);
 
 impl Scaling {
-    /// Means and deviations of the rows of `x` (n x d), summed in f64.
-    pub fn fit(self, x: ArrayView2<f32>) -> Scale {
-        if self == Scaling::None || x.nrows() == 0 {
-            return Scale(None);
+    /// Means and deviations of the rows (n x d), summed in f64 in two passes over them.
+    ///
+    /// # Errors
+    /// Those of the rows, and a number that is not finite.
+    pub fn fit(self, rows: &dyn Rows) -> Result<Scale, ClassifyError> {
+        if self == Scaling::None || rows.is_empty() {
+            return Ok(Scale(None));
         }
-        let n = x.nrows() as f64;
-        let mean = x.mapv(f64::from).sum_axis(Axis(0)) / n;
-        let mut square = Array1::<f64>::zeros(x.ncols());
-        for row in x.outer_iter() {
-            Zip::from(&mut square).and(&row).and(&mean).for_each(|s, &v, &m| *s += (f64::from(v) - m).powi(2));
-        }
+        let n = rows.len() as f64;
+        let mut sum = Array1::<f64>::zeros(rows.dimension());
+        each_row(rows, |row| Zip::from(&mut sum).and(row).for_each(|s, &v| *s += f64::from(v)))?;
+        let mean = sum / n;
+        let mut square = Array1::<f64>::zeros(rows.dimension());
+        each_row(rows, |row| {
+            Zip::from(&mut square).and(row).and(&mean).for_each(|s, &v, &m| *s += (f64::from(v) - m).powi(2));
+        })?;
         let deviation = square.mapv(|s| if s > 0.0 { (s / n).sqrt() as f32 } else { 1.0 });
-        Scale(Some((mean.mapv(|m| m as f32), deviation)))
+        Ok(Scale(Some((mean.mapv(|m| m as f32), deviation))))
     }
+}
+
+fn each_row(rows: &dyn Rows, mut each: impl FnMut(ArrayView1<f32>)) -> Result<(), ClassifyError> {
+    for block in blocks(rows) {
+        block?.1.outer_iter().for_each(&mut each);
+    }
+    Ok(())
 }
 
 impl Scale {
@@ -48,11 +63,13 @@ impl Scale {
     }
 
     /// The scaled rows.
-    pub fn apply(&self, x: ArrayView2<f32>) -> Array2<f32> {
-        match &self.0 {
-            None => x.to_owned(),
-            Some((mean, deviation)) => (&x - mean) / deviation,
+    pub fn apply<'a>(&self, x: impl Into<CowArray<'a, f32, Ix2>>) -> Array2<f32> {
+        let mut x = x.into().into_owned();
+        if let Some((mean, deviation)) = &self.0 {
+            x -= mean;
+            x /= deviation;
         }
+        x
     }
 }
 
@@ -64,7 +81,7 @@ mod tests {
     #[test]
     fn training_rows_have_mean_0_and_deviation_1_and_other_rows_use_their_numbers() {
         let train = array![[1.0, 5.0], [3.0, 5.0]];
-        let scale = Scaling::Standardise.fit(train.view());
+        let scale = Scaling::Standardise.fit(&train).unwrap();
         assert_eq!(scale.apply(train.view()), array![[-1.0, 0.0], [1.0, 0.0]]);
         assert_eq!(scale.apply(array![[5.0, 6.0]].view()), array![[3.0, 1.0]]);
     }

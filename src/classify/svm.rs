@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{Factor, Kernel, Precision};
+use super::rows::all;
 use super::scale::Scaling;
 use super::{ClassifyError, Labelled, check_classes, count_correct};
 
@@ -215,10 +216,11 @@ impl OneVsRest {
     /// As [`OneVsRest::fit`].
     pub fn fit_by(solver: Solver, point: Point, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
         check_classes(train.y, classes)?;
-        let factor = solver.factor(point.kernel, train.x);
+        let x = all(train.x)?;
+        let factor = solver.factor(point.kernel, x.view());
         let anywhere = vec![Vec::new(); classes];
-        let machines = solver.classes(point.c, vectors(&factor, train.x.reborrow()), train.y, &anywhere)?;
-        Ok(Self::assemble(point.kernel, factor.as_ref(), train.x, &machines))
+        let machines = solver.classes(point.c, vectors(&factor, x.view()), train.y, &anywhere)?;
+        Ok(Self::assemble(point.kernel, factor.as_ref(), x.view(), &machines))
     }
 
     fn assemble(kernel: Kernel, factor: Option<&Factor>, x: ArrayView2<f32>, machines: &[Option<Machine>]) -> Self {
@@ -269,14 +271,15 @@ pub fn count_correct_of(
 ) -> Result<Vec<usize>, ClassifyError> {
     check_classes(train.y, classes)?;
     let solver = Solver::default();
+    let (x, val_x) = (all(train.x)?, all(val.x)?);
     let mut correct = Vec::with_capacity(points.len());
     let mut near = vec![Vec::new(); classes];
     for same in points.chunk_by(|a, b| a.kernel == b.kernel) {
-        let factor = solver.factor(same[0].kernel, train.x);
+        let factor = solver.factor(same[0].kernel, x.view());
         for point in same {
-            let machines = solver.classes(point.c, vectors(&factor, train.x.reborrow()), train.y, &near)?;
-            let fitted = OneVsRest::assemble(point.kernel, factor.as_ref(), train.x, &machines);
-            correct.push(count_correct(&fitted.scores(val.x), val.y));
+            let machines = solver.classes(point.c, vectors(&factor, x.view()), train.y, &near)?;
+            let fitted = OneVsRest::assemble(point.kernel, factor.as_ref(), x.view(), &machines);
+            correct.push(count_correct(&fitted.scores(val_x.view()), val.y));
             near =
                 machines.into_iter().map(|machine| machine.map_or_else(Vec::new, |machine| machine.support)).collect();
         }
@@ -302,7 +305,7 @@ mod tests {
     #[test]
     fn scores_are_the_margins_of_linfas_machines_not_probabilities() {
         let (x, y) = clouds();
-        let scores = OneVsRest::fit(LINEAR, Labelled { x: x.view(), y: &y }, 3).unwrap().scores(x.view());
+        let scores = OneVsRest::fit(LINEAR, Labelled { x: &x, y: &y }, 3).unwrap().scores(x.view());
         for class in 0..3 {
             let target: Array1<bool> = y.iter().map(|&label| label == class).collect();
             let machine = Svm::<f32, bool>::params()
@@ -320,7 +323,7 @@ mod tests {
     #[test]
     fn classes_stand_in_label_order_and_a_fit_repeats_to_the_bit() {
         let (x, y) = clouds();
-        let fit = |y: &[usize]| OneVsRest::fit(LINEAR, Labelled { x: x.view(), y }, 3).unwrap().scores(x.view());
+        let fit = |y: &[usize]| OneVsRest::fit(LINEAR, Labelled { x: &x, y }, 3).unwrap().scores(x.view());
         let scores = fit(&y);
         assert!((0..20).all(|_| fit(&y) == scores));
         let turned: Vec<usize> = y.iter().map(|label| 2 - label).collect();
@@ -331,8 +334,7 @@ mod tests {
     #[test]
     fn rows_that_nothing_tells_apart_go_to_the_first_class() {
         let x = Array2::<f32>::ones((6, 2));
-        let scores =
-            OneVsRest::fit(LINEAR, Labelled { x: x.view(), y: &[2, 1, 0, 2, 1, 0] }, 3).unwrap().scores(x.view());
+        let scores = OneVsRest::fit(LINEAR, Labelled { x: &x, y: &[2, 1, 0, 2, 1, 0] }, 3).unwrap().scores(x.view());
         assert_eq!(decide(&scores), [0; 6]);
     }
 
@@ -341,16 +343,16 @@ mod tests {
         let x = ndarray::array![[0.0f32, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
         let point = Point { kernel: Kernel::Rbf { gamma: 2.0 }, c: 10.0 };
         let y = [0, 0, 1, 1];
-        let model = OneVsRest::fit(point, Labelled { x: x.view(), y: &y }, 2).unwrap();
+        let model = OneVsRest::fit(point, Labelled { x: &x, y: &y }, 2).unwrap();
         assert_eq!(decide(&model.scores(x.view())), y);
     }
 
     #[test]
     fn an_absent_class_never_wins_and_one_class_alone_is_refused() {
         let (x, y) = clouds();
-        let model = OneVsRest::fit(LINEAR, Labelled { x: x.view(), y: &y }, 4).unwrap();
+        let model = OneVsRest::fit(LINEAR, Labelled { x: &x, y: &y }, 4).unwrap();
         assert!(model.scores(x.view()).column(3).iter().all(|&score| score == f32::NEG_INFINITY));
-        let one = OneVsRest::fit(LINEAR, Labelled { x: x.view(), y: &[1; 60] }, 3);
+        let one = OneVsRest::fit(LINEAR, Labelled { x: &x, y: &[1; 60] }, 3);
         assert!(matches!(one, Err(ClassifyError::TooFewClasses(1))));
     }
 
@@ -368,7 +370,7 @@ mod tests {
         for (kernel, c) in [(Kernel::Linear, 0.1), (Kernel::Linear, 1.0), (rbf, 1.0)] {
             let fit = |chunking| {
                 let solver = Solver { chunking, tolerance: 1e-4, ..Solver::default() };
-                OneVsRest::fit_by(solver, Point { kernel, c }, Labelled { x: x.view(), y: &y }, 4).unwrap()
+                OneVsRest::fit_by(solver, Point { kernel, c }, Labelled { x: &x, y: &y }, 4).unwrap()
             };
             let apart = fit(true).scores(x.view()) - fit(false).scores(x.view());
             let apart = apart.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
@@ -395,11 +397,11 @@ mod tests {
     #[test]
     fn vectors_and_their_factor_give_one_linear_machine() {
         let (x, y) = clouds();
-        let plain = OneVsRest::fit(LINEAR, Labelled { x: x.view(), y: &y }, 3).unwrap();
+        let plain = OneVsRest::fit(LINEAR, Labelled { x: &x, y: &y }, 3).unwrap();
         // The same rows with as many zeros that they are long.
         let mut long = Array2::zeros((60, 200));
         long.slice_mut(ndarray::s![.., ..5]).assign(&x);
-        let factored = OneVsRest::fit(LINEAR, Labelled { x: long.view(), y: &y }, 3).unwrap();
+        let factored = OneVsRest::fit(LINEAR, Labelled { x: &long, y: &y }, 3).unwrap();
         let apart = plain.scores(x.view()) - factored.scores(long.view());
         assert!(apart.iter().all(|v| v.abs() < 1e-2), "{apart}");
     }
@@ -408,7 +410,7 @@ mod tests {
     fn the_grid_counts_what_single_fits_get_right() {
         let (x, y) = clouds();
         let rbf = Point { kernel: Kernel::Rbf { gamma: 0.5 }, c: 1.0 };
-        let (points, rows) = ([LINEAR, rbf], Labelled { x: x.view(), y: &y });
+        let (points, rows) = ([LINEAR, rbf], Labelled { x: &x, y: &y });
         let counted = count_correct_of(&points, rows, rows, 3).unwrap();
         let single = points.map(|point| count_correct(&OneVsRest::fit(point, rows, 3).unwrap().scores(x.view()), &y));
         assert_eq!(counted, single);

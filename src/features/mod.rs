@@ -16,7 +16,7 @@ pub use fitted::{Features, Lessons, Training, Vectors, Worker};
 pub use local::{codebook, descriptor, encoding};
 pub use network::Frozen;
 pub use picture::{Encoded, read};
-pub use resources::{FoundBackbone, Missing, Resources, hashes};
+pub use resources::{CHUNK, FoundBackbone, Missing, Resources, hashes};
 pub use thumbnail::Thumbnail;
 
 use anyhow::Result;

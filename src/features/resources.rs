@@ -19,7 +19,7 @@ use crate::stage::progress::Progress;
 use super::Version;
 
 /// Images that one task describes and one cache entry holds.
-const CHUNK: usize = 32;
+pub const CHUNK: usize = 32;
 
 /// A backbone, or why there is none and how to get it.
 pub type FoundBackbone = std::result::Result<Arc<Backbone>, String>;

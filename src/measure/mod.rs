@@ -11,3 +11,4 @@ pub mod range_test;
 pub mod run;
 pub mod session;
 pub mod timing;
+pub mod vectors;

@@ -1,13 +1,15 @@
 //! One run: features and classifier chosen on val, fitted again on the final training images, test read once.
 //! The same flow for every arm.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
-use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decide};
+use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decide, rows};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::features::{Choice, Features, Found, Lessons, Missing, Resources, Training, hashes};
@@ -19,6 +21,7 @@ use crate::stage::cache::Key;
 use super::memory;
 use super::plan::{Planned, Request};
 use super::timing::Subject;
+use super::vectors::VectorsOf;
 
 /// One candidate with its score on val.
 struct Tried {
@@ -63,18 +66,24 @@ struct Fitted<'a> {
     features: &'a dyn Features,
     classifier: &'a Classifier,
     resources: &'a Resources<'a>,
+    /// Of the images that it predicted; `None` where keypoints are not used.
+    without_keypoints: Cell<Option<usize>>,
 }
 
 impl FittedArm for Fitted<'_> {
     fn predict(&self, images: &[Arc<ImageFile>]) -> Result<Vec<Prediction>> {
-        let vectors = self.features.vectors(self.resources, images)?;
-        let scores = self.classifier.scores(vectors.x.view());
-        let classes = decide(&scores);
-        Ok(classes
-            .into_iter()
-            .zip(scores.outer_iter())
-            .map(|(class, s)| Prediction { class, scores: s.to_vec() })
-            .collect())
+        let mut predictions = Vec::with_capacity(images.len());
+        for range in rows::ranges(images.len(), self.features.dimension()) {
+            let block = &images[range];
+            let vectors = self.features.vectors(self.resources, block)?;
+            rows::check(vectors.x.view(), |row| block[row].place())?;
+            let scores = self.classifier.scores(vectors.x.view());
+            let of_row = |(class, scores): (usize, ArrayView1<f32>)| Prediction { class, scores: scores.to_vec() };
+            predictions.extend(decide(&scores).into_iter().zip(scores.outer_iter()).map(of_row));
+            let before = self.without_keypoints.get().unwrap_or(0);
+            self.without_keypoints.set(vectors.without_keypoints.map(|here| before + here));
+        }
+        Ok(predictions)
     }
 }
 
@@ -160,9 +169,7 @@ fn blank(
 pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images: usize) -> Result<Vec<TimingRow>> {
     let Chosen { features, fit, .. } = choose(planned, dataset, resources)?;
     let reported = dataset.splits.test.images();
-    let known = features.vectors(resources, reported)?.x;
-    let (features, classifier) = (&*features, &fit.classifier);
-    Subject { features, classifier, resources, images: reported, known: known.view() }.long(images)
+    Subject { features: &*features, classifier: &fit.classifier, resources, images: reported }.long(images)
 }
 
 pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
@@ -192,7 +199,8 @@ fn attempt(
 ) -> Result<RunRecord> {
     memory::reset_peak();
     let Chosen { mut selected, features, fit } = choose(planned, dataset, resources)?;
-    let fitted = Fitted { features: &*features, classifier: &fit.classifier, resources };
+    let fitted =
+        Fitted { features: &*features, classifier: &fit.classifier, resources, without_keypoints: Cell::new(None) };
     let optimistic = planned.arm.training().is_some_and(|training| training.keep == Keep::BestReported);
     let judged = match features.training().filter(|_| optimistic) {
         Some(training) => {
@@ -206,17 +214,15 @@ fn attempt(
 
     let best = &selected.tried[selected.chosen];
     let images = dataset.splits.test.images();
-    let reported = features.vectors(resources, images)?;
     // trainings of another length, as an experiment compares them, give a network that is as fast
     let timings = if detailed && row.form.is_empty() {
-        let known = reported.x.view();
-        Subject { features: &*features, classifier: &fit.classifier, resources, images, known }.brief()?
+        Subject { features: &*features, classifier: &fit.classifier, resources, images }.brief()?
     } else {
         Vec::new()
     };
     let run = RunRow {
         n: judged.len(),
-        without_keypoints: reported.without_keypoints,
+        without_keypoints: fitted.without_keypoints.get(),
         dimension: features.dimension(),
         chosen: chosen_settings(best, &*features),
         val_accuracy: best.correct.map(|correct| correct as f64 / dataset.splits.val.len() as f64),
@@ -265,24 +271,24 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         let fitted = planned.arm.features.kind().fit(&candidate, resources, &lessons)?;
         curves.add(fitted.training(), planned, dataset, Some(val.len()));
         if let Some(training) = fitted.training().filter(|_| head) {
-            let x = fitted.vectors(resources, val.images())?.x;
-            let correct = training.classifier.count_correct(Labelled { x: x.view(), y: val.labels() });
+            let x = VectorsOf::new(&*fitted, resources, val.images());
+            let correct = training.classifier.count_correct(Labelled { x: &x, y: val.labels() })?;
             tried.push(Tried { features: candidate, candidate: Candidate::Head, correct: Some(correct) });
             continue;
         }
-        let train_x = fitted.vectors(resources, train.images())?.x;
-        let val_x = fitted.vectors(resources, val.images())?.x;
         let images = (hashes(train.images()), hashes(val.images()));
         let ingredients = (images, train.labels(), val.labels(), &planned.arm.classifier);
         let key = classifier_key("select", planned, &*fitted, resources, &ingredients)?;
         let (results, spent): (Vec<(Candidate, usize)>, f64) = resources.cache.get_or(&key, || {
             let bar = resources.progress.spinner("choosing settings on val");
+            let train_x = VectorsOf::new(&*fitted, resources, train.images());
+            let val_x = VectorsOf::new(&*fitted, resources, val.images());
             let start = Instant::now();
-            let train = Labelled { x: train_x.view(), y: train.labels() };
-            let val = Labelled { x: val_x.view(), y: val.labels() };
+            let train = Labelled { x: &train_x, y: train.labels() };
+            let val = Labelled { x: &val_x, y: val.labels() };
             let results = planned.arm.classifier.try_all(train, val, classes)?;
             drop(bar);
-            Ok((results, start.elapsed().as_secs_f64()))
+            Ok((results, start.elapsed().saturating_sub(train_x.spent() + val_x.spent()).as_secs_f64()))
         })?;
         seconds += spent;
         tried.extend(results.into_iter().map(|(c, correct)| Tried {
@@ -310,10 +316,10 @@ fn final_fit(
     let ingredients = (hashes(train.images()), train.labels(), candidate, classes);
     let key = classifier_key("fit", planned, features, resources, &ingredients)?;
     resources.cache.get_or(&key, || {
-        let x = features.vectors(resources, train.images())?.x;
+        let x = VectorsOf::new(features, resources, train.images());
         let start = Instant::now();
-        let classifier = candidate.fit(Labelled { x: x.view(), y: train.labels() }, classes)?;
-        Ok(Fit { classifier, seconds: start.elapsed().as_secs_f64() })
+        let classifier = candidate.fit(Labelled { x: &x, y: train.labels() }, classes)?;
+        Ok(Fit { classifier, seconds: start.elapsed().saturating_sub(x.spent()).as_secs_f64() })
     })
 }
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
+use crate::classify::rows::Rows;
 use crate::classify::{Classifier, decide};
 use crate::dataset::ImageFile;
 use crate::deep::extract::BATCH;
@@ -15,6 +16,8 @@ use crate::features::{Encoded, Features, Resources, Worker, read};
 use crate::record::TimingRow;
 use crate::stage::parallel;
 use crate::stage::stopwatch::{Stage, Stopwatch};
+
+use super::vectors::VectorsOf;
 
 /// Images of the single-image scenario in a run's own record.
 const SINGLE: usize = 40;
@@ -40,8 +43,6 @@ pub struct Subject<'a> {
     pub resources: &'a Resources<'a>,
     /// Images of the reported split; evenly spaced ones of them are used.
     pub images: &'a [Arc<ImageFile>],
-    /// The vectors that the accuracy was measured on, one row an image.
-    pub known: ArrayView2<'a, f32>,
 }
 
 /// One image on its way from encoded bytes to class.
@@ -214,9 +215,10 @@ impl Subject<'_> {
         read.collect()
     }
 
+    /// The vectors are those that the accuracy was measured on.
     fn check(&self, vectors: &Array2<f32>, images: Range<usize>) -> Result<()> {
-        for (i, vector) in images.zip(vectors.outer_iter()) {
-            let known = self.known.row(i);
+        let known = VectorsOf::new(self.features, self.resources, self.images).block(images.clone())?;
+        for ((i, vector), known) in images.zip(vectors.outer_iter()).zip(known.outer_iter()) {
             let largest = known.iter().fold(0f32, |m, v| m.max(v.abs()));
             let apart = vector.iter().zip(known).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
             ensure!(

@@ -176,7 +176,7 @@ fn head(settings: &Settings, frozen: &Network, resources: &Resources, lessons: &
 fn probe(alpha: f64, frozen: &Network, resources: &Resources, lessons: &Lessons) -> Result<Linear> {
     let x = frozen.vectors(resources, lessons.train.images())?.x;
     let candidate = Candidate::Logistic { scale: Scaling::Standardise, penalty: Penalty { alpha } };
-    let train = Labelled { x: x.view(), y: lessons.train.labels() };
+    let train = Labelled { x: &x, y: lessons.train.labels() };
     let (weights, intercepts) =
         candidate.fit(train, lessons.classes)?.as_linear().context("a logistic regression is linear")?;
     // a class that train does not show has minus infinity, which nothing can be learnt from
