@@ -12,6 +12,7 @@ pub mod finetune;
 pub mod image;
 pub mod measure;
 pub mod names;
+pub mod nearest;
 pub mod protocol;
 pub mod random;
 pub mod record;

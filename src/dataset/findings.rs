@@ -1,7 +1,7 @@
 //! What a reader must know of a data set's files: unusable ones, copies across splits, absent classes.
 //! Findings of single files are made where the file is read; those of the whole set come from its manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::manifest::{Manifest, Part, Row};
 use crate::image::{DecodeError, Header};
@@ -27,31 +27,33 @@ pub(super) fn image_finding(path: &str, header: &Result<Header, DecodeError>) ->
 /// Copies in two splits, and classes that a split lacks.
 pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
     let mut findings = duplicates(manifest);
-    for class in manifest.classes() {
-        for part in Part::ALL {
-            if !manifest.with_role(part).any(|row| row.label == class) {
-                findings.push(finding("absent", &class, &format!("no image in {}", known_as(manifest, part))));
-            }
+    for (class, counts) in counts(manifest) {
+        // A class may have no usable image at all; then no split has it.
+        if counts == [0; 3] {
+            findings.push(finding("absent", class, "no readable image, the class is left out"));
+            continue;
         }
-    }
-    // A class may have no usable image at all; then no split has it.
-    let unused = manifest.rows.iter().map(|row| &row.label).filter(|label| !manifest.classes().contains(label));
-    for class in unused.collect::<BTreeSet<_>>() {
-        findings.push(finding("absent", class, "no readable image, the class is left out"));
+        for (part, _) in Part::ALL.into_iter().zip(counts).filter(|(_, count)| *count == 0) {
+            findings.push(finding("absent", class, &format!("no image in {}", known_as(manifest, part))));
+        }
     }
     findings
 }
 
 /// How many images each class has in each part: all that is told of the reported labels before the final evaluation.
 pub(super) fn class_counts(manifest: &Manifest) -> Vec<ClassCount> {
-    let count = |class: &str, role| manifest.with_role(role).filter(|row| row.label == class).count();
-    let counts = manifest.classes().into_iter().map(|class| ClassCount {
-        train: count(&class, Part::Train),
-        val: count(&class, Part::Val),
-        test: count(&class, Part::Test),
-        class,
-    });
-    counts.collect()
+    let used = counts(manifest).into_iter().filter(|(_, counts)| *counts != [0; 3]);
+    used.map(|(class, [train, val, test])| ClassCount { class: class.into(), train, val, test }).collect()
+}
+
+/// Images of each class in train, val and test, by name; classes without any are listed too.
+fn counts(manifest: &Manifest) -> BTreeMap<&str, [usize; 3]> {
+    let mut counts = BTreeMap::<&str, [usize; 3]>::new();
+    for row in &manifest.rows {
+        let of_class = counts.entry(&row.label).or_default();
+        row.role.into_iter().for_each(|role| of_class[role as usize] += 1);
+    }
+    counts
 }
 
 /// What a reader calls the images with this role: a published split, or what was drawn from one.

@@ -1,14 +1,17 @@
 //! Reported images that nearly equal an image which arms learn or choose settings from: what they get right there
-//! shows little. Thumbnails of all images are compared two by two; no label is involved.
+//! shows little. The nearest thumbnail is looked for in a tree, exactly; no label is involved.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Result;
+use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, ImageFile};
 use crate::features::{Features, Resources, Thumbnail, hashes};
 use crate::image::decode;
+use crate::nearest::{Projection, Tree};
 use crate::record::{DatasetRecord, NearDuplicate};
 use crate::stage::cache::Key;
 
@@ -24,6 +27,11 @@ const VALUES: usize = (3 * SIDE * SIDE) as usize;
 const STEP: usize = 6 * SIDE as usize;
 /// Images whose thumbnails are in memory as floating-point numbers at a time.
 const BLOCK: usize = 1024;
+/// Train images that coordinates are made from.
+const SAMPLE: usize = 512;
+
+/// Red, green and blue of each pixel, row by row.
+type Pixels = [u8; VALUES];
 
 /// A reported image with the image that it resembles, by index (selection images after those of train), and the sum
 /// of their squared differences.
@@ -57,18 +65,13 @@ fn find(reported: &Images, train: &Images, val: &Images, resources: &Resources) 
         let reported = thumbnails(reported, resources)?;
         let (train, val) = (thumbnails(train, resources)?, thumbnails(val, resources)?);
         let bar = resources.progress.spinner("looking for near-duplicates");
-        let in_val = |image: usize| nearest(&reported[image], &val).map(|(i, squares)| (train.len() + i, squares));
-        let in_either = |image: usize| {
-            let (other, squares) = nearest(&reported[image], &train).or_else(|| in_val(image))?;
-            Some((image, other, squares))
-        };
-        let near = (0..reported.len()).into_par_iter().filter_map(in_either).collect();
+        let near = among(&reported, &train, &val);
         drop(bar);
         Ok(near)
     })
 }
 
-fn thumbnails(images: &[Arc<ImageFile>], resources: &Resources) -> Result<Vec<[u8; VALUES]>> {
+fn thumbnails(images: &[Arc<ImageFile>], resources: &Resources) -> Result<Vec<Pixels>> {
     let features = Thumbnail { side: SIDE };
     let mut thumbnails = Vec::with_capacity(images.len());
     for block in images.chunks(BLOCK) {
@@ -79,21 +82,88 @@ fn thumbnails(images: &[Arc<ImageFile>], resources: &Resources) -> Result<Vec<[u
     Ok(thumbnails)
 }
 
-/// The nearest of `others` with its sum of squared differences, where that is small enough; the first of equals.
-fn nearest(image: &[u8; VALUES], others: &[[u8; VALUES]]) -> Option<(usize, u32)> {
-    let mut limit = RMSE * RMSE * VALUES as u32 + 1;
-    let mut nearest = None;
-    for (i, other) in others.iter().enumerate() {
-        if let Some(squares) = squares_below(limit, image, other) {
-            limit = squares;
-            nearest = Some((i, squares));
-        }
+/// The near-duplicate of each of `reported` that has one.
+fn among(reported: &[Pixels], train: &[Pixels], val: &[Pixels]) -> Vec<Near> {
+    let projection = Projection::of(matrix(&sample(train)).view());
+    let (in_train, in_val) = (Searchable::new(train, &projection), Searchable::new(val, &projection));
+    // Copies have the same answer.
+    let different = first_of_equals(reported);
+    let answers: HashMap<&Pixels, (usize, u32)> = different
+        .par_chunks(BLOCK)
+        .flat_map_iter(|block| {
+            let block: Vec<&Pixels> = block.iter().map(|&image| &reported[image]).collect();
+            let coordinates = projection.apply(matrix(&block).view());
+            let either = |(image, place): (&&Pixels, &[f32])| {
+                let elsewhere = || in_val.nearest(image, place).map(|(other, squares)| (train.len() + other, squares));
+                in_train.nearest(image, place).or_else(elsewhere)
+            };
+            let answers: Vec<_> =
+                block.iter().zip(coordinates.chunks_exact(projection.dimension())).map(either).collect();
+            block.into_iter().zip(answers).filter_map(|(image, answer)| Some((image, answer?)))
+        })
+        .collect();
+    let near = |(image, thumbnail)| answers.get(thumbnail).map(|&(other, squares)| (image, other, squares));
+    reported.iter().enumerate().filter_map(near).collect()
+}
+
+/// Images evenly from first to last, enough to see which way they differ.
+fn sample(images: &[Pixels]) -> Vec<&Pixels> {
+    images.iter().step_by(images.len().div_ceil(SAMPLE).max(1)).collect()
+}
+
+/// Numbers of the images that equal none before them, rising.
+fn first_of_equals(images: &[Pixels]) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    (0..images.len()).filter(|&image| seen.insert(&images[image])).collect()
+}
+
+fn matrix(images: &[&Pixels]) -> Array2<f32> {
+    Array2::from_shape_fn((images.len(), VALUES), |(image, i)| f32::from(images[image][i]))
+}
+
+/// Images among which the nearest to another is looked for.
+struct Searchable<'a> {
+    images: &'a [Pixels],
+    /// Of images that differ, the first of equals.
+    different: Vec<usize>,
+    tree: Tree,
+}
+
+impl Searchable<'_> {
+    fn new<'a>(images: &'a [Pixels], projection: &Projection) -> Searchable<'a> {
+        let different = first_of_equals(images);
+        let project = |block: &[usize]| {
+            let block: Vec<&Pixels> = block.iter().map(|&image| &images[image]).collect();
+            projection.apply(matrix(&block).view())
+        };
+        let coordinates: Vec<Vec<f32>> = different.par_chunks(BLOCK).map(project).collect();
+        Searchable { images, different, tree: Tree::new(coordinates.concat(), projection.dimension()) }
     }
-    nearest
+
+    /// The nearest to an image with its sum of squared differences, where that is small enough; the first of equals.
+    /// `place` are the image's coordinates: what is too far there is too far.
+    fn nearest(&self, image: &Pixels, place: &[f32]) -> Option<(usize, u32)> {
+        let mut best = (RMSE * RMSE * VALUES as u32 + 1, 0);
+        self.tree.search(place, farthest(best.0), usize::MAX, |row, _| {
+            let other = self.different[row];
+            // As near is near enough where it comes first.
+            if let Some(squares) = squares_below(best.0 + 1, image, &self.images[other]) {
+                best = best.min((squares, other));
+            }
+            farthest(best.0)
+        });
+        (best.0 <= RMSE * RMSE * VALUES as u32).then_some((best.1, best.0))
+    }
+}
+
+/// Squared distance of coordinates from which on images differ by more than `squares`, with room for the rounding of
+/// coordinates; no other image equals one that was found to be the same.
+fn farthest(squares: u32) -> f32 {
+    if squares == 0 { 0.0 } else { squares as f32 * 1.001 + 1.0 }
 }
 
 /// Sum of the squared differences if it is below `limit`; few values are enough to tell that two images differ.
-fn squares_below(limit: u32, a: &[u8; VALUES], b: &[u8; VALUES]) -> Option<u32> {
+fn squares_below(limit: u32, a: &Pixels, b: &Pixels) -> Option<u32> {
     let mut sum = 0;
     for (a, b) in a.chunks_exact(STEP).zip(b.chunks_exact(STEP)) {
         sum += a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum::<u32>();
@@ -106,17 +176,24 @@ fn squares_below(limit: u32, a: &[u8; VALUES], b: &[u8; VALUES]) -> Option<u32> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const LIMIT: u32 = RMSE * RMSE * VALUES as u32;
 
     #[test]
     fn the_nearest_within_the_limit_is_found_and_the_first_of_equals() {
         let image = [100; VALUES];
         let (black, nearer) = ([0; VALUES], [103; VALUES]);
         let others = [black, [110; VALUES], nearer, [97; VALUES], [111; VALUES]];
-        assert_eq!(nearest(&image, &others), Some((2, 9 * VALUES as u32)));
-        assert_eq!(nearest(&image, &others[..2]), Some((1, RMSE * RMSE * VALUES as u32)), "the limit belongs to it");
-        assert_eq!(nearest(&image, &[black, [111; VALUES]]), None);
-        assert_eq!(nearest(&image, &[]), None);
+        let nearest = |others: &[Pixels]| among(&[image], others, &[]).first().copied();
+        assert_eq!(nearest(&others), Some((0, 2, 9 * VALUES as u32)));
+        assert_eq!(nearest(&others[..2]), Some((0, 1, LIMIT)), "the limit belongs to it");
+        assert_eq!(nearest(&[black, [111; VALUES]]), None);
+        assert_eq!(nearest(&[]), None);
+        assert_eq!(among(&[black, image], &[black], &[image]), [(0, 0, 0), (1, 1, 0)], "train before val");
+        assert_eq!(among(&[image], &[[110; VALUES]], &[image]), [(0, 0, LIMIT)], "also where val is nearer");
     }
 
     #[test]
@@ -127,5 +204,80 @@ mod tests {
             assert_eq!(squares_below(u32::MAX, &[7; VALUES], &other), Some(49));
         }
         assert_eq!(squares_below(u32::MAX, &[0; VALUES], &[255; VALUES]), Some(255 * 255 * VALUES as u32));
+    }
+
+    /// The pairs by their definition.
+    fn by_comparing_all(reported: &[Pixels], train: &[Pixels], val: &[Pixels]) -> Vec<Near> {
+        let nearest = |image: &Pixels, others: &[Pixels]| {
+            let squares = others.iter().map(|other| squares_below(u32::MAX, image, other).unwrap());
+            squares.zip(0..).filter(|(squares, _)| *squares <= LIMIT).min()
+        };
+        let of_image = |(i, image): (usize, &Pixels)| {
+            let elsewhere = || nearest(image, val).map(|(squares, other)| (squares, train.len() + other));
+            nearest(image, train).or_else(elsewhere).map(|(squares, other)| (i, other, squares))
+        };
+        reported.iter().enumerate().filter_map(of_image).collect()
+    }
+
+    /// A number from three, without a pattern that a thumbnail would show.
+    fn dice(seed: u64, image: u64, place: u64) -> u64 {
+        let mixed = (seed << 40 ^ image << 20 ^ place).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33
+    }
+
+    /// A scene of eight smooth ones, with noise of its own or none, or as far from the scene as a near-duplicate may be,
+    /// or one step farther.
+    fn thumbnail(seed: u64, scene: u64, what: u64, image: u64) -> Pixels {
+        std::array::from_fn(|place| {
+            let (row, column) = (place as u64 / 72, place as u64 % 72 / 3);
+            let smooth = 60 + (dice(seed, scene, 1) % 5 + 1) * row / 2 + (dice(seed, scene, 2) % 5) * column / 2;
+            let value = match what {
+                0 => smooth,
+                1 => smooth + dice(seed, image, place as u64) % 4,
+                2 => smooth + dice(seed, image, place as u64) % 30,
+                3 => smooth + 10,
+                4 => smooth + 10 + u64::from(place == 77),
+                _ => dice(seed, image, place as u64) % 256,
+            };
+            value as u8
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn the_pairs_are_those_of_comparing_all(
+            seed in 0..1_u64 << 20,
+            kinds in prop::collection::vec((0..8_u64, 0..6_u64), 60..240),
+            parts in (1..4_usize, 1..4_usize),
+        ) {
+            let images: Vec<Pixels> =
+                kinds.iter().zip(0..).map(|(&(scene, what), i)| thumbnail(seed, scene, what, i)).collect();
+            let (reported, rest) = images.split_at(images.len() / (1 + parts.0));
+            let (train, val) = rest.split_at(rest.len() * parts.1 / 4);
+            prop_assert_eq!(among(reported, train, val), by_comparing_all(reported, train, val));
+        }
+    }
+
+    /// Copies are looked up, not compared: of any number of them one is looked for and one can be found.
+    #[test]
+    fn ten_thousand_equal_images_are_one() {
+        let image = thumbnail(0, 1, 1, 0);
+        let images = vec![image; 10_000];
+        let (reported, train) = images.split_at(5_000);
+        assert_eq!(first_of_equals(&images), [0]);
+        assert_eq!(among(reported, train, &[]), (0..5_000).map(|i| (i, 0, 0)).collect::<Vec<_>>());
+        let another = thumbnail(0, 1, 2, 1);
+        let found = among(reported, &[another], train);
+        assert_eq!(
+            found,
+            by_comparing_all(&reported[..1], &[another], train)
+                .repeat(5_000)
+                .into_iter()
+                .zip(0..)
+                .map(|((_, other, squares), i)| (i, other, squares))
+                .collect::<Vec<_>>()
+        );
     }
 }
