@@ -3,6 +3,7 @@
 //! records, `report` reads records and nothing else.
 
 pub mod atomic;
+pub mod budget;
 pub mod classify;
 pub mod cli;
 pub mod dataset;

@@ -1,4 +1,18 @@
-//! Names that nobody knows: which known one was probably meant.
+//! Names that others gave: which known one was probably meant, and how one is shown that holds more than letters.
+
+/// The text with every character written out that would act on a terminal or a page rather than be seen: control
+/// characters (a newline as `\n`), separators of lines, and those that turn the direction of writing.
+pub fn printable(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
 
 /// `, did you mean X?` with the known name that is most alike; nothing where none is.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -17,6 +31,13 @@ pub fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_act_is_written_out_and_all_else_is_left() {
+        assert_eq!(printable("a\x1b[31m\nb\u{202e}c\u{9b}"), "a\\u{1b}[31m\\nb\\u{202e}c\\u{9b}");
+        let letters = "café, 猫 👩‍🌾, \"x\" | `y` \\ <z>";
+        assert_eq!(printable(letters), letters);
+    }
 
     #[test]
     fn the_nearest_name_is_offered_and_no_distant_one() {

@@ -126,12 +126,12 @@ fn listed(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Outcome)> {
             images.push(path.clone());
             continue;
         }
-        let (files, findings) = files_below(path)?;
-        for finding in findings {
+        let below = files_below(path)?;
+        for finding in below.findings.into_iter().filter(|finding| finding.kind != "ignored") {
             eprintln!("{}: {}", path.join(finding.what).display(), finding.detail);
             outcome = Outcome::Partial;
         }
-        images.extend(files.into_iter().map(|file| path.join(file)));
+        images.extend(below.files.into_iter().map(|file| path.join(file)));
     }
     if images.is_empty() {
         bail!("no files are in {}", paths[0].display());

@@ -9,13 +9,11 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{Entry, EntryType};
 
 use super::error::DatasetError;
+use super::file::LARGEST;
 use super::manifest::{Manifest, Row, hex_sha256};
 use super::registry::{self, Registered};
 use crate::image;
 use crate::transfer::{self, Fetched, Remote, TransferError, Workplace};
-
-/// No image is larger. What is, in an archive, is cut there and then has another hash than the manifest says.
-const LARGEST: u64 = 256 << 20;
 
 /// An archive (`.tar.gz`) that holds a data set.
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +149,7 @@ fn unpack(source: &Source, archive: &Path, to: &Path, on: &mut dyn FnMut(Event))
         let path = path_of(source, &entry)?;
         let Some(row) = path.and_then(|path| missing.remove(path.as_str())) else { continue };
         let mut bytes = Vec::new();
+        // what is larger is cut there and then has another hash than the manifest says
         entry.by_ref().take(LARGEST).read_to_end(&mut bytes).map_err(damaged)?;
         let found = hex_sha256(&bytes);
         if found != row.sha256 {

@@ -1,9 +1,13 @@
 //! Why a data set can't be used, each time with the remedy.
-//! One line for everything that is wrong with a folder; two for a registered set that is not on this machine.
+//! One line for what is wrong with a folder, but for a layout that is not meant, which is drawn; two for a registered set
+//! that is not on this machine.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::image::DecodeError;
+use crate::names::printable;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -14,28 +18,46 @@ pub enum DatasetError {
     Unknown { name: String, suggestion: String, known: Vec<String> },
     #[error("{0}")]
     Differs(Differs),
-    #[error("there is no folder {}: give one with images as SPLIT/CLASS/FILE or CLASS/FILE", .0.display())]
+    #[error("there is no folder {}: give one with images as SPLIT/CLASS/FILE or CLASS/FILE", shown(.0))]
     NoFolder(PathBuf),
-    #[error("cannot read {}: {error}; check its permissions and the disk", path.display())]
+    #[error("cannot read {}: {error}; check its permissions and the disk", shown(path))]
     Io { path: PathBuf, error: io::Error },
-    #[error("{} holds no files in class folders: lay images out as SPLIT/CLASS/FILE or CLASS/FILE", .0.display())]
+    #[error("{} holds no files in class folders: lay images out as SPLIT/CLASS/FILE or CLASS/FILE", shown(.0))]
     Empty(PathBuf),
-    #[error("{} has a split folder but no `train`: add it, or give the folder that holds the classes", .0.display())]
+    #[error("{} has a split folder but no `train`: add it, or give the folder that holds the classes", shown(.0))]
     NoTrain(PathBuf),
     #[error(
         "{} has `train` but neither `val` nor `test`: add one, or give {} for a drawn split",
-        .0.display(), .0.join("train").display()
+        shown(.0), shown(&.0.join("train"))
     )]
     OnlyTrain(PathBuf),
-    #[error("none of the {files} files in {} is a readable image ({first}): add JPEG or PNG images", folder.display())]
+    #[error("none of the {files} files in {} is a readable image ({first}): add JPEG or PNG images", shown(folder))]
     NoneReadable { folder: PathBuf, files: usize, first: String },
-    #[error("{} has images of one class only, `{class}`: add a second class", folder.display())]
-    OneClass { folder: PathBuf, class: String },
+    #[error("{} has images of one class only, `{class}`: add a second class{others}", shown(folder))]
+    OneClass { folder: PathBuf, class: String, others: String },
+    /// Every class that is too small, with its number of images.
+    #[error("{}", too_few(folder, classes))]
+    TooFew { folder: PathBuf, classes: Vec<(String, usize)> },
+    /// Class names that people would take for one, in groups.
     #[error(
-        "class `{class}` in {} has {images} different readable image(s), a drawn split needs 3: add images or remove \
-         the class", folder.display()
+        "{} has classes whose names differ only in case, blanks or what nobody sees: {}; give each class one name, in every \
+         split",
+        shown(folder),
+        groups(alike)
     )]
-    TooFew { folder: PathBuf, class: String, images: usize },
+    Alike { folder: PathBuf, alike: Vec<Vec<String>> },
+    #[error("{0}")]
+    Foreign(Box<Foreign>),
+    /// The file is another one than when the command began.
+    #[error(
+        "{} is not the file that it was when the command began ({found}, expected {expected}): something changes the images \
+         while they are measured; let it end, then run the same command again",
+        shown(path)
+    )]
+    Changed { path: PathBuf, expected: String, found: String },
+    /// It is the machine that can't decode an image.
+    #[error("{}: {error}", shown(path))]
+    Machine { path: PathBuf, error: DecodeError },
     #[error("{0} (as in `procedural,clutter=0.8,classes=16`)")]
     Settings(String),
     #[error(
@@ -43,13 +65,61 @@ pub enum DatasetError {
          writing the manifest anew"
     )]
     Drawing(String),
-    #[error("no readable image is left for `{part}` in {}: add images there", folder.display())]
+    #[error("no readable image is left for `{part}` in {}: add images there", shown(folder))]
     NoPart { folder: PathBuf, part: &'static str },
 }
 
 impl DatasetError {
     pub(super) fn io(path: &Path, error: io::Error) -> DatasetError {
         DatasetError::Io { path: path.to_path_buf(), error }
+    }
+}
+
+/// A path for a message.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{}`", printable(name))).collect::<Vec<_>>().join(" and ")
+}
+
+fn groups(alike: &[Vec<String>]) -> String {
+    alike.iter().map(|names| quoted(names)).collect::<Vec<_>>().join(", ")
+}
+
+fn too_few(folder: &Path, classes: &[(String, usize)]) -> String {
+    let counted: Vec<String> =
+        classes.iter().map(|(class, images)| format!("`{}` {images}", printable(class))).collect();
+    let (classes, have) = if counted.len() == 1 { ("class", "has") } else { ("classes", "have") };
+    format!(
+        "{} {classes} in {} {have} fewer than the 3 different readable images that a drawn split needs ({}): add images, \
+         remove the {classes}, or make split folders",
+        counted.len(),
+        shown(folder),
+        counted.join(", ")
+    )
+}
+
+/// A layout that is not read: what was seen, and what is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    pub folder: PathBuf,
+    pub what: String,
+    /// The folder, drawn.
+    pub seen: Vec<String>,
+    pub meant: Vec<String>,
+    pub remedy: String,
+}
+
+impl Display for Foreign {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} is not laid out as it is read: {}", shown(&self.folder), self.what)?;
+        writeln!(f, "  seen:")?;
+        self.seen.iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+        writeln!(f, "  meant:")?;
+        self.meant.iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+        write!(f, "  {}", self.remedy)
     }
 }
 

@@ -5,7 +5,8 @@
 pub mod download;
 pub mod drawn;
 pub mod error;
-mod findings;
+mod file;
+pub mod findings;
 mod folder;
 pub mod manifest;
 pub mod open;
@@ -15,7 +16,7 @@ pub mod splits;
 pub mod variant;
 
 pub use error::DatasetError;
-pub use folder::files_below;
+pub use folder::{Found, files_below};
 pub use manifest::Manifest;
 pub use open::{Dataset, Refit, list};
 pub use splits::{ImageFile, Source, Split, Splits, Test, Train, Val};

@@ -14,7 +14,7 @@ use super::manifest::{Manifest, Part, Row};
 use super::procedural::{self, Knobs};
 use super::registry::{self, Registered};
 use super::splits::{ImageFile, SourceOf, Splits, file_in};
-use crate::image::{self, DecodeError, Header};
+use crate::image::{self, DecodeError, Inspected};
 use crate::names;
 use crate::record::{DatasetRecord, Finding};
 
@@ -98,7 +98,7 @@ impl Dataset {
         if !folder.exists() && folder.components().count() == 1 && !name_or_folder.contains('.') {
             return Err(unknown(name_or_folder));
         }
-        Dataset::folder(folder, seed, inspect)
+        Dataset::folder(folder, seed, image::inspect)
     }
 
     /// A registered set in the first of `folders` that has it, checked against its manifest.
@@ -136,7 +136,7 @@ impl Dataset {
     fn folder(
         folder: &Path,
         seed: u64,
-        inspect: impl Fn(&[u8]) -> Result<Header, DecodeError> + Sync,
+        inspect: impl Fn(&[u8]) -> Result<Inspected, DecodeError> + Sync,
     ) -> Result<Dataset, DatasetError> {
         let scan = folder::scan(folder, seed, inspect)?;
         let whole = fs::canonicalize(folder).map_err(|error| DatasetError::io(folder, error))?;
@@ -168,7 +168,7 @@ impl Dataset {
         source_of: &SourceOf,
     ) -> Result<Dataset, DatasetError> {
         findings.extend(findings::of_manifest(&manifest));
-        findings.sort();
+        findings::order(&mut findings);
         let Described { name, title, source, remarks, pinned } = described;
         let splits = Splits::of(&manifest, source_of)?;
         let refit = if val_is_drawn_from_train(&manifest) { Refit::TrainAndVal } else { Refit::Train };
@@ -235,7 +235,7 @@ impl Dataset {
         let canvas_reduce: BTreeMap<u32, u32> = canvases.iter().map(|&side| (side, self.reduce(side))).collect();
         let mut found = self.findings.clone();
         found.extend(canvas_reduce.keys().filter_map(|&side| self.small(side)));
-        found.sort();
+        findings::order(&mut found);
         DatasetRecord {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -287,13 +287,6 @@ struct Described {
 
 fn val_is_drawn_from_train(manifest: &Manifest) -> bool {
     manifest.published(Part::Val) == Part::Train
-}
-
-/// Decodes the whole file, so that a damaged one is found before anything is measured.
-fn inspect(bytes: &[u8]) -> Result<Header, DecodeError> {
-    let header = image::header(bytes)?;
-    image::decode_rgb(bytes)?;
-    Ok(header)
 }
 
 fn unknown(name: &str) -> DatasetError {

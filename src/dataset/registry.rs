@@ -13,10 +13,10 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::error::{DatasetError, Differs, NotFound};
-use super::findings::{finding, image_finding};
-use super::folder::files_below;
+use super::findings::{finding, of_image};
+use super::folder::{Found, files_below};
 use super::manifest::{Manifest, Row, hex_sha256};
-use crate::image::{DecodeError, Header};
+use crate::image::{DecodeError, Header, Inspected};
 use crate::record::Finding;
 
 macro_rules! embedded {
@@ -165,13 +165,13 @@ impl Registered {
 
     fn additional(&self, folder: &Path) -> Result<usize, DatasetError> {
         let listed: HashSet<_> = self.manifest.rows.iter().map(|row| row.path.as_str()).collect();
-        let (files, _) = files_below(folder)?;
+        let Found { files, .. } = files_below(folder)?;
         Ok(files.iter().filter(|path| !listed.contains(path.as_str())).count())
     }
 }
 
 enum FileState {
-    Good(Option<Finding>),
+    Good(Vec<Finding>),
     Missing,
     Changed,
 }
@@ -183,11 +183,13 @@ fn check_file(
 ) -> Result<FileState, DatasetError> {
     // A file without a role is not needed; what it was when the manifest was made is said in words.
     if row.role.is_none() {
-        return Ok(FileState::Good(Some(finding("unsupported", &row.path, "listed in the manifest, never used"))));
+        return Ok(FileState::Good(vec![finding("unsupported", &row.path, "listed in the manifest, never used")]));
     }
     let path = folder.join(&row.path);
     match fs::read(&path) {
-        Ok(bytes) if hex_sha256(&bytes) == row.sha256 => Ok(FileState::Good(image_finding(&row.path, &header(&bytes)))),
+        Ok(bytes) if hex_sha256(&bytes) == row.sha256 => {
+            Ok(FileState::Good(of_image(&row.path, &header(&bytes).map(Inspected::from))))
+        }
         Ok(_) => Ok(FileState::Changed),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(FileState::Missing),
         Err(error) => Err(DatasetError::io(&path, error)),

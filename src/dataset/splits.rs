@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::DatasetError;
+use super::file;
 use super::manifest::{Manifest, Part, Row, hex_sha256};
 use super::procedural::Drawing;
 use crate::image::degrade::{Clarity, degrade};
@@ -67,10 +68,18 @@ impl ImageFile {
     /// The bytes of the image file; what is drawn comes as BMP.
     ///
     /// # Errors
-    /// A file that can't be read or decoded, or a drawing that is not the one of the manifest; the message names it.
+    /// A file that can't be read or decoded, one that is another than the manifest says (results are kept under the
+    /// manifest's hash), or a drawing that is; the message names it.
     pub fn read(&self) -> Result<Vec<u8>, DatasetError> {
         match &self.source {
-            Source::File(path) => std::fs::read(path).map_err(|error| DatasetError::io(path, error)),
+            Source::File(path) => {
+                let bytes = file::read(path, self.bytes).map_err(|error| DatasetError::io(path, error))?;
+                let found = hex_sha256(&bytes);
+                if found == self.sha256 {
+                    return Ok(bytes);
+                }
+                Err(DatasetError::Changed { path: path.clone(), expected: short(&self.sha256), found: short(&found) })
+            }
             Source::Drawn(drawing) => {
                 let picture = drawing.picture();
                 if hex_sha256(&picture.data) == self.sha256 {
@@ -89,6 +98,11 @@ impl ImageFile {
             }
         }
     }
+}
+
+/// The beginning of a SHA-256, for a message.
+fn short(sha256: &str) -> String {
+    format!("SHA-256 {}…", sha256.get(..12).unwrap_or(sha256))
 }
 
 /// The images of one part of a data set, with labels that only the right reader gets.

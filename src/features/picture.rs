@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::budget::{self, Taken};
 use crate::dataset::ImageFile;
 use crate::image::{Canvas, Grey, Rgb, canvas, decode_grey, decode_rgb};
 use crate::stage::stopwatch::{Stage, Stopwatch};
@@ -51,6 +52,21 @@ impl Encoded<'_> {
         self.ahead = Some(Pixels::Grey(self.grey()?.into_owned()));
         Ok(true)
     }
+}
+
+/// Memory for work on a picture of this size that needs so many bytes for each pixel; waits while others have it.
+///
+/// # Errors
+/// More than there will ever be: the image is named.
+pub(super) fn room(encoded: &Encoded, (width, height): (u32, u32), bytes_a_pixel: f64) -> Result<Taken<'static>> {
+    let bytes = f64::from(width) * f64::from(height) * bytes_a_pixel;
+    budget::of_process().take(bytes as u64).with_context(|| {
+        format!(
+            "{}: describing its {width} x {height} pixels takes more memory than there is; allow more with --memory, \
+             measure on a --canvas, or make it smaller",
+            encoded.image.place()
+        )
+    })
 }
 
 /// Reads the files of a few images.

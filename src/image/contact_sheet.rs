@@ -79,7 +79,7 @@ fn place(sheet: &mut Rgb, picture: &Rgb, [left, top]: [u32; 2]) {
 
 /// Texts with where they begin: their left end and their base line.
 fn write(sheet: &mut Rgb, texts: &[(&str, u32, u32)]) {
-    tame_opencv();
+    tame_opencv().expect("OpenCV can run on one thread");
     let (rows, columns) = (sheet.height as i32, sheet.width as i32);
     let pixels = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut sheet.data);
     let mut pixels = pixels.expect("three bytes a pixel");

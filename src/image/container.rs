@@ -61,6 +61,11 @@ impl<'a> Iterator for JpegSegments<'a> {
     }
 }
 
+/// Width and height from a JPEG's frame segment.
+pub fn jpeg_frame(frame: &[u8]) -> Option<(u32, u32)> {
+    Some((be16(frame, 3)?.into(), be16(frame, 1)?.into()))
+}
+
 /// One chunk of a PNG: its type with the data, which the checksum covers, and the checksum as stated.
 pub struct PngChunk<'a> {
     pub kind: [u8; 4],
@@ -93,7 +98,7 @@ pub fn webp_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-/// A single value of the first directory of a TIFF, which is also the form of EXIF data; `tag` as in TIFF 6.0.
+/// The first value of a field of the first directory of a TIFF, which is also the form of EXIF data; `tag` as in TIFF 6.0.
 pub fn tiff_value(bytes: &[u8], tag: u16) -> Option<u32> {
     let (get16, get32): (Read<u16>, Read<u32>) = match bytes.get(..4)? {
         b"II*\0" => (le16, le32),
@@ -103,9 +108,11 @@ pub fn tiff_value(bytes: &[u8], tag: u16) -> Option<u32> {
     let directory = get32(bytes, 4)? as usize;
     let entries = get16(bytes, directory)?;
     let entry = (0..usize::from(entries)).map(|i| directory + 2 + 12 * i).find(|&at| get16(bytes, at) == Some(tag))?;
-    match get16(bytes, entry + 2)? {
-        3 => get16(bytes, entry + 8).map(u32::from),
-        4 => get32(bytes, entry + 8),
+    match (get16(bytes, entry + 2)?, get32(bytes, entry + 4)?) {
+        (3, ..=2) => get16(bytes, entry + 8).map(u32::from),
+        // more of them than the entry has room for stand elsewhere
+        (3, _) => get16(bytes, get32(bytes, entry + 8)? as usize).map(u32::from),
+        (4, ..=1) => get32(bytes, entry + 8),
         _ => None,
     }
 }

@@ -1,19 +1,24 @@
 //! Decoding by OpenCV, with torchvision's (Pillow's) idea of which files are trusted.
 //! JPEG pixels come from libjpeg-turbo, as in Python; pure Rust decoders differ from it by a few grey levels.
 
-use opencv::core::{CV_8U, CV_16U, Mat, MatTraitConst, MatTraitConstManual, Vec3b};
+use opencv::core::{CV_8U, CV_16U, Mat, MatTraitConst, MatTraitConstManual, StsNoMem, Vec3b};
 use opencv::imgcodecs::{IMREAD_ANYDEPTH, IMREAD_COLOR, IMREAD_GRAYSCALE, IMREAD_IGNORE_ORIENTATION, imdecode};
 use opencv::imgproc::{COLOR_BGR2RGB, cvt_color_def};
 
-use super::header::{MAX_PIXELS, check};
+use super::header::{Header, MAX_PIXELS, MAX_SCANS, check};
 use super::{Grey, Rgb, tame_opencv};
+use crate::budget::{self, Taken, TooLittle};
+
+/// Bytes that decoding takes for each pixel at the worst: 16-bit colours and the 8-bit ones made of them, or these and
+/// RGB made of them, or a progressive JPEG's coefficients.
+pub const BYTES_A_PIXEL: u64 = 9;
 
 /// Why a file is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("the file is empty")]
     Empty,
-    #[error("not an image ({0})")]
+    #[error("not an image ({0}); JPEG, PNG, BMP, TIFF and WebP are read")]
     NotAnImage(String),
     #[error("{0} files are not supported; convert it to PNG or JPEG")]
     Unsupported(&'static str),
@@ -21,13 +26,29 @@ pub enum DecodeError {
     Damaged(String),
     #[error("{width} x {height} pixels, more than the {MAX_PIXELS} that are taken for a picture; make it smaller")]
     TooLarge { width: u32, height: u32 },
+    #[error("a JPEG of more than {MAX_SCANS} scans, which would take minutes to decode; write it anew")]
+    Scans,
+    /// The file may be good: it is the machine that can't.
+    #[error("its {width} x {height} pixels: decoding them {too_little}; allow more with --memory, or make it smaller")]
+    Memory { width: u32, height: u32, too_little: TooLittle },
+    #[error("OpenCV: {0}; is there enough memory?")]
+    Machine(String),
+}
+
+impl DecodeError {
+    /// Is it the machine's fault rather than the file's?
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, DecodeError::Memory { .. } | DecodeError::Machine(_))
+    }
 }
 
 /// Colour pixels. Alpha is dropped without composing, 16-bit values are scaled to 8, orientation is ignored.
 pub fn decode_rgb(bytes: &[u8]) -> Result<Rgb, DecodeError> {
-    let bgr = decode(bytes, IMREAD_COLOR)?;
+    let (bgr, _taken) = decode(bytes, IMREAD_COLOR)?;
     let (width, height) = size(&bgr);
-    let mut data = vec![0; bgr.total() * 3];
+    let mut data = Vec::new();
+    data.try_reserve_exact(bgr.total() * 3).map_err(|error| DecodeError::Machine(error.to_string()))?;
+    data.resize(bgr.total() * 3, 0);
     let mut rgb = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(bgr.rows(), bgr.cols(), &mut data).map_err(unreadable)?;
     cvt_color_def(&bgr, &mut rgb, COLOR_BGR2RGB).map_err(unreadable)?;
     Ok(Rgb { width, height, data })
@@ -35,20 +56,44 @@ pub fn decode_rgb(bytes: &[u8]) -> Result<Rgb, DecodeError> {
 
 /// Grey pixels as OpenCV's `IMREAD_GRAYSCALE` gives them: a JPEG's own luminance plane.
 pub fn decode_grey(bytes: &[u8]) -> Result<Grey, DecodeError> {
-    let grey = decode(bytes, IMREAD_GRAYSCALE)?;
+    let (grey, _taken) = decode(bytes, IMREAD_GRAYSCALE)?;
     let (width, height) = size(&grey);
     Ok(Grey { width, height, data: grey.data_bytes().map_err(unreadable)?.to_vec() })
 }
 
+/// Makes sure that a file can be decoded; the largest value of one of 16 bits.
+pub(super) fn pixels(bytes: &[u8]) -> Result<Option<u16>, DecodeError> {
+    let (pixels, _taken) = decode_deep(bytes, IMREAD_COLOR)?;
+    if pixels.depth() != CV_16U {
+        return in_8_bits(pixels).map(|_| None);
+    }
+    let values = pixels.data_bytes().map_err(unreadable)?.as_chunks::<2>().0;
+    Ok(values.iter().map(|&value| u16::from_ne_bytes(value)).max())
+}
+
 /// OpenCV's pixels in 8 bits, for a file that was checked first.
-fn decode(bytes: &[u8], colour: i32) -> Result<Mat, DecodeError> {
-    tame_opencv();
-    check(bytes)?;
+fn decode(bytes: &[u8], colour: i32) -> Result<(Mat, Taken<'static>), DecodeError> {
+    let (pixels, taken) = decode_deep(bytes, colour)?;
+    Ok((in_8_bits(pixels)?, taken))
+}
+
+/// OpenCV's pixels as deep as they are, and the memory that was taken for them.
+fn decode_deep(bytes: &[u8], colour: i32) -> Result<(Mat, Taken<'static>), DecodeError> {
+    tame_opencv().map_err(DecodeError::Machine)?;
+    let Header { width, height, .. } = check(bytes)?;
+    let taken = budget::of_process().take(u64::from(width) * u64::from(height) * BYTES_A_PIXEL);
+    let taken = taken.map_err(|too_little| DecodeError::Memory { width, height, too_little })?;
     let encoded = Mat::from_slice(bytes).map_err(unreadable)?;
     // `IMREAD_ANYDEPTH` keeps 16 bits, which OpenCV would otherwise cut down to the high byte
     let pixels = imdecode(&encoded, colour | IMREAD_ANYDEPTH | IMREAD_IGNORE_ORIENTATION).map_err(unreadable)?;
+    if pixels.empty() {
+        return Err(DecodeError::Damaged("OpenCV can't decode its pixels".into()));
+    }
+    Ok((pixels, taken))
+}
+
+fn in_8_bits(pixels: Mat) -> Result<Mat, DecodeError> {
     match pixels.depth() {
-        _ if pixels.empty() => Err(DecodeError::Damaged("OpenCV can't decode its pixels".into())),
         CV_8U => Ok(pixels),
         CV_16U => {
             let mut scaled = Mat::default();
@@ -69,7 +114,7 @@ fn size(pixels: &Mat) -> (u32, u32) {
 }
 
 fn unreadable(error: opencv::Error) -> DecodeError {
-    DecodeError::Damaged(error.message)
+    if error.code == StsNoMem { DecodeError::Machine(error.message) } else { DecodeError::Damaged(error.message) }
 }
 
 #[cfg(test)]
@@ -156,7 +201,10 @@ mod tests {
     fn other_files_are_refused_with_their_reason() {
         assert_eq!(decode_rgb(b""), Err(DecodeError::Empty));
         let text = decode_rgb(b"hello\nworld").unwrap_err();
-        assert_eq!(text.to_string(), r#"not an image (it starts with "hello\nworld")"#);
+        assert_eq!(
+            text.to_string(),
+            r#"not an image (it starts with "hello\nworld"); JPEG, PNG, BMP, TIFF and WebP are read"#
+        );
         let gif = b"GIF89a\x28\x00\x18\x00\x00\x00\x00;";
         assert_eq!(header(gif).map(|h| (h.format, h.width, h.height)), Ok(("GIF", 40, 24)));
         assert_eq!(decode_rgb(gif), Err(DecodeError::Unsupported("GIF")));

@@ -57,7 +57,7 @@ pub fn thumbnail(picture: &Rgb, longest: u32) -> Vec<u8> {
 }
 
 fn encode(format: &str, picture: &Rgb, settings: &Vector<i32>) -> Vec<u8> {
-    tame_opencv();
+    tame_opencv().expect("OpenCV can run on one thread");
     let (rows, columns) = (picture.height as i32, picture.width as i32);
     let rgb = Mat::new_rows_cols_with_bytes::<Vec3b>(rows, columns, &picture.data).expect("three bytes a pixel");
     let (mut bgr, mut bytes) = (Mat::default(), Vector::<u8>::new());

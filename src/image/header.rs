@@ -1,16 +1,24 @@
 //! What an image file says about itself (format, size, orientation) and whether it is whole, without decoding pixels.
 //! Decoders are lenient: OpenCV fills the missing part of a cut JPEG with grey, so files are checked here beforehand.
+//! Formats that are not read are known by name all the same, so that a message can say what a file is.
 
 use flate2::Crc;
 
 use super::container::{
-    APP1, END_OF_IMAGE, JpegSegments, PNG_SIGNATURE, START_OF_SCAN, be16, be32, le16, le32, png_chunks, tiff_value,
-    webp_chunks,
+    APP1, END_OF_IMAGE, JpegSegments, PNG_SIGNATURE, START_OF_SCAN, be32, jpeg_frame, le16, le32, png_chunks,
+    tiff_value, webp_chunks,
 };
 use super::decode::DecodeError;
 
 /// Pictures of more pixels are refused: Pillow's own limit, beyond which it sees a decompression bomb.
 pub const MAX_PIXELS: u64 = 178_956_970;
+
+/// A JPEG of more scans is refused: every scan costs a pass over all pixels, and encoders that look for the smallest
+/// file make a few dozen.
+pub const MAX_SCANS: usize = 100;
+
+/// So many bytes from the beginning of a file are enough for [`known`].
+pub const OPENING: usize = 256;
 
 /// Size and format as the header states them, found without decoding pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +43,7 @@ pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
             ("WebP", webp_size(bytes), webp_orientation(bytes))
         }
         [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => ("TIFF", tiff_size(bytes), tiff_value(bytes, 0x112)),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return Err(DecodeError::Unsupported("HEIF and AVIF")),
-        _ => return Err(DecodeError::NotAnImage(format!("it starts with {}", opening(bytes)))),
+        _ => return Err(foreign(bytes)),
     };
     let (width, height) = size.ok_or_else(|| damaged(format!("the {format} header ends before it states a size")))?;
     if width == 0 || height == 0 {
@@ -44,6 +51,49 @@ pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
     }
     let orientation = orientation.and_then(|o| u8::try_from(o).ok()).filter(|o| (1..=8).contains(o)).unwrap_or(1);
     Ok(Header { format, width, height, orientation })
+}
+
+/// Is this the beginning of a file in a format that [`header`] reads? The first [`OPENING`] bytes are enough.
+///
+/// # Errors
+/// What else it is.
+pub fn known(opening: &[u8]) -> Result<(), DecodeError> {
+    match opening {
+        [] => Err(DecodeError::Empty),
+        [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] | [b'B', b'M', ..] => Ok(()),
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Ok(()),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok(()),
+        _ if opening.starts_with(PNG_SIGNATURE) => Ok(()),
+        _ => Err(foreign(opening)),
+    }
+}
+
+/// What a file is that is none of the images that are read.
+fn foreign(bytes: &[u8]) -> DecodeError {
+    let text = bytes[..bytes.len().min(OPENING)].to_ascii_lowercase();
+    let holds = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
+    let name = match bytes {
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..]
+        | [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', ..] => "HEIF and AVIF",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video",
+        [b'P', b'1'..=b'7', b' ' | b'\t' | b'\r' | b'\n' | b'#', ..] => "PBM, PGM and PPM",
+        [_, _, _, _, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "JPEG 2000",
+        [_, _, _, _, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => "JPEG XL",
+        [b'8', b'B', b'P', b'S', ..] => "Photoshop",
+        [0, 0, 1 | 2, 0, ..] => "ICO",
+        [b'I', b'I', b'+', 0, ..] | [b'M', b'M', 0, b'+', ..] => "BigTIFF",
+        [b'v', b'/', b'1', 1, ..] => "OpenEXR",
+        [b'#', b'?', b'R', ..] => "Radiance HDR",
+        [b'%', b'P', b'D', b'F', ..] => "PDF",
+        _ if bytes.get(128..132) == Some(b"DICM") => "DICOM",
+        _ if holds(b"<svg") => "SVG",
+        _ if text.starts_with(b"version https://git-lfs") => {
+            return DecodeError::NotAnImage("a pointer of Git LFS: `git lfs pull` gets the image itself".into());
+        }
+        _ if holds(b"<html") || holds(b"<!doctype html") => return DecodeError::NotAnImage("a web page".into()),
+        _ => return DecodeError::NotAnImage(format!("it starts with {}", opening(bytes))),
+    };
+    DecodeError::Unsupported(name)
 }
 
 /// The header, after making sure that the file can be trusted: a supported format, a sane size, nothing cut off and
@@ -56,14 +106,18 @@ pub fn check(bytes: &[u8]) -> Result<Header, DecodeError> {
     }
     match header.format {
         "GIF" => Err(DecodeError::Unsupported("GIF")),
-        "JPEG" if JpegSegments::new(bytes).all(|(marker, _)| marker != END_OF_IMAGE) => {
-            Err(damaged("the JPEG has no end marker".into()))
-        }
+        "JPEG" => jpeg_is_whole(bytes),
         "PNG" => png_is_whole(bytes),
         "BMP" => bmp_is_whole(bytes, &header),
         "WebP" if le32(bytes, 4).is_none_or(|size| bytes.len() < size as usize + 8) => {
             Err(damaged("the WebP is shorter than it states".into()))
         }
+        "WebP" if webp_is_animated(bytes) => Err(DecodeError::Unsupported("animated WebP")),
+        "TIFF" => match (tiff_value(bytes, 0x153), tiff_value(bytes, 0x102)) {
+            (Some(3), _) => Err(DecodeError::Unsupported("floating-point TIFF")),
+            (_, Some(17..)) => Err(DecodeError::Unsupported("32-bit TIFF")),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }?;
     Ok(header)
@@ -78,11 +132,23 @@ fn opening(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(12)].escape_ascii())
 }
 
+fn jpeg_is_whole(bytes: &[u8]) -> Result<(), DecodeError> {
+    let (mut scans, mut ends) = (0, false);
+    for (marker, _) in JpegSegments::new(bytes) {
+        scans += usize::from(marker == START_OF_SCAN);
+        ends |= marker == END_OF_IMAGE;
+        if scans > MAX_SCANS {
+            return Err(DecodeError::Scans);
+        }
+    }
+    if ends { Ok(()) } else { Err(damaged("the JPEG has no end marker".into())) }
+}
+
 fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
     // start of frame: 0xc0 to 0xcf without the tables (DHT, DAC) and the reserved JPG
     let is_frame = |marker: u8| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
     let (_, frame) = JpegSegments::new(bytes).find(|&(marker, _)| is_frame(marker))?;
-    Some((be16(frame, 3)?.into(), be16(frame, 1)?.into()))
+    jpeg_frame(frame)
 }
 
 fn jpeg_orientation(bytes: &[u8]) -> Option<u32> {
@@ -161,6 +227,11 @@ fn webp_size(bytes: &[u8]) -> Option<(u32, u32)> {
         b"VP8X" => Some(((le32(data, 4)? & 0xff_ffff) + 1, (le32(data, 6)? >> 8) + 1)),
         _ => None,
     }
+}
+
+fn webp_is_animated(bytes: &[u8]) -> bool {
+    // the animation flag of the extended form
+    bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
 }
 
 fn webp_orientation(bytes: &[u8]) -> Option<u32> {

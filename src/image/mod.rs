@@ -8,15 +8,18 @@ mod container;
 pub mod decode;
 pub mod degrade;
 pub mod encode;
+mod entropy;
 pub mod header;
+pub mod inspect;
 pub mod resize;
 pub mod tensor;
 
-use std::sync::Once;
+use std::sync::OnceLock;
 
 pub use canvas::Canvas;
 pub use decode::{DecodeError, decode_grey, decode_rgb};
 pub use header::{Header, header};
+pub use inspect::{Inspected, inspect};
 
 /// Raised whenever the same file may come to other pixels: decoding, canvas, resizing.
 pub const VERSION: u32 = 1;
@@ -39,12 +42,16 @@ pub struct Grey {
 
 /// Keeps OpenCV to the calling thread, since images are what runs in parallel here, and its log silent, since every
 /// failure is reported with the name of its file. Whoever calls OpenCV calls this first; only the first call acts.
-pub(crate) fn tame_opencv() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        opencv::core::set_num_threads(1).expect("OpenCV can always run on one thread");
-        opencv::core::set_log_level(opencv::core::LogLevel::LOG_LEVEL_SILENT).expect("OpenCV's log can be silenced");
-    });
+///
+/// # Errors
+/// OpenCV can't even do that, which is so where memory is short.
+pub(crate) fn tame_opencv() -> Result<(), String> {
+    static TAMED: OnceLock<Result<(), String>> = OnceLock::new();
+    let tame = || {
+        opencv::core::set_num_threads(1)?;
+        opencv::core::set_log_level(opencv::core::LogLevel::LOG_LEVEL_SILENT).map(drop)
+    };
+    TAMED.get_or_init(|| tame().map_err(|error| error.message)).clone()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Names and folders as the user gives them, and what becomes of a folder.
 
 use super::*;
+use crate::image::Header;
 
 fn message(name_or_folder: &str) -> String {
     Dataset::open(name_or_folder, Some(Path::new("no/such/place")), 0).unwrap_err().to_string()
@@ -32,11 +33,12 @@ fn the_reduction_is_the_side_or_what_nearly_all_images_have() {
     assert_eq!(reduction(96, sides), 64);
 }
 
-fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
-    Ok(Header { format: "PNG", width: 40 + u32::from(bytes[0]), height: 90, orientation: 1 })
+fn header(bytes: &[u8]) -> Result<Inspected, DecodeError> {
+    let width = 40 + u32::from(bytes[2]);
+    Ok(Inspected::from(Header { format: "BMP", width, height: 90, orientation: 1 }))
 }
 
-/// `train` of 10, `val` of 4 images a class; each file is one byte of its own.
+/// `train` of 10, `val` of 4 images a class; each file is a byte of its own behind what a BMP begins with.
 fn folder_without_test() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["train/ant", "train/bee"].into_iter().flat_map(|class| (0..10).map(move |n| format!("{class}/{n}")));
@@ -44,7 +46,7 @@ fn folder_without_test() -> tempfile::TempDir {
     for (byte, path) in (0u8..).zip(paths.chain(vals)) {
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, [byte]).unwrap();
+        std::fs::write(path, [b'B', b'M', byte]).unwrap();
     }
     folder
 }
@@ -58,7 +60,7 @@ fn a_folder_becomes_splits_and_a_record() {
     let all = set.splits.train.with(&set.splits.val);
     let truth = all.images().iter().map(|image| usize::from(image.id.contains("bee"))).collect::<Vec<_>>();
     assert_eq!(all.labels(), truth);
-    assert_eq!(all.images()[0].bytes, 1);
+    assert_eq!(all.images()[0].bytes, 3);
     assert_eq!(set.refit, Refit::TrainAndVal);
     assert_eq!(Path::new(&set.name), folder.path().file_name().unwrap());
 

@@ -7,7 +7,7 @@ pub mod encoding;
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ndarray::{Array2, ArrayView1};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ use crate::stage::progress::Progress;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
 use super::fitted::{Features, Lessons, Vectors, Worker};
-use super::picture::{grey, read};
+use super::picture::{grey, read, room};
 use super::resources::{chunked, chunked_into, hashes, stack};
 use super::{Choice, Cost, Encoded, Kind, Needs, Resources, Version};
 
@@ -171,8 +171,12 @@ impl DescriptorSettings {
             || self.open(resources.canvas),
             |detector, images| {
                 let mut watch = Stopwatch::start();
-                let describe =
-                    |encoded: &Encoded| Ok(detector.describe(&*grey(encoded, resources.canvas, &mut watch)?)?);
+                let bytes_a_pixel = self.method().cost().bytes_a_pixel;
+                let describe = |encoded: &Encoded| {
+                    let picture = grey(encoded, resources.canvas, &mut watch)?;
+                    let _taken = room(encoded, (picture.width, picture.height), bytes_a_pixel)?;
+                    detector.describe(&picture).with_context(|| encoded.image.place())
+                };
                 read(images)?.iter().map(describe).collect::<Result<Vec<Descriptors>>>()
             },
             keep,
@@ -215,7 +219,8 @@ impl Features for Local {
 
     fn worker(&self, resources: &Resources, _: usize) -> Result<Box<dyn Worker>> {
         let (detector, codebook) = (self.descriptor.open(resources.canvas)?, self.codebook.clone());
-        Ok(Box::new(LocalWorker { detector, codebook, canvas: resources.canvas }))
+        let bytes_a_pixel = self.descriptor.method().cost().bytes_a_pixel;
+        Ok(Box::new(LocalWorker { detector, codebook, canvas: resources.canvas, bytes_a_pixel }))
     }
 }
 
@@ -223,13 +228,17 @@ struct LocalWorker {
     detector: Box<dyn Describe>,
     codebook: Arc<Codebook>,
     canvas: Option<Canvas>,
+    /// Of memory at work.
+    bytes_a_pixel: f64,
 }
 
 impl Worker for LocalWorker {
     fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let mut x = Array2::zeros((images.len(), self.codebook.len()));
         for (encoded, mut row) in images.iter().zip(x.outer_iter_mut()) {
-            let described = self.detector.describe(&*grey(encoded, self.canvas, watch)?)?;
+            let picture = grey(encoded, self.canvas, watch)?;
+            let _taken = room(encoded, (picture.width, picture.height), self.bytes_a_pixel)?;
+            let described = self.detector.describe(&picture)?;
             watch.lap(Stage::Describe);
             row.assign(&ArrayView1::from(&encode(&self.codebook, &described)));
             watch.lap(Stage::Encode);

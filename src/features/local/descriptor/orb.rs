@@ -43,7 +43,7 @@ impl Descriptor for Orb {
 
     /// On a canvas the border is narrowed by [`border`].
     fn open(&self, canvas: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
-        tame_opencv();
+        tame_opencv().map_err(|message| opencv::Error::new(opencv::core::StsNoMem, message))?;
         let (border, score) = (canvas.map_or(BORDER, border), ORB_ScoreType::HARRIS_SCORE);
         let detector = ORB::create(self.max_keypoints as i32, 1.2, 8, border as i32, 0, 2, score, PATCH, 20)?;
         Ok(Box::new(Detector { detector, border }))

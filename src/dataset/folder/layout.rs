@@ -1,0 +1,497 @@
+//! How a folder is laid out: `SPLIT/CLASS/FILE` or `CLASS/FILE`, or something else, which is refused with what was seen
+//! and what is meant. The rules look at shapes (who holds images, who holds folders, which names come back), since a
+//! wrong reading would be a comparison of something that nobody asked for.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+
+use super::DatasetError;
+use super::labels::{Table, table};
+use super::tree::{Tree, images};
+use super::walk::Found;
+use crate::dataset::error::Foreign;
+use crate::dataset::findings::finding;
+use crate::dataset::manifest::Part;
+use crate::names::printable;
+use crate::record::Finding;
+
+/// Names in a sentence before it says how many more there are.
+const NAMES: usize = 6;
+
+/// A file that stands where an image of a class belongs.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub path: String,
+    /// `None` in a folder without splits.
+    pub split: Option<Part>,
+    pub label: String,
+}
+
+/// Where the classes are.
+pub(super) struct Layout {
+    pub placed: Vec<Placed>,
+    pub findings: Vec<Finding>,
+}
+
+/// A split that a folder's name says, and whether it is one of the names that are taken for it.
+fn split_named(folder: &str) -> Option<(Part, bool)> {
+    let small = folder.to_lowercase();
+    let exact = match small.as_str() {
+        "train" | "training" => Some(Part::Train),
+        "val" | "valid" | "validation" | "dev" => Some(Part::Val),
+        "test" | "testing" => Some(Part::Test),
+        _ => None,
+    };
+    if let Some(part) = exact {
+        return Some((part, true));
+    }
+    let mut words = small.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    words.find_map(|word| {
+        let word = ["set", "data", "images", "imgs", "img", "split"]
+            .iter()
+            .find_map(|end| word.strip_suffix(end))
+            .unwrap_or(word);
+        match word {
+            "train" | "training" | "trn" | "learn" | "learning" => Some((Part::Train, false)),
+            "val" | "valid" | "validation" | "dev" | "devel" | "development" => Some((Part::Val, false)),
+            "test" | "testing" | "tst" | "holdout" | "hold" | "heldout" | "eval" | "evaluation" => {
+                Some((Part::Test, false))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Reads the layout of what was found.
+///
+/// # Errors
+/// [`DatasetError::Foreign`] for a layout that is not meant, [`DatasetError::Empty`] where there are no class folders.
+pub(super) fn read(folder: &Path, found: &Found) -> Result<Layout, DatasetError> {
+    let tree = Tree::of(found);
+    let (base, top) = below_wrappers(&tree);
+    let seen = Seen { folder, found, tree: &tree, top };
+    if tree.files == 0
+        || (tree.total == 0 && tree.filled().next().is_none() && tree.folders.values().all(|t| t.files == 0))
+    {
+        return Err(DatasetError::Empty(folder.to_path_buf()));
+    }
+    let mut findings = Vec::new();
+    if !base.is_empty() {
+        let detail = "the only folder here: splits and classes are looked for in it".to_owned();
+        findings.push(finding("wrapper", &base, &detail));
+    }
+    seen.refuse_loose_images()?;
+    let split = seen.has_splits(&mut findings)?;
+    seen.refuse_table(split)?;
+    seen.refuse_deep(split, &mut findings)?;
+    let (placed, stray) = place(&found.files, &base, split);
+    findings.extend(stray);
+    findings.extend(seen.empty(split, &base));
+    if placed.is_empty() { Err(DatasetError::Empty(folder.to_path_buf())) } else { Ok(Layout { placed, findings }) }
+}
+
+/// Folders that hold nothing but one folder, as an archive makes them, and what is below.
+fn below_wrappers(tree: &Tree) -> (String, &Tree) {
+    let (mut base, mut at) = (Vec::new(), tree);
+    let only = |at: &Tree| at.pictures == 0 && at.filled().count() == 1;
+    while only(at)
+        && let Some((name, inner)) = at.filled().next()
+        && inner.pictures == 0
+        && split_named(name).is_none()
+    {
+        base.push(name);
+        at = inner;
+    }
+    if at.filled().count() < 2 && at.filled().all(|(name, _)| split_named(name).is_none()) {
+        return (String::new(), tree);
+    }
+    (base.join("/"), at)
+}
+
+/// Split and class of each file by its path; files elsewhere become findings.
+fn place(files: &[String], base: &str, has_splits: bool) -> (Vec<Placed>, Vec<Finding>) {
+    let mut placed = Vec::new();
+    let mut stray = Vec::new();
+    for path in files {
+        let inside = match path.strip_prefix(base) {
+            Some(inside) if !base.is_empty() => inside.trim_start_matches('/'),
+            _ => path,
+        };
+        let elsewhere = !base.is_empty() && inside.len() == path.len();
+        let p: Vec<&str> = inside.split('/').collect();
+        let split = split_named(p[0]).filter(|_| has_splits).map(|(part, _)| part);
+        let mut put = |label: &str| placed.push(Placed { path: path.clone(), split, label: label.to_owned() });
+        match (has_splits, split, p.len()) {
+            _ if elsewhere => stray.push(finding("unsupported", path, "not inside a class folder, ignored")),
+            (true, Some(_), 3..) => put(p[1]),
+            // said of the whole folder
+            (true, None, 2..) => {}
+            (true, ..) => stray.push(finding("unsupported", path, "not inside SPLIT/CLASS, ignored")),
+            (false, _, 2..) => put(p[0]),
+            (false, ..) => stray.push(finding("unsupported", path, "not inside a class folder, ignored")),
+        }
+    }
+    (placed, stray)
+}
+
+/// What the rules look at.
+struct Seen<'a> {
+    folder: &'a Path,
+    found: &'a Found,
+    tree: &'a Tree,
+    /// Where splits or classes are.
+    top: &'a Tree,
+}
+
+/// A folder that is called like a split.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    name: &'a str,
+    part: Part,
+    exact: bool,
+    tree: &'a Tree,
+}
+
+impl Named<'_> {
+    fn has_folders(&self) -> bool {
+        self.tree.filled().next().is_some()
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn foreign(&self, what: String, meant: &[&str], remedy: String) -> DatasetError {
+        let name = self.folder.file_name().map_or("FOLDER".into(), |name| name.to_string_lossy());
+        let table = self.table(&HashSet::new()).map(|Table { path, columns, .. }| {
+            let columns: Vec<String> =
+                columns.iter().take(NAMES).map(|name| format!("`{}`", printable(name))).collect();
+            format!(" Labels may be in `{}` (columns {}).", printable(&path), columns.join(", "))
+        });
+        DatasetError::Foreign(Box::new(Foreign {
+            folder: self.folder.to_path_buf(),
+            what,
+            seen: self.tree.draw(&name),
+            meant: meant.iter().map(|line| (*line).to_owned()).collect(),
+            remedy: remedy + &table.unwrap_or_default(),
+        }))
+    }
+
+    fn table(&self, folders: &HashSet<&str>) -> Option<Table> {
+        table(self.folder, self.tree, &self.found.files, folders)
+    }
+
+    /// Images beside folders, or without any.
+    fn refuse_loose_images(&self) -> Result<(), DatasetError> {
+        let count = images(self.top.pictures);
+        let folders: Vec<&str> = self.top.filled().map(|(name, _)| name).collect();
+        match (self.top.pictures, folders.len()) {
+            (0, _) => Ok(()),
+            (_, 0) => {
+                let above =
+                    self.folder.canonicalize().ok().and_then(|whole| Some(whole.parent()?.display().to_string()));
+                let above =
+                    above.map_or(String::new(), |above| format!(" If it is one class of several, give {above}."));
+                let what = format!("it holds {count} and no class folders");
+                let remedy = format!("Put each image into a folder that is named like its class.{above}");
+                Err(self.foreign(what, &["CLASS/FILE"], remedy))
+            }
+            _ => {
+                let what = format!("{count} lie beside the {} {}", folder_s(folders.len()), listed(&folders));
+                let remedy = "Move them into the folder of their class, or away.".to_owned();
+                Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy))
+            }
+        }
+    }
+
+    /// Are there split folders? A class may be called `train` too.
+    fn has_splits(&self, findings: &mut Vec<Finding>) -> Result<bool, DatasetError> {
+        let (mut named, mut others) = (Vec::new(), Vec::new());
+        for (name, tree) in self.top.filled() {
+            match split_named(name) {
+                Some((part, exact)) => named.push(Named { name, part, exact, tree }),
+                None => others.push((name, tree)),
+            }
+        }
+        let parts: BTreeSet<Part> = named.iter().map(|named| named.part).collect();
+        let (deep, flat): (Vec<Named>, Vec<Named>) = named.iter().copied().partition(Named::has_folders);
+        let names = |named: &[Named<'a>]| listed(&named.iter().map(|named| named.name).collect::<Vec<_>>());
+        if named.is_empty() {
+            return Ok(false);
+        }
+        if deep.is_empty() {
+            if others.is_empty() || (parts.len() > 1 && named.len() >= others.len()) {
+                let what = format!("{} {} no class folders", names(&named), hold(named.len(), "images and"));
+                let remedy =
+                    "Put each image into a folder that is named like its class, inside its split or without splits.";
+                return Err(self.foreign(what, &["SPLIT/CLASS/FILE", "CLASS/FILE"], remedy.into()));
+            }
+            let taken = |named: &Named| {
+                finding("named", named.name, "called like a split, and taken for a class as it lies beside others")
+            };
+            findings.extend(named.iter().map(taken));
+            return Ok(false);
+        }
+        let one_among_classes = parts.len() == 1
+            && (deep.iter().all(|named| named.tree.pictures > 0) && !others.is_empty() || others.len() > 2);
+        if one_among_classes {
+            let taken = |named: &Named| {
+                finding("named", named.name, "called like a split, and taken for a class as it lies beside others")
+            };
+            findings.extend(named.iter().map(taken));
+            return Ok(false);
+        }
+        self.refuse_odd_splits(&deep, &flat, &others)?;
+        for (name, tree) in others {
+            let detail = format!("{} in a folder that is no split, ignored", images(tree.total));
+            findings.push(finding("ignored", name, &detail));
+        }
+        Ok(true)
+    }
+
+    fn refuse_odd_splits(&self, deep: &[Named], flat: &[Named], others: &[(&str, &Tree)]) -> Result<(), DatasetError> {
+        let names = |named: &[Named]| listed(&named.iter().map(|named| named.name).collect::<Vec<_>>());
+        let meant = ["train/CLASS/FILE", "val/CLASS/FILE", "test/CLASS/FILE"];
+        if !flat.is_empty() {
+            let train = deep.iter().find(|named| named.part == Part::Train).map_or("train", |named| named.name);
+            let what = format!(
+                "{} {} no class folders, so there is nothing to judge by",
+                names(flat),
+                hold(flat.len(), "images but")
+            );
+            let remedy = format!(
+                "Sort them into class folders, or move {} away; for a drawn split give {}.",
+                if flat.len() == 1 { "it" } else { "them" },
+                self.folder.join(train).display()
+            );
+            return Err(self.foreign(what, &meant, remedy));
+        }
+        if let Some(loose) = deep.iter().find(|named| named.tree.pictures > 0) {
+            let what =
+                format!("in `{}` {} lie beside class folders", printable(loose.name), images(loose.tree.pictures));
+            return Err(self.foreign(what, &meant, "Move them into the folder of their class, or away.".into()));
+        }
+        if let Some(wrapped) = deep.iter().find(|named| is_wrapper(named.tree)) {
+            let inner = wrapped.tree.filled().next().map_or("", |(name, _)| name);
+            let (split, inner) = (printable(wrapped.name), printable(inner));
+            let what =
+                format!("`{split}` holds one folder only, `{inner}`, and that holds the classes: one level too many");
+            return Err(self.foreign(what, &meant, format!("Move what is in {split}/{inner} up into {split}.")));
+        }
+        let inexact: Vec<&Named> = deep.iter().filter(|named| !named.exact).collect();
+        if !inexact.is_empty() {
+            let renamed = |named: &&Named| format!("`{}` to `{}`", printable(named.name), named.part.name());
+            let what = format!(
+                "{} {} called like {}, but not by {} name",
+                names(deep),
+                are(deep.len()),
+                if deep.len() == 1 { "a split" } else { "splits" },
+                if deep.len() == 1 { "its" } else { "their" }
+            );
+            let renames: Vec<String> = inexact.iter().map(renamed).collect();
+            return Err(self.foreign(
+                what,
+                &meant,
+                format!("Rename {}, if that is what they are.", renames.join(", ")),
+            ));
+        }
+        for part in Part::ALL {
+            let same: Vec<Named> = deep.iter().filter(|named| named.part == part).copied().collect();
+            if same.len() > 1 {
+                let what = format!("{} all mean the split `{}`", names(&same), part.name());
+                return Err(self.foreign(what, &meant, "Keep one, or put them together.".into()));
+            }
+        }
+        if deep.len() == 1 && !others.is_empty() {
+            let others: Vec<&str> = others.iter().map(|(name, _)| *name).collect();
+            let what = format!(
+                "{} is called like a split and holds folders, {} beside it {} not",
+                names(deep),
+                listed(&others),
+                are(others.len())
+            );
+            return Err(self.foreign(
+                what,
+                &["SPLIT/CLASS/FILE", "CLASS/FILE"],
+                "Rename or move what is not meant.".into(),
+            ));
+        }
+        self.refuse_other_classes(deep)
+    }
+
+    /// Reported images none of whose classes can be learnt.
+    fn refuse_other_classes(&self, splits: &[Named]) -> Result<(), DatasetError> {
+        let classes = |part| -> BTreeSet<&str> {
+            splits
+                .iter()
+                .filter(|named| named.part == part)
+                .flat_map(|named| named.tree.filled())
+                .map(|(name, _)| name)
+                .collect()
+        };
+        let train = classes(Part::Train);
+        for split in splits.iter().filter(|named| named.part != Part::Train) {
+            let own = classes(split.part);
+            // names that differ in writing only are looked at elsewhere
+            let alike = |a: &str, b: &str| super::classes::likeness(a) == super::classes::likeness(b);
+            if !train.is_empty() && !own.iter().any(|class| train.iter().any(|other| alike(class, other))) {
+                let own: Vec<&str> = own.into_iter().collect();
+                let name = printable(split.name);
+                let what = format!("`{name}` holds {}, and none of the classes of train", listed(&own));
+                let remedy = format!(
+                    "Sort the images of {name} into folders that are called like those of train, or move {name} away."
+                );
+                return Err(self.foreign(what, &["train/CLASS/FILE", "test/CLASS/FILE"], remedy));
+            }
+        }
+        Ok(())
+    }
+
+    /// Folders of classes by name, one of each split.
+    fn classes(&self, split: bool) -> BTreeMap<&'a str, Vec<&'a Tree>> {
+        let mut classes = BTreeMap::<&str, Vec<&Tree>>::new();
+        let splits =
+            self.top.folders.iter().filter(|(name, _)| split_named(name).is_some()).flat_map(|(_, tree)| &tree.folders);
+        let folders: Vec<_> = if split { splits.collect() } else { self.top.folders.iter().collect() };
+        for (name, tree) in folders {
+            classes.entry(name).or_default().push(tree);
+        }
+        classes
+    }
+
+    /// A table that names the images where no folder's name stands in it: the labels are there.
+    fn refuse_table(&self, split: bool) -> Result<(), DatasetError> {
+        let classes = self.classes(split);
+        let Some(table) = self.table(&classes.keys().copied().collect()) else { return Ok(()) };
+        if table.names_folders {
+            return Ok(());
+        }
+        let folders: Vec<&str> =
+            classes.into_iter().filter(|(_, trees)| trees.iter().any(|t| t.total > 0)).map(|c| c.0).collect();
+        let what = format!(
+            "`{}` names the images, and the {} {} {} not in it",
+            printable(&table.path),
+            folder_s(folders.len()),
+            listed(&folders),
+            if folders.len() == 1 { "stands" } else { "stand" }
+        );
+        let remedy = "Put each image into a folder that is named like its label, or move the table away if the folders are the classes.";
+        Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy.into()))
+    }
+
+    /// Class folders that hold folders: which of them are the classes?
+    fn refuse_deep(&self, split: bool, findings: &mut Vec<Finding>) -> Result<(), DatasetError> {
+        let mut classes = self.classes(split);
+        classes.retain(|_, trees| trees.iter().any(|tree| tree.total > 0));
+        let inner = |trees: &[&'a Tree]| -> BTreeSet<&'a str> {
+            trees.iter().flat_map(|tree| tree.filled()).map(|(name, _)| name).collect()
+        };
+        let deep: BTreeMap<&str, BTreeSet<&str>> =
+            classes.iter().map(|(name, trees)| (*name, inner(trees))).filter(|(_, inner)| !inner.is_empty()).collect();
+        let own = |name: &str| classes[name].iter().map(|tree| tree.pictures).sum::<usize>();
+        let mut often = BTreeMap::<&str, usize>::new();
+        deep.values().flatten().for_each(|name| *often.entry(name).or_default() += 1);
+        let mut common: Vec<&str> =
+            often.iter().filter(|(_, count)| **count > 1 && 2 * **count >= classes.len()).map(|(n, _)| *n).collect();
+        let without_own = deep.keys().all(|name| own(name) == 0);
+        if let [only] = common[..]
+            && deep.len() == classes.len()
+            && without_own
+            && split_named(only).is_none()
+            && deep.values().all(|inner| inner.len() == 1)
+        {
+            let detail = format!("the only folder in each of the {} classes: their images are in it", classes.len());
+            findings.push(finding("wrapper", only, &detail));
+            return Ok(());
+        }
+        common.sort_by_key(|name| split_named(name).is_none());
+        let called: Vec<&str> = classes.keys().copied().collect();
+        if common.iter().any(|name| split_named(name).is_some()) {
+            let what = format!(
+                "the folders {} hold the same folders, {}: splits inside classes",
+                listed(&called),
+                listed(&common)
+            );
+            let (class, split) = (printable(called[0]), printable(common[0]));
+            let remedy = format!("Turn it round: {class}/{split} becomes {split}/{class}.");
+            return Err(self.foreign(what, &["SPLIT/CLASS/FILE"], remedy));
+        }
+        if !common.is_empty() {
+            let what = format!("the folders {} hold the same folders, {}", listed(&called), listed(&common));
+            let remedy = format!(
+                "If {} are the classes, move their images up into them; if {} are, put the images of one name into one folder.",
+                listed(&called),
+                listed(&common)
+            );
+            return Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy));
+        }
+        if deep.len() > 1
+            && 2 * deep.len() > classes.len()
+            && 2 * deep.keys().filter(|name| own(name) == 0).count() > classes.len()
+        {
+            let (class, inner) = deep
+                .iter()
+                .next()
+                .map_or(("", ""), |(class, inner)| (*class, inner.first().copied().unwrap_or_default()));
+            let what = format!(
+                "{} of the {} folders {} hold folders with images, not images",
+                deep.len(),
+                classes.len(),
+                listed(&called)
+            );
+            let (class, inner) = (printable(class), printable(inner));
+            let remedy = format!(
+                "If `{class}` is a class, move the images of its folders up into it; if `{inner}` is one, move it up beside the others."
+            );
+            return Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy));
+        }
+        for (class, inner) in &deep {
+            let count = classes[class].iter().flat_map(|tree| tree.filled()).map(|(_, tree)| tree.total).sum();
+            let inner: Vec<&str> = inner.iter().copied().collect();
+            let detail = format!("{} of this class lie further in, in {}", images(count), listed(&inner));
+            findings.push(finding("nested", class, &detail));
+        }
+        Ok(())
+    }
+
+    /// Class folders, and with splits also these, that hold no file at all.
+    fn empty(&self, split: bool, base: &str) -> Vec<Finding> {
+        let at = |name: &str| if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") };
+        let splits =
+            self.top.folders.iter().filter(|(name, tree)| split && tree.total == 0 && split_named(name).is_some());
+        let splits = splits
+            .map(|(name, _)| finding("empty", &at(name), "a split folder without an image: as if it were not there"));
+        let classes = self.classes(split).into_iter().filter(|(_, trees)| trees.iter().all(|tree| tree.files == 0));
+        let classes =
+            classes.map(|(name, _)| finding("empty", name, "a class folder without a file, the class is left out"));
+        splits.chain(classes).collect()
+    }
+}
+
+/// Holds nothing but one folder, and that holds folders.
+fn is_wrapper(tree: &Tree) -> bool {
+    let mut filled = tree.filled();
+    let (only, more) = (filled.next(), filled.next());
+    tree.pictures == 0
+        && more.is_none()
+        && only.is_some_and(|(_, inner)| inner.pictures == 0 && inner.filled().count() > 1)
+}
+
+/// Names as code, the first few of them.
+fn listed(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(NAMES).map(|name| format!("`{}`", printable(name))).collect();
+    match names.len().saturating_sub(NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn folder_s(count: usize) -> &'static str {
+    if count == 1 { "folder" } else { "folders" }
+}
+
+fn are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+fn hold(count: usize, what: &str) -> String {
+    format!("{} {what}", if count == 1 { "holds" } else { "hold" })
+}
