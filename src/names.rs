@@ -1,17 +1,24 @@
 //! Names that others gave: which known one was probably meant, and how one is shown that holds more than letters.
 
+/// Does a character act on a terminal or a page rather than being seen?
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The text with every character written out that would act on a terminal or a page rather than be seen: control
 /// characters (a newline as `\n`), separators of lines, and those that turn the direction of writing.
 pub fn printable(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// The same for a text of several lines, which stay.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// `, did you mean X?` with the known name that is most alike; nothing where none is.

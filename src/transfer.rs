@@ -26,6 +26,8 @@ pub struct Remote<'a> {
     pub name: &'a str,
     /// Its SHA-256 or the beginning of it, in lower-case hex; `None` where only the content can be checked.
     pub sha256: Option<&'a str>,
+    /// It has no more bytes than this: a server that goes on for ever fills no disk.
+    pub most: u64,
 }
 
 /// What happens during a transfer.
@@ -66,6 +68,11 @@ pub enum TransferError {
          --url"
     )]
     Hash { url: String, expected: String, found: String },
+    #[error(
+        "{url} has more than {}, the most that is taken for what is wanted: it was not kept; name another place with --url",
+        HumanBytes(*.most)
+    )]
+    TooLarge { url: String, most: u64 },
     #[error("another featbench is fetching into {}: wait for it to end", .0.display())]
     Busy(PathBuf),
     #[error("cannot write {}: {error}; {}", path.display(), disk_remedy(.error))]
@@ -168,7 +175,7 @@ impl Workplace {
         let target = self.folder.join(remote.name);
         if !target.is_file() {
             let partial = Partial::of(&target);
-            partial.complete(remote.url, on)?;
+            partial.complete(remote, on)?;
             fs::rename(&partial.path, &target).map_err(TransferError::disk(&target))?;
             partial.forget()?;
         }
@@ -242,13 +249,17 @@ impl Partial {
     }
 
     /// Receives what is missing.
-    fn complete(&self, url: &str, on: &mut dyn FnMut(Event)) -> Result<(), TransferError> {
+    fn complete(&self, remote: &Remote, on: &mut dyn FnMut(Event)) -> Result<(), TransferError> {
+        let &Remote { url, most, .. } = remote;
         let left = self.left(url);
         let had = left.as_ref().map_or(0, |(bytes, _)| *bytes);
         if left.as_ref().is_some_and(|(bytes, version)| version.total == Some(*bytes)) {
             return Ok(());
         }
         let Answer { body, from, version } = ask(url, left)?;
+        if version.total.is_some_and(|total| total > most) {
+            return Err(TransferError::TooLarge { url: url.into(), most });
+        }
         let mut file = self.cut(from, &version)?;
         on(Event::Begun { kept: from, dropped: had - from, total: version.total });
 
@@ -270,6 +281,12 @@ impl Partial {
             };
             file.write_all(&chunk[..read]).map_err(TransferError::disk(&self.path))?;
             bytes += read as u64;
+            if bytes > most {
+                drop(file);
+                fs::remove_file(&self.path).map_err(TransferError::disk(&self.path))?;
+                self.forget()?;
+                return Err(TransferError::TooLarge { url: url.into(), most });
+            }
             on(Event::Received(read as u64));
         }
         if version.total.is_some_and(|total| total != bytes) {

@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use crate::dataset;
 use crate::deep::backbone::{self, Backbone};
 use crate::deep::session::Runtime;
+use crate::names::{printable, printable_lines};
 use crate::protocol::arm::Arm;
 
 use super::Outcome;
@@ -25,41 +26,57 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     println!("Data sets (--dataset), or any folder with SPLIT/CLASS/FILE or CLASS/FILE");
+    let mut lines = Vec::new();
     for listed in dataset::list(args.data_dir.as_deref()) {
-        match listed.state {
+        lines.push(match listed.state {
             Ok(found) => line(listed.name, true, &format!("{}; {}", listed.title, found.place())),
             Err(error) => line(listed.name, false, &format!("{}; {error}", listed.title)),
-        }
+        });
     }
+    print(lines);
     println!("\nArms (--arms), or a TOML file of your own");
     let runtime = Runtime::get();
+    let mut lines = Vec::new();
     for arm in Arm::embedded()? {
         let name = if arm.default { format!("{}*", arm.name) } else { arm.name.clone() };
-        match &runtime {
+        lines.push(match &runtime {
             Err(error) if arm.needs().network => line(&name, false, &format!("{}; {error}", arm.title)),
             _ => line(&name, true, &arm.title),
-        }
+        });
     }
+    print(lines);
     println!("  * runs when no arms are named");
     println!("\nBackbones (--backbone)");
     let folders = backbone::model_folders(&args.model_dir);
+    let mut lines = Vec::new();
     for name in backbone::names(&folders) {
-        match Backbone::open(&name, &folders) {
+        lines.push(match Backbone::open(&name, &folders) {
             Ok(found) => {
                 let input = found.input.map(|side| format!(", input {side} px")).unwrap_or_default();
                 let stages = found.stages();
                 let ends = stages.first().zip(stages.last());
                 let cuts = ends.map(|(first, last)| format!("; {name}@{first} to @{last}: cut there"));
-                line(&name, true, &format!("{} features{input}{}", found.dimension, cuts.unwrap_or_default()));
+                line(&name, true, &format!("{} features{input}{}", found.dimension, cuts.unwrap_or_default()))
             }
             Err(error) => line(&name, false, &error.to_string()),
-        }
+        });
     }
+    print(lines);
     Ok(Outcome::Complete)
 }
 
-fn line(name: &str, ready: bool, text: &str) {
-    let state = if ready { "ready" } else { "-" };
-    let text = text.replace('\n', "\n                             ");
-    println!("  {name:20} {state:5}  {text}");
+/// A name, whether it is ready, and what there is to say of it.
+type Line = (String, &'static str, String);
+
+fn line(name: &str, ready: bool, text: &str) -> Line {
+    (printable(name), if ready { "ready" } else { "-" }, printable_lines(text))
+}
+
+/// In columns, as wide as the longest name needs.
+fn print(lines: Vec<Line>) {
+    let width = lines.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default().max(20);
+    for (name, state, text) in lines {
+        let text = text.replace('\n', &format!("\n{}", " ".repeat(width + 11)));
+        println!("  {name:width$} {state:5}  {text}");
+    }
 }

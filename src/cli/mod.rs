@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::measure::memory;
 use crate::measure::session::Outcome;
+use crate::names::printable_lines;
 
 /// Do I need deep features for this, or will SIFT do, and how sure are you?
 #[derive(Debug, Parser)]
@@ -109,7 +110,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", printable_lines(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::budget;
 use crate::dataset::{Dataset, DatasetError, Refit, procedural};
 use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
@@ -85,6 +86,10 @@ pub(super) struct Setup {
     /// Threads [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Memory that the pictures of all threads may take together, as in 800M or 6G [default: three quarters of what is
+    /// free]; results do not depend on it
+    #[arg(long, value_name = "SIZE", value_parser = budget::parse_size)]
+    pub memory: Option<u64>,
 }
 
 /// Where the records of runs go, and whether there are any to be.
@@ -190,6 +195,7 @@ impl Options {
     /// # Errors
     /// Unknown names, a data set that is not here or not as its manifest says, a device that does not work.
     pub fn job(&self) -> Result<Job> {
+        self.setup.memory.into_iter().for_each(budget::set);
         let threads = self.setup.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
         let datasets = self.datasets()?;

@@ -25,7 +25,7 @@ Examples:
   featbench report --check --from reports            are the reports there what their records give?";
 
 /// Every option that says what to measure and how; a group would hold those of flattened structs only.
-const MEASURING: [&str; 15] = [
+const MEASURING: [&str; 16] = [
     "dataset",
     "arms",
     "form",
@@ -34,6 +34,7 @@ const MEASURING: [&str; 15] = [
     "model_dir",
     "device",
     "threads",
+    "memory",
     "input",
     "seeds",
     "canvas",

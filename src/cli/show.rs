@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[arg(value_name = "NAME|FOLDER")]
     dataset: String,
     /// File to write, .png or .jpg
-    #[arg(long, default_value = "contact-sheet.png", value_name = "FILE")]
+    #[arg(short, long, default_value = "contact-sheet.png", value_name = "FILE")]
     out: PathBuf,
     /// Images of each class from train, val and test
     #[arg(long, default_value = "6,2,4", value_name = "TRAIN,VAL,TEST", value_parser = columns)]

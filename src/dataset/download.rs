@@ -15,6 +15,9 @@ use super::registry::{self, Registered};
 use crate::image;
 use crate::transfer::{self, Fetched, Remote, TransferError, Workplace};
 
+/// No archive has more bytes; the largest that is registered has 92 MB.
+const LARGEST_ARCHIVE: u64 = 1 << 30;
+
 /// An archive (`.tar.gz`) that holds a data set.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -109,7 +112,7 @@ pub fn fetch(source: &Source, into: &Path, on: &mut dyn FnMut(Event)) -> Result<
         return Err(FetchError::InTheWay(place));
     }
     let workplace = Workplace::open(&into.join(format!("{}.partial", source.folder)))?;
-    let remote = Remote { url: source.url, name: "archive.tar.gz", sha256: None };
+    let remote = Remote { url: source.url, name: "archive.tar.gz", sha256: None, most: LARGEST_ARCHIVE };
     let archive = workplace.get(&remote, &mut |event| on(Event::Transfer(event)))?;
 
     let files = workplace.folder().join("files");

@@ -10,7 +10,7 @@ use crate::record::{ClassCount, Finding};
 
 /// Kinds in the order of what they do to a result: a class or a part of the data that is not there, labels that can't be
 /// right, images that are known beforehand, then readings of the layout and single files.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 17] = [
     "lost",
     "unlearnt",
     "unjudged",
@@ -24,11 +24,10 @@ const ORDER: [&str; 18] = [
     "joined",
     "dark",
     "unreadable",
-    "unsupported",
     "rotated",
     "small",
+    "unsupported",
     "ignored",
-    "",
 ];
 
 /// The first kinds of these are never told in part.

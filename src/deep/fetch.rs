@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::backbone::{Published, data_folder, model_folders};
 use crate::transfer::{Event, Fetched, Remote, TransferError, Workplace, sha256_of};
 
+/// No published weights have more bytes; the largest that are registered have 528 MB.
+const LARGEST: u64 = 2 << 30;
+
 /// Why weights were not fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -51,7 +54,12 @@ pub fn fetch(
         return Ok(Fetched::Already(path));
     }
     let workplace = Workplace::open(&work)?;
-    let remote = Remote { url: url.unwrap_or(published.url), name: published.file, sha256: Some(published.sha256) };
+    let remote = Remote {
+        url: url.unwrap_or(published.url),
+        name: published.file,
+        sha256: Some(published.sha256),
+        most: LARGEST,
+    };
     let file = workplace.get(&remote, on)?;
     fs::rename(&file, &target).map_err(TransferError::disk(&target))?;
     workplace.remove()?;

@@ -2,14 +2,19 @@
 //! A decoder would fill what is missing with grey and print a line without the file's name.
 //! The codes are those of ITU-T T.81, annexes F and G; arithmetic coding and lossless JPEG are left to the decoder.
 
+use super::codes::{Bits, Codes, read_codes};
 use super::container::{be16, jpeg_frame};
 
-/// A JPEG whose data does not last or can't be codes; how many blocks of 8 x 8 of its scan were there.
+/// A JPEG whose data does not last, can't be codes or goes on after the last block; how many blocks of 8 x 8 of its scan
+/// were there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken {
     pub blocks: usize,
     pub of: usize,
 }
+
+/// Bytes that may be left over between a scan's last block and what follows: some programs pad.
+const PADDING: usize = 16;
 
 /// Values of a block.
 const BLOCK: usize = 64;
@@ -41,7 +46,7 @@ struct Frame {
 /// Walks every scan.
 ///
 /// # Errors
-/// [`Broken`] where a scan's data ends before its last block, or holds bits that are no code.
+/// [`Broken`] where a scan's data ends before its last block or long after it, or holds bits that are no code.
 pub fn walk(bytes: &[u8]) -> Result<(), Broken> {
     let mut at = 2;
     let mut frame = None::<Frame>;
@@ -155,7 +160,7 @@ impl Scan {
             _ => self.parts.iter().map(|(i, ..)| frame.components[*i].across * frame.components[*i].down).sum(),
         };
         let all = units_across * units_down;
-        let mut bits = Bits { bytes, at: start, held: 0, count: 0 };
+        let mut bits = Bits::new(bytes, start);
         let mut run = 0;
         for unit in 0..all {
             let broken = Broken { blocks: unit * of_unit, of: all * of_unit };
@@ -165,7 +170,13 @@ impl Scan {
             }
             self.unit(frame, &mut bits, &mut run, (unit % units_across, unit / units_across)).ok_or(broken)?;
         }
-        Ok(bits.at)
+        // whole bytes that were read ahead belong to no block either
+        let left = bits.end();
+        let next = bytes[left..].windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff));
+        match next {
+            Some(over) if over <= PADDING => Ok(left + over),
+            _ => Err(Broken { blocks: all * of_unit, of: all * of_unit }),
+        }
     }
 
     fn unit(&self, frame: &mut Frame, bits: &mut Bits, run: &mut usize, (x, y): (usize, usize)) -> Option<()> {
@@ -271,129 +282,6 @@ fn whole_block(bits: &mut Bits, first: &Codes, other: &Codes) -> Option<()> {
 /// Zeros before a value, and its length in bits.
 fn split(code: u8) -> (usize, usize) {
     (usize::from(code >> 4), usize::from(code & 15))
-}
-
-/// The bits of a scan, up to the next marker.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// The next `count` bits, the first of them highest.
-    held: u64,
-    count: usize,
-}
-
-impl Bits<'_> {
-    fn fill(&mut self) {
-        while self.count <= 56 {
-            let Some(&byte) = self.bytes.get(self.at) else { break };
-            if byte == 0xff {
-                if self.bytes.get(self.at + 1) != Some(&0) {
-                    break;
-                }
-                self.at += 1;
-            }
-            self.at += 1;
-            self.held |= u64::from(byte) << (56 - self.count);
-            self.count += 8;
-        }
-    }
-
-    /// The next 16 bits, zeros after the end.
-    fn peek(&mut self) -> usize {
-        if self.count < 16 {
-            self.fill();
-        }
-        (self.held >> 48) as usize
-    }
-
-    /// `None` where there are not so many bits.
-    fn skip(&mut self, count: usize) -> Option<()> {
-        // more than are ever held at a time
-        if count > 32 {
-            self.skip(32)?;
-            return self.skip(count - 32);
-        }
-        if self.count < count {
-            self.fill();
-        }
-        self.count = self.count.checked_sub(count)?;
-        self.held <<= count;
-        Some(())
-    }
-
-    /// At most 16 bits as a number.
-    fn take(&mut self, count: usize) -> Option<usize> {
-        let value = self.peek() >> (16 - count);
-        self.skip(count).map(|()| value)
-    }
-
-    /// Goes on behind the next restart marker.
-    fn restart(&mut self) -> Option<()> {
-        (self.held, self.count) = (0, 0);
-        let marker =
-            self.bytes.get(self.at..)?.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff))?;
-        self.at += marker + 2;
-        matches!(self.bytes[self.at - 1], 0xd0..=0xd7).then_some(())
-    }
-}
-
-/// A table of codes of up to 16 bits.
-#[derive(Clone)]
-struct Codes {
-    /// Length and value of the code that begins with these 8 bits; length 0 where it is longer.
-    short: [(u8, u8); 256],
-    /// For each length: first code, number of codes, place of the first in `values`.
-    lengths: [(usize, usize, usize); 17],
-    values: Vec<u8>,
-}
-
-fn read_codes(mut data: &[u8], tables: &mut [[Option<Codes>; 4]; 2]) {
-    while let Some((&[place, ref counts @ ..], rest)) = data.split_first_chunk::<17>() {
-        let total: usize = counts.iter().map(|&count| usize::from(count)).sum();
-        let Some(values) = rest.get(..total) else { return };
-        if let Some(table) =
-            tables.get_mut(usize::from(place >> 4)).and_then(|kind| kind.get_mut(usize::from(place & 15)))
-        {
-            *table = Some(Codes::new(counts, values));
-        }
-        data = &rest[total..];
-    }
-}
-
-impl Codes {
-    fn new(counts: &[u8], values: &[u8]) -> Codes {
-        let mut codes = Codes { short: [(0, 0); 256], lengths: [(0, 0, 0); 17], values: values.to_vec() };
-        let (mut code, mut place) = (0, 0);
-        for (length, &count) in (1..=16).zip(counts) {
-            let count = usize::from(count);
-            codes.lengths[length] = (code, count, place);
-            for (code, &value) in (code..).zip(&values[place..place + count]).filter(|_| length <= 8) {
-                let (first, same) = (code << (8 - length), 1 << (8 - length));
-                codes.short.iter_mut().skip(first).take(same).for_each(|entry| *entry = (length as u8, value));
-            }
-            code = (code + count) << 1;
-            place += count;
-        }
-        codes
-    }
-
-    /// The value of the next code; `None` where the bits end or are none.
-    fn next(&self, bits: &mut Bits) -> Option<u8> {
-        let next = bits.peek();
-        let (length, value) = self.short[next >> 8];
-        if length > 0 {
-            return bits.skip(length.into()).map(|()| value);
-        }
-        for length in 9..=16 {
-            let (first, count, place) = self.lengths[length];
-            let code = next >> (16 - length);
-            if (first..first + count).contains(&code) {
-                bits.skip(length)?;
-                return self.values.get(place + code - first).copied();
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

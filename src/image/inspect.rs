@@ -28,7 +28,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, DecodeError> {
     if header.format == "JPEG"
         && let Err(Broken { blocks, of }) = entropy::walk(bytes)
     {
-        let what = format!("{} % of the JPEG's pixels are there", 100 * blocks / of.max(1));
+        let what = match 100 * blocks / of.max(1) {
+            100 => "the JPEG's data goes on after its last pixel".into(),
+            share => format!("{share} % of the JPEG's pixels are there"),
+        };
         return Err(DecodeError::Damaged(what));
     }
     Ok(Inspected { header, dark: pixels(bytes)?.filter(|&largest| largest < 1 << 12) })

@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod canvas;
+mod codes;
 pub mod compress;
 pub mod contact_sheet;
 mod container;

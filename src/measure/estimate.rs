@@ -1,7 +1,12 @@
 //! Rough cost of runs, for `--dry-run`: from the times that this code was seen to take on two 2.6 GHz cores.
 
+use std::sync::Arc;
+
+use crate::budget::{self, Size};
 use crate::classify::ClassifierSettings;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ImageFile};
+use crate::image::decode;
+use crate::names::printable;
 
 use super::plan::{Planned, Request};
 
@@ -56,6 +61,44 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
         cost.seconds += (fit + training) / request.threads as f64 + 3.0;
     }
     cost
+}
+
+/// What pictures may take of memory while `runs` are measured, in a line; and one for each arm that can't describe the
+/// largest of them. Pictures wait for each other where they would take more than the budget.
+pub fn memory(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Vec<String> {
+    let Some(largest) = largest(dataset) else { return Vec::new() };
+    let limit = budget::of_process().limit();
+    let pixels = f64::from(largest.width) * f64::from(largest.height);
+    let (mut most, mut short) = (0, Vec::new());
+    for run in runs.iter().filter(|run| run.arm.needs().pixels) {
+        let of_canvas = run.canvas.map(|canvas| f64::from(canvas.side).powi(2));
+        let described =
+            of_canvas.unwrap_or(pixels) * run.arm.features.kind().cost(request.input_of(&run.arm)).bytes_a_pixel;
+        let needed = described.max(pixels * decode::BYTES_A_PIXEL as f64) as u64;
+        most = most.max(needed.min(limit));
+        if needed > limit {
+            short.push(format!(
+                "  {} needs {} for it: allow more with --memory, or measure on a --canvas",
+                run.arm.name,
+                Size(needed)
+            ));
+        }
+    }
+    if most == 0 {
+        return Vec::new();
+    }
+    let image = format!("{} of {} x {}", printable(&largest.id), largest.width, largest.height);
+    let together = most.saturating_mul(request.threads as u64).min(limit);
+    let line =
+        format!("  up to {} of memory for pictures ({} allowed; the largest is {image})", Size(together), Size(limit));
+    short.dedup();
+    [line].into_iter().chain(short).collect()
+}
+
+fn largest(dataset: &Dataset) -> Option<&Arc<ImageFile>> {
+    let splits = &dataset.splits;
+    let all = splits.train.images().iter().chain(splits.val.images()).chain(splits.test.images());
+    all.max_by_key(|image| u64::from(image.width) * u64::from(image.height))
 }
 
 /// Seconds of one thread for a fit on so many thousand images.

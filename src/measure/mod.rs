@@ -11,4 +11,5 @@ pub mod range_test;
 pub mod run;
 pub mod session;
 pub mod timing;
+mod told;
 pub mod vectors;

@@ -11,13 +11,13 @@ use crate::deep::session::{Device, Runtime};
 use crate::features::{FoundBackbone, Resources};
 use crate::image::decode;
 use crate::protocol::arm::Arm;
-use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Finding, Status, Store};
+use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Status, Store};
 use crate::stage::cache::Cache;
 use crate::stage::progress::Progress;
 
 use super::environment::{environment, environment_id};
 use super::plan::{Planned, Request};
-use super::{estimate, near_duplicates, run as measuring};
+use super::{estimate, near_duplicates, run as measuring, told};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,9 @@ impl<'a> Session<'a> {
             plan.len(),
             recorded
         ));
-        warnings(&store.records().dataset.findings).iter().for_each(|line| self.progress.say(line));
+        let description = &store.records().dataset;
+        let told = [told::classes(&description.counts), told::findings(&description.findings)].concat();
+        told.iter().for_each(|line| self.progress.say(line));
         let outcome = self.near_duplicates(dataset, &mut store)?;
         Ok(if self.rest(&mut store, dataset, plan)? == Outcome::Partial { Outcome::Partial } else { outcome })
     }
@@ -155,23 +157,17 @@ impl<'a> Session<'a> {
         let recorded = Store::recorded(folder);
         let rest: Vec<&Planned> = plan.iter().filter(|p| self.fresh || !recorded.contains(&p.run_id)).collect();
         let cost = estimate::of(&rest, dataset, self.request);
+        let description = dataset.record(&[]);
         [format!("{}: {} runs, {} of them recorded", dataset.name, plan.len(), plan.len() - rest.len())]
             .into_iter()
+            .chain(told::classes(&description.counts))
+            .chain(told::findings(&description.findings))
             .chain(rest.iter().map(|planned| format!("  {}", planned.title())))
             .chain([format!("  about {} with an empty cache, and {} MiB there", cost.time(), cost.mib())])
+            .chain(estimate::memory(&rest, dataset, self.request))
             .collect::<Vec<_>>()
             .join("\n")
     }
-}
-
-/// One line a kind of finding (they are sorted by kind): the first, and how many more the report lists.
-fn warnings(findings: &[Finding]) -> Vec<String> {
-    let line = |found: &[Finding]| {
-        let Finding { kind, what, detail } = &found[0];
-        let more = if found.len() > 1 { format!("; {} more in the report", found.len() - 1) } else { String::new() };
-        format!("  {kind}: {what} ({detail}){more}")
-    };
-    findings.chunk_by(|a, b| a.kind == b.kind).map(line).collect()
 }
 
 fn arm_records(arms: &[Arm]) -> Result<ArmRecords> {

@@ -175,8 +175,11 @@ pub struct EpochRow {
 /// Something to know about a data set's files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
-    /// `unsupported`, `unreadable`, `rotated` (asks for an EXIF rotation, ignored), `duplicate` (same bytes in two
-    /// splits), `small` (shorter side below the canvas's reduction), `absent` (a class missing from a split).
+    /// In the order of what they do to a result: `lost` (a class or folder that could not be read), `unlearnt` and
+    /// `unjudged` (a class that train or the reported split lacks), `absent` (that val lacks), `empty`, `contradiction`
+    /// (same bytes, two classes), `duplicate` (same bytes in two splits), `wrapper`, `named`, `nested`, `joined` (how the
+    /// layout was read), `dark` (12 bits in 16), `unreadable`, `rotated` (asks for an EXIF rotation, ignored), `small`
+    /// (shorter side below the canvas's reduction), `unsupported`, `ignored`.
     pub kind: String,
     /// Path inside the data set, or the class.
     pub what: String,

@@ -8,6 +8,8 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
+use crate::names::acts;
+
 use super::errors::{Errors, errors, hard};
 use super::format::counted;
 use super::summary::Summary;
@@ -51,7 +53,9 @@ pub fn listed(summary: &Summary, view: &View) -> BTreeSet<String> {
 pub fn html(summary: &Summary, view: &View, thumbnails: &Thumbnails) -> Result<String> {
     let errors: Vec<Errors> = errors(summary);
     // In a script element only `<` could end it early.
-    let predictions = serde_json::to_string(&Predictions::of(summary))?.replace('<', "\\u003c");
+    let predictions = serde_json::to_string(&Predictions::of(summary))?;
+    let in_script = |c: char| if c == '<' || acts(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let predictions: String = predictions.chars().map(in_script).collect();
     let values = context! {
         view => Serde(view),
         errors => Serde(&errors),

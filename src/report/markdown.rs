@@ -35,11 +35,16 @@ fn written(table: &Table) -> Table {
 
 fn cell_text(cell: &Cell) -> String {
     let text = cell.text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-    if cell.code { format!("`{text}`") } else { without_tags(&text) }
+    match (cell.code, text.contains('`')) {
+        (true, false) => format!("`{text}`"),
+        // a code span ends at as many backticks as it began with
+        (true, true) => format!("`` {} ``", text.replace("``", "` `")),
+        (false, _) => without_tags(&text),
+    }
 }
 
 /// `<name>` would be taken for a tag; a `<` before a number is safe.
-fn without_tags(text: &str) -> String {
+pub fn without_tags(text: &str) -> String {
     let mut parts = text.split('<');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |done, part| done + if part.starts_with([' ', '=']) { "<" } else { "&lt;" } + part)

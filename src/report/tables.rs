@@ -270,13 +270,14 @@ pub fn counts(summary: &Summary) -> Table {
 
 /// What is to be known of single files, by kind.
 pub fn files(summary: &Summary) -> Table {
-    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for finding in &summary.records.dataset.findings {
+    let said = |finding: &crate::record::Finding| {
         let detail = if finding.detail.is_empty() { String::new() } else { format!(" ({})", finding.detail) };
-        kinds.entry(&finding.kind).or_default().push(format!("{}{detail}", finding.what));
-    }
+        format!("{}{detail}", finding.what)
+    };
     let mut table = Table::new(&["kind", "#files", "which"]);
-    for (kind, which) in kinds {
+    // they stand in the order of what they do to the result
+    for found in summary.records.dataset.findings.chunk_by(|a, b| a.kind == b.kind) {
+        let (kind, which) = (found[0].kind.as_str(), found.iter().map(said).collect::<Vec<_>>());
         let mut listed = which[..which.len().min(LISTED)].join(", ");
         if which.len() > LISTED {
             listed.push_str(&format!(", and {} more (all in dataset.json)", count(which.len() - LISTED)));

@@ -8,6 +8,8 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
+use crate::names::printable_lines;
+
 use super::markdown;
 use super::plot::Figure;
 use super::table::Table;
@@ -24,6 +26,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         _ => AutoEscape::None,
     });
     environment.add_filter("markdown_table", |Serde(table): Serde<Table>| markdown::table(&table));
+    environment.add_filter("plain", |text: &str| markdown::without_tags(text));
     environment.add_filter("html_code", |text: &str| Value::from_safe_string(html_code(text)));
     environment.add_filter("without_empty_columns", |Serde(table): Serde<Table>| {
         Value::from(Serde(&table.without_empty_columns()))
@@ -49,7 +52,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// A template with its values filled in.
 pub fn render(template: &str, values: Value) -> Result<String> {
     let template = TEMPLATES.get_template(template)?;
-    template.render(values).with_context(|| format!("rendering {}", template.name()))
+    let text = template.render(values).with_context(|| format!("rendering {}", template.name()))?;
+    // names of files and classes are other people's
+    Ok(printable_lines(&text))
 }
 
 /// A view as Markdown; its pictures lie beside it in `plots/`.

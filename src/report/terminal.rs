@@ -1,6 +1,8 @@
 //! The report in a terminal: findings in sentences, then one table for native images and for each canvas, with as
 //! many columns as the window has room for.
 
+use crate::names::printable;
+
 use super::table::{Row, Table, pad};
 use super::view::View;
 
@@ -12,7 +14,7 @@ const PROSE: usize = 100;
 /// A readable summary that fits `width` characters.
 pub fn terminal(view: &View, width: usize, colour: bool) -> String {
     let style = Style { colour };
-    let mut lines = vec![style.bold(&view.title)];
+    let mut lines = vec![style.bold(&printable(&view.title))];
     lines.extend(wrap(&view.size, width.min(PROSE), "", ""));
     for column in &view.columns {
         lines.push(String::new());
@@ -92,6 +94,7 @@ pub(super) fn table(table: &Table, width: usize, style: &Style) -> Vec<String> {
 
 fn fitted(table: &Table, width: usize) -> Table {
     let mut table = table.clone().without_empty_columns();
+    table.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| cell.text = printable(&cell.text));
     while table.widths().iter().sum::<usize>() + GAP * table.columns.len().saturating_sub(1) > width {
         let most = table.columns.iter().map(|c| c.dispensable).enumerate().max_by_key(|(_, order)| *order);
         let Some((column, 1..)) = most else { break };
@@ -104,7 +107,7 @@ fn fitted(table: &Table, width: usize) -> Table {
 pub(super) fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
     let mut lines = vec![first.to_owned()];
     let mut empty = true;
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().map(printable) {
         let line = lines.last().map_or(0, |line| line.chars().count());
         if !empty && line + 1 + word.chars().count() > width {
             lines.push(rest.to_owned());
@@ -114,7 +117,7 @@ pub(super) fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<Str
         if !empty {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word);
         empty = false;
     }
     lines

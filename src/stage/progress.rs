@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::names::printable_lines;
+
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// How long a log says nothing of a stage that goes on.
@@ -34,7 +36,7 @@ impl Progress {
 
     /// A line above the bars (also without a terminal: the log of a long run).
     pub fn say(&self, line: &str) {
-        eprintln!("{line}");
+        eprintln!("{}", printable_lines(line));
     }
 
     /// A line that shows that something without countable steps is going on.

@@ -34,8 +34,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     (
         "cli",
         &[
-            "budget", "classify", "dataset", "deep", "features", "finetune", "image", "measure", "names", "protocol", "record",
-            "report", "stage", "stats", "transfer",
+            "budget", "classify", "dataset", "deep", "features", "finetune", "image", "measure", "names", "protocol",
+            "record", "report", "stage", "stats", "transfer",
         ],
     ),
     ("lib", &[]),

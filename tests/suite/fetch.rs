@@ -362,7 +362,9 @@ fn a_single_file_is_checked_by_the_beginning_of_its_hash() {
     let server = Server::start(vec![whole(), whole()]);
     let url = server.url();
     let hash = format!("{:x}", Sha256::digest(archive()));
-    let get = |sha256| workplace.get(&Remote { url: &url, name: "weights.pth", sha256: Some(sha256) }, &mut |_| {});
+    let get = |sha256| {
+        workplace.get(&Remote { url: &url, name: "weights.pth", sha256: Some(sha256), most: 1 << 30 }, &mut |_| {})
+    };
     let error = get("00000000").unwrap_err().to_string();
     assert!(error.contains(&format!("has the SHA-256 {hash}, expected 00000000: it was not kept")), "{error}");
     assert!(files_below(folder.path()).is_empty());
@@ -484,4 +486,18 @@ fn hymenoptera_killed_in_the_middle_arrives_whole() {
     fs::write(here.join("hymenoptera_data/train/ants/0013035.jpg"), "changed").unwrap();
     let differs = fetch_command(data.path(), &server::closed()).assert().code(2);
     said(&differs.get_output().stderr, "1 file with other bytes (train/ants/0013035.jpg); move it away");
+}
+
+/// Whether it states its length or not.
+#[test]
+fn a_server_that_goes_on_for_ever_fills_no_disk() {
+    for chunked in [false, true] {
+        let server = Server::start(vec![Reply { content: vec![7; 300_000], chunked, ..Reply::default() }]);
+        let folder = tempfile::tempdir().unwrap();
+        let workplace = Workplace::open(&folder.path().join("work")).unwrap();
+        let (url, most) = (server.url(), 100_000);
+        let error = workplace.get(&Remote { url: &url, name: "x", sha256: None, most }, &mut |_| {}).unwrap_err();
+        assert!(matches!(error, TransferError::TooLarge { most: 100_000, .. }), "{error}");
+        assert_eq!(fs::read_dir(workplace.folder()).unwrap().count(), 0, "nothing is kept of it");
+    }
 }

@@ -12,17 +12,19 @@ const ROWS: usize = 2_000;
 const BYTES: u64 = 8 << 20;
 const NAMED: usize = 3;
 
-/// A table that names pictures.
+/// A table beside pictures.
 pub(super) struct Table {
     /// Path inside the data set.
     pub path: String,
     /// As its first line says.
     pub columns: Vec<String>,
+    /// Do at least half of its rows name a picture?
+    pub names_pictures: bool,
     /// Does it also name a folder that holds pictures, as a label or in their paths?
     pub names_folders: bool,
 }
 
-/// The first table at the top of `tree` or one folder further in, of which at least half the rows name a picture.
+/// The first table at the top of `tree` or one folder further in that names pictures, or else the first of any kind.
 pub(super) fn table(folder: &Path, tree: &Tree, files: &[String], folders: &HashSet<&str>) -> Option<Table> {
     let here = tree.tables().map(str::to_owned);
     let below = tree.folders.iter().flat_map(|(name, tree)| tree.tables().map(move |table| format!("{name}/{table}")));
@@ -41,7 +43,9 @@ pub(super) fn table(folder: &Path, tree: &Tree, files: &[String], folders: &Hash
         }
     }
     let names: HashSet<&str> = names.into_iter().filter(|(_, count)| *count == 1).map(|(name, _)| name).collect();
-    tables.into_iter().find_map(|path| read(folder, path, &names, folders))
+    let mut tables: Vec<Table> = tables.into_iter().filter_map(|path| read(folder, path, &names, folders)).collect();
+    tables.sort_by_key(|table| !table.names_pictures);
+    tables.into_iter().next()
 }
 
 fn read(folder: &Path, path: String, names: &HashSet<&str>, folders: &HashSet<&str>) -> Option<Table> {
@@ -57,9 +61,6 @@ fn read(folder: &Path, path: String, names: &HashSet<&str>, folders: &HashSet<&s
         named += usize::from(row.iter().any(last));
         names_folders |= parts().any(|part| folders.contains(part));
     }
-    (named >= NAMED.min(rows) && 2 * named >= rows && rows > 0 && columns.len() > 1).then_some(Table {
-        path,
-        columns,
-        names_folders,
-    })
+    let names_pictures = named >= NAMED.min(rows) && 2 * named >= rows && rows > 0;
+    (columns.len() > 1).then_some(Table { path, columns, names_pictures, names_folders })
 }

@@ -4,6 +4,7 @@
 mod classes;
 mod labels;
 mod layout;
+mod split_folders;
 mod tree;
 mod walk;
 

@@ -17,7 +17,11 @@ fn files_that_are_no_usable_images_are_listed_counted_and_left_out() {
     place.write("photos/train/checks/whole.jpg", &jpeg);
     let refused: [(&str, &[u8], &str); 6] = [
         ("train/checks/cut.jpg", &jpeg[..jpeg.len() * 2 / 3], "the JPEG has no end marker"),
-        ("train/stripes/text.jpg", b"hello", "not an image (it starts with \"hello\")"),
+        (
+            "train/stripes/text.jpg",
+            b"hello",
+            "not an image (it starts with \"hello\"); JPEG, PNG, BMP, TIFF and WebP are read",
+        ),
         ("test/checks/empty.png", b"", "the file is empty"),
         ("test/checks/placeholder.gif", GIF, "GIF files are not supported; convert it to PNG or JPEG"),
         ("val/stripes/photo.heic", b"\0\0\0\x1cftypheic", "HEIF and AVIF files are not supported"),
@@ -168,4 +172,121 @@ fn an_arm_that_cant_be_measured_is_refused_with_its_file() {
         .run("measure --dataset photos --arms majority --canvas 64")
         .refused(&["nothing to run: the chosen arms read no pixels"]);
     assert!(!place.path("featbench-report").exists());
+}
+
+/// The file with an end marker behind its first half, as programs do that recover files.
+fn recovered(jpeg: &[u8]) -> Vec<u8> {
+    [&jpeg[..jpeg.len() / 2], &[0xff, 0xd9]].concat()
+}
+
+#[test]
+fn files_say_what_they_are() {
+    let place = Place::with_photos();
+    let jpeg = encode(&texture("checks", 30), ".jpg");
+    let mut animated = b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x4f\0\0\x4f\0\0".to_vec();
+    animated.resize(38, 0);
+    for (name, bytes, said) in [
+        (
+            "a.ppm",
+            b"P6\n2 2\n255\n123456789012".to_vec(),
+            "PBM, PGM and PPM files are not supported; convert it to PNG or JPEG",
+        ),
+        ("b.webp", animated, "animated WebP files are not supported"),
+        ("c.jpg", recovered(&jpeg), " % of the JPEG's pixels are there"),
+        ("d.jpg", b"version https://git-lfs.github.com/spec/v1\noid sha256:0".to_vec(), "a pointer of Git LFS"),
+        ("e.jpg", b"<!DOCTYPE html><html></html>".to_vec(), "not an image (a web page)"),
+        ("f.jp2", b"\0\0\0\x0cjP  \r\n\x87\n".to_vec(), "JPEG 2000 files are not supported"),
+    ] {
+        place.write(&format!("photos/checks/{name}"), bytes);
+        let ended = place.run("measure --dataset photos --arms majority --fresh").with(0).saying(&[name, said]);
+        assert!(!ended.stderr.contains("premature end"), "{}", ended.stderr);
+        fs::remove_file(place.path(&format!("photos/checks/{name}"))).unwrap();
+    }
+}
+
+/// What libjpeg itself says has no file's name, and would come once an arm.
+#[test]
+fn a_jpeg_without_its_end_is_said_once_and_left_out() {
+    let place = Place::with_photos();
+    place.write("photos/checks/half.jpg", recovered(&encode(&texture("checks", 30), ".jpg")));
+    let ended = place.run("report --dataset photos --arms small-sift.toml,small-orb.toml,thumbnail-1nn").with(0);
+    assert_eq!(ended.stderr.matches("half.jpg").count(), 1, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("Corrupt JPEG"), "{}", ended.stderr);
+    assert!(place.read(&format!("{OUT}/manifest.csv")).contains("checks/half.jpg,checks,,,"), "it has no role");
+}
+
+#[test]
+fn a_jpeg_of_endless_scans_is_refused() {
+    let place = Place::with_photos();
+    let jpeg = encode(&texture("checks", 30), ".jpg");
+    let scan = jpeg.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
+    let bomb = [&jpeg[..jpeg.len() - 2], &jpeg[scan..jpeg.len() - 2].repeat(200), &jpeg[jpeg.len() - 2..]].concat();
+    place.write("photos/checks/bomb.jpg", bomb);
+    place.run("measure --dataset photos --arms majority").with(0).saying(&["bomb.jpg (a JPEG of more than 100 scans"]);
+}
+
+/// 3 GiB that take no room on the disk.
+#[test]
+fn a_file_too_large_for_an_image_is_not_read() {
+    let place = Place::with_photos();
+    for (name, start) in [("text.jpg", b"hello".as_slice()), ("jpeg.jpg", &[0xff, 0xd8, 0xff])] {
+        place.write(&format!("photos/checks/{name}"), start);
+        let file = fs::OpenOptions::new().write(true).open(place.path(&format!("photos/checks/{name}"))).unwrap();
+        file.set_len(3 << 30).unwrap();
+    }
+    place.run("measure --dataset photos --arms majority").with(0);
+    let found = one_line(&place.read(&format!("{OUT}/dataset.json")));
+    assert!(found.contains("it starts with") && found.contains("3.0 GiB, and no file of more than 256 MiB"), "{found}");
+}
+
+#[test]
+fn memory_is_kept_to_and_a_picture_that_does_not_fit_is_named() {
+    let place = Place::with_photos();
+    let stripes = |x: u32, y: u32| [(x % 251) as u8, (y % 241) as u8, 90];
+    place.write("photos/stripes/large.png", encode(&drawn(1500, 1000, stripes), ".png"));
+    let report = "report --dataset photos --arms small-sift.toml,thumbnail-1nn";
+    place.run(&format!("{report} --dry-run --memory 100M")).with(0).saying(&[
+        "100 MiB allowed; the largest is stripes/large.png of 1500 x 1000",
+        "small-sift needs 336 MiB for it: allow more with --memory, or measure on a --canvas",
+    ]);
+    place.run(&format!("{report} --memory 100M")).with(1).saying(&[
+        "stripes/large.png: describing its 1500 x 1000 pixels takes more memory than there is; allow more with --memory",
+        "needs 336 MiB of memory, and 100 MiB are allowed",
+    ]);
+    place.run(&format!("{report} --memory 10M")).refused(&["stripes/large.png: its 1500 x 1000 pixels", "--memory"]);
+    place.run(&format!("{report} --memory 1G")).with(0).saying(&["small-sift"]);
+    place.run(&format!("{report} --memory lots")).with(2).saying(&["found `lots`, expected a size as in 800M or 6G"]);
+}
+
+/// Results are kept under the hash that a file had when it was looked at.
+#[test]
+fn an_image_that_changes_while_it_is_measured_is_refused_and_poisons_no_cache() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let place = Place::with_photos();
+    let arms = "measure --dataset photos --arms small-orb.toml,small-sift.toml";
+    place.run(&format!("{arms} --out truth")).with(0);
+    fs::remove_dir_all(place.path("cache")).unwrap();
+
+    let (checks, stripes) = (place.path("photos/checks"), place.path("photos/stripes"));
+    let swap = || {
+        fs::rename(&checks, place.path("aside")).unwrap();
+        fs::rename(&stripes, &checks).unwrap();
+        fs::rename(place.path("aside"), &stripes).unwrap();
+    };
+    // an exclusive lock on the cache's place would be a race: the swap comes before anything but the scan is done
+    let mut child = place.command(&format!("{arms} --threads 1")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let begun = said.by_ref().map_while(Result::ok).any(|line| line.contains("reported images"));
+    swap();
+    let rest: Vec<String> = said.map_while(Result::ok).collect();
+    let code = child.wait().unwrap().code();
+    assert!(begun);
+    swap();
+    if code == Some(1) {
+        let rest = rest.join(" ");
+        assert!(rest.contains("is not the file that it was when the command began (SHA-256"), "{rest}");
+    }
+    place.run(arms).with(0);
+    assert_eq!(place.read("truth/photos/predictions.csv"), place.read(&format!("{OUT}/predictions.csv")));
 }

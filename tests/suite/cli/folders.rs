@@ -94,9 +94,11 @@ fn absent_classes_and_copies_are_said_on_the_terminal_and_in_the_report() {
 
     let arms = "majority,metadata-1nn,thumbnail-1nn,small-sift.toml,small-orb.toml";
     place.run(&format!("report --dataset photos --arms {arms}")).with(0).saying(&[
-        "absent: unseen (no image in the fifth of train that selects); 1 more in the report",
+        "unlearnt: unseen (no image in train, so it can't be learnt: each of its 3 reported images counts as wrong)",
+        "absent: unseen (no image in the fifth of train that selects)",
         "duplicate: val/checks/copy.png (in val, the same bytes as train/checks/00.png in",
-        "1 more in the report",
+        "contradiction: val/rectangles/copy.png (in val, the same bytes as train/stripes/01.png in",
+        "where they are `stripes` and here `rectangles`)",
     ]);
     let page = super::one_line(&place.read("featbench-report/photos/report.md"));
     for text in [
@@ -130,12 +132,16 @@ fn a_folder_that_cant_be_used_is_refused_in_one_line() {
     for (folder, texts) in [
         ("nothing", vec!["nothing holds no files in class folders", "CLASS/FILE"]),
         ("hollow", vec!["hollow holds no files in class folders"]),
-        ("photos/checks", vec!["photos/checks holds no files in class folders"]),
         ("no/such/folder", vec!["there is no folder no/such/folder"]),
         ("photos/checks/00.png", vec!["there is no folder photos/checks/00.png"]),
         ("text", vec!["none of the 2 files in text is a readable image", "a/1.jpg", "add JPEG or PNG"]),
         ("alone", vec!["alone has images of one class only, `checks`: add a second class"]),
-        ("same", vec!["class `checks` in same has 1 different readable image(s), a drawn split needs 3"]),
+        (
+            "same",
+            vec![
+                "1 class in same has fewer than the 3 different readable images that a drawn split needs (`checks` 1)",
+            ],
+        ),
         ("untrained", vec!["untrained has a split folder but no `train`"]),
         (
             "unjudged",
@@ -160,4 +166,85 @@ fn reports_do_not_end_up_among_the_images() {
     }
     place.run("report --dataset photos --arms majority --out photos-report").with(0);
     assert_eq!(place.files("photos"), before);
+}
+
+#[test]
+fn every_class_that_is_too_small_is_named_at_once() {
+    let place = Place::with_photos();
+    for (class, count) in [("rare", 1), ("rarer", 2), ("rarest", 1)] {
+        (0..count)
+            .for_each(|n| place.write(&format!("photos/{class}/{n}.png"), encode(&texture(class, 60 + n), ".png")));
+    }
+    place
+        .run("measure --dataset photos --arms majority")
+        .refused(&["3 classes in photos have fewer than the 3", "`rare` 1, `rarer` 2, `rarest` 1"]);
+}
+
+#[test]
+fn accents_are_joined_and_names_that_differ_in_case_are_refused() {
+    let place = Place::empty();
+    let measure = "measure --dataset photos --arms majority";
+    for (split, cafe, numbers) in [("train", "caf\u{e9}", 0..6), ("test", "cafe\u{301}", 6..9)] {
+        place.draw(&format!("photos/{split}"), numbers.clone());
+        numbers.for_each(|n| {
+            place.write(&format!("photos/{split}/{cafe}/{n}.png"), encode(&texture(cafe, 90 + n), ".png"))
+        });
+    }
+    place.run(measure).with(0).saying(&["4 classes", "joined: caf\u{e9} (its accents are written in 2 ways"]);
+    fs::rename(place.path("photos/test/checks"), place.path("photos/test/Checks")).unwrap();
+    place.run(measure).refused(&["differ only in case", "`Checks` and `checks`", "give each class one name"]);
+}
+
+#[test]
+fn nothing_is_lost_unsaid() {
+    let place = Place::with_photos();
+    fs::create_dir(place.path("photos/hollow")).unwrap();
+    place.write("photos/texts/readme.txt", "no image");
+    place.write("photos/@eaDir/x/SYNO_THUMB.png", encode(&texture("checks", 50), ".png"));
+    place.write("photos/#recycle/old.png", encode(&texture("checks", 51), ".png"));
+    place.write("photos/checks/@eaDir/00.png/THUMB.png", encode(&texture("checks", 52), ".png"));
+    fs::copy(place.path("photos/checks/00.png"), place.path("photos/stripes/checks.png")).unwrap();
+    place.run("measure --dataset photos --arms majority").with(0).saying(&[
+        "3 classes",
+        "train/val/reported: checks 4/2/2, rectangles 4/2/2, stripes",
+        "lost: texts (none of its 1 files is a readable image, the class is left out)",
+        "empty: hollow (a class folder without a file, the class is left out)",
+        "contradiction: ",
+        "ignored: ",
+        "more in the report",
+    ]);
+    let found = place.read("featbench-report/photos/dataset.json");
+    assert!(
+        found.contains("\"@eaDir\"") && found.contains("1 more of this name") && found.contains("#recycle"),
+        "{found}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_or_too_long_cost_no_more_than_themselves() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::with_photos();
+    let odd = place.path("photos").join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("1.png"), encode(&texture("checks", 70), ".png")).unwrap();
+    place.write("photos/stripes/\u{1b}[31mred\n\u{202e}.png", "no image");
+    // deeper than a path may be long
+    let name = "d".repeat(200);
+    let script =
+        format!("cd photos/checks; i=0; while [ $i -lt 25 ]; do mkdir {name}; cd {name}; i=$((i+1)); done; echo x > f");
+    assert!(
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path("")).status().unwrap().success()
+    );
+    let ended = place.run("measure --dataset photos --arms majority").with(0);
+    let ended = ended.saying(&[
+        "lost, 2 of them",
+        "the folder's name is not UTF-8, its 1 files are left out",
+        "\\u{1b}[31mred\\n\\u{202e}.png",
+    ]);
+    assert!(!ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\u{202e}'), "{}", ended.stderr);
+    let remove = format!("cd photos/checks && rm -rf {name}");
+    assert!(
+        std::process::Command::new("sh").args(["-c", &remove]).current_dir(place.path("")).status().unwrap().success()
+    );
 }

@@ -10,6 +10,7 @@ mod export;
 mod finetune;
 mod folders;
 mod help;
+mod layouts;
 mod list_doctor_cache;
 mod real;
 mod report;
