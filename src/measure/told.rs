@@ -9,6 +9,8 @@ use crate::record::{ClassCount, Finding};
 const CLASSES: usize = 20;
 /// Of a kind of finding so many are told in full.
 const IN_FULL: usize = 3;
+/// Characters of a name.
+const LONGEST: usize = 200;
 /// Names in a line.
 const NAMES: usize = 40;
 
@@ -36,7 +38,7 @@ pub fn findings(findings: &[Finding]) -> Vec<String> {
 
 fn of_one_kind(found: &[Finding]) -> Vec<String> {
     let kind = &found[0].kind;
-    let full = |finding: &Finding| format!("{} ({})", printable(&finding.what), printable(&finding.detail));
+    let full = |finding: &Finding| format!("{} ({})", short(&finding.what), printable(&finding.detail));
     if !is_important(kind) {
         let more = if found.len() > 1 { format!("; {} more in the report", found.len() - 1) } else { String::new() };
         return vec![format!("  {kind}: {}{more}", full(&found[0]))];
@@ -45,9 +47,19 @@ fn of_one_kind(found: &[Finding]) -> Vec<String> {
         return found.iter().map(|finding| format!("  {kind}: {}", full(finding))).collect();
     }
     let first = format!("  {kind}, {} of them: {}", found.len(), full(&found[0]));
-    let names: Vec<String> = found[1..].iter().map(|finding| printable(&finding.what)).collect();
+    let names: Vec<String> = found[1..].iter().map(|finding| short(&finding.what)).collect();
     let rest = |names: &[String]| format!("    also {}", names.join(", "));
     [first].into_iter().chain(names.chunks(NAMES).map(rest)).collect()
+}
+
+/// A name that fits on a terminal: of an endless path the two ends.
+fn short(name: &str) -> String {
+    let letters: Vec<char> = printable(name).chars().collect();
+    let text = |part: &[char]| part.iter().collect::<String>();
+    match letters.len() {
+        ..=LONGEST => text(&letters),
+        length => format!("{}…{}", text(&letters[..LONGEST / 2]), text(&letters[length - LONGEST / 2..])),
+    }
 }
 
 #[cfg(test)]
