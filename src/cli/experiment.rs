@@ -12,6 +12,7 @@ use crate::protocol::sweep::Preset;
 use crate::record::ExperimentRecord;
 
 use super::options::{Job, Options, Recording, Setup};
+use super::shard::Share;
 use super::{Outcome, report, sweep};
 
 const EXAMPLES: &str = "\
@@ -41,6 +42,8 @@ pub(super) struct Args {
     setup: Setup,
     #[command(flatten)]
     recording: Recording,
+    #[command(flatten)]
+    share: Share,
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
@@ -48,7 +51,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let (experiments, sweeps) = (Experiment::embedded()?, Preset::embedded()?);
     if let Some(preset) = sweeps.iter().find(|preset| preset.name == args.name) {
         let arms = only(&args.arms, preset.arms.clone(), String::as_str)?;
-        return sweep::experiment(preset, form, arms, args.setup, args.recording);
+        return sweep::experiment(preset, form, arms, args.setup, args.recording, args.share.shard);
     }
     let Some(experiment) = experiments.iter().find(|experiment| experiment.name == args.name) else {
         let known =
@@ -56,6 +59,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         bail!(names::unknown("experiment", &args.name, known.map(String::as_str)))
     };
     let arms = only(&args.arms, experiment.arms(form), |arm| &arm.name)?;
+    let shard = args.share.shard;
     let options = options(args, experiment, form);
     let Job { datasets, mut request, backbone } = options.job()?;
     request.arms = arms;
@@ -65,13 +69,15 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     check_size(&record, dataset, &request)?;
     let mut session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     session.experiment = Some(record);
-    let plan = plan(&request, dataset, backbone.as_ref())?;
+    let mut plans = [plan(&request, dataset, backbone.as_ref())?];
+    shard.keep_share(&mut plans);
+    let [plan] = plans;
     let folder = options.recording.out.join(&experiment.name).join(form.name());
     if options.recording.dry_run {
         println!("{}", session.preview(dataset, &plan, &folder));
         return Ok(Outcome::Complete);
     }
-    let outcome = session.all(dataset, &plan, &folder)?;
+    let (outcome, folder) = session.all(dataset, &plan, &folder)?;
     report::render(&folder, false, Some(dataset))?;
     Ok(outcome)
 }

@@ -11,6 +11,7 @@ use crate::measure::session::Session;
 
 use super::Outcome;
 use super::options::{Job, Options};
+use super::shard::{Shard, Share};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,18 +21,22 @@ Examples:
   featbench measure --backbone resnet50                        another network, after `featbench fetch resnet50`
   featbench measure --backbone mine --model-dir ~/models       your own, mine.onnx, .safetensors or .pth there
   featbench measure --device cuda --out cuda-report            its network on an NVIDIA GPU, or not at all
+  featbench measure --shard 3/8                                the third of eight shares, the others elsewhere
 
-Killed in the middle, the same command goes on where it stopped.";
+Killed in the middle, the same command goes on where it stopped. Called several times at once, on one machine or on
+several that share the folder, no run is measured twice.";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    share: Share,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    Ok(measure(&args.options)?.map_or(Outcome::Complete, |measured| measured.outcome))
+    Ok(measure(&args.options, args.share.shard)?.map_or(Outcome::Complete, |measured| measured.outcome))
 }
 
 /// What was measured, and where its records are.
@@ -41,11 +46,12 @@ pub(super) struct Measured {
 }
 
 /// Measures what is not recorded yet; `None` after a dry run.
-pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
+pub(super) fn measure(options: &Options, shard: Shard) -> Result<Option<Measured>> {
     let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
-    let plans = plans.collect::<Result<Vec<_>>>()?;
+    let mut plans = plans.collect::<Result<Vec<_>>>()?;
+    shard.keep_share(&mut plans);
     if options.recording.dry_run {
         let preview = |(dataset, plan): (&Dataset, &Vec<_>)| {
             println!("{}", session.preview(dataset, plan, &options.recording.out.join(&dataset.name)));
@@ -55,10 +61,8 @@ pub(super) fn measure(options: &Options) -> Result<Option<Measured>> {
     }
     let mut measured = Measured { outcome: Outcome::Complete, folders: Vec::new() };
     for (dataset, plan) in datasets.into_iter().zip(&plans) {
-        let folder = options.recording.out.join(&dataset.name);
-        if session.all(&dataset, plan, &folder)? == Outcome::Partial {
-            measured.outcome = Outcome::Partial;
-        }
+        let (outcome, folder) = session.all(&dataset, plan, &options.recording.out.join(&dataset.name))?;
+        measured.outcome = measured.outcome.and(outcome);
         measured.folders.push((dataset, folder));
     }
     Ok(Some(measured))

@@ -11,7 +11,9 @@ mod list;
 mod lr_find;
 mod measure;
 mod options;
+mod records;
 mod report;
+mod shard;
 mod show;
 mod sweep;
 mod thumbnails;
@@ -83,6 +85,8 @@ enum Command {
     /// What is installed: versions, devices, one line each with the remedy
     #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
+    /// Look after record folders: merge what was measured, delete superseded runs, convert
+    Records(records::Args),
     /// Where the cache of intermediate results is and how large; --clear empties it
     Cache(cache::Args),
 }
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(*args),
         Command::Classify(args) => classify::run(&args),
         Command::Doctor => doctor::run(),
+        Command::Records(args) => records::run(&args),
         Command::Cache(args) => cache::run(&args),
     };
     match result {

@@ -98,7 +98,7 @@ pub(super) struct Recording {
     /// Folder for records and reports, one folder a data set or experiment below it
     #[arg(long, default_value = "featbench-report", value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Start over: ignore what is recorded and cached
+    /// Start over: ignore what is recorded of these images, and what is cached
     #[arg(long)]
     pub fresh: bool,
     /// Say what would run, how long it may take and what it may put on disk, and stop
@@ -244,17 +244,11 @@ impl Options {
             [] => vec![self.default_dataset()?],
             names => names.iter().map(|name| open(name, self.setup.data_dir.as_deref())).collect::<Result<_, _>>()?,
         };
-        for (i, dataset) in datasets.iter().enumerate() {
+        for dataset in &datasets {
             if dataset.folder.as_ref().is_some_and(|folder| lies_in(&self.recording.out, folder)) {
                 bail!(
                     "--out {} lies in the folder of {}, where reports would be taken for images: choose another --out",
                     self.recording.out.display(),
-                    dataset.name
-                );
-            }
-            if datasets[..i].iter().any(|other| other.name == dataset.name) {
-                bail!(
-                    "two data sets are called {}: rename one folder, or measure them with different --out",
                     dataset.name
                 );
             }

@@ -4,14 +4,15 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args as ClapArgs;
 
 use crate::dataset::Dataset;
-use crate::record::Records;
+use crate::record::{Records, Store};
 use crate::report;
 
 use super::options::{Options, open};
+use super::shard::Share;
 use super::thumbnails::thumbnails;
 use super::{Outcome, measure};
 
@@ -40,6 +41,7 @@ const MEASURING: [&str; 16] = [
     "canvas",
     "refit",
     "out",
+    "shard",
     "fresh",
     "dry_run",
 ];
@@ -49,6 +51,8 @@ const MEASURING: [&str; 16] = [
 pub(super) struct Args {
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    share: Share,
     /// Measure nothing: render every data set recorded in or below this folder, in place
     #[arg(long, value_name = "FOLDER", conflicts_with_all = MEASURING)]
     from: Option<PathBuf>,
@@ -67,12 +71,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             bail!("no records (runs.csv) in or below {}: name the --out folder of an earlier run", from.display());
         }
         if args.check {
-            return check(&folders);
+            return each(&folders, check);
         }
-        folders.iter().try_for_each(|folder| render(folder, args.thumbnails, None))?;
-        return Ok(Outcome::Complete);
+        return each(&folders, |folder| render(folder, args.thumbnails, None).map(|()| Outcome::Complete));
     }
-    let Some(measured) = measure::measure(&args.options)? else { return Ok(Outcome::Complete) };
+    let Some(measured) = measure::measure(&args.options, args.share.shard)? else { return Ok(Outcome::Complete) };
     measured.folders.iter().try_for_each(|(dataset, folder)| render(folder, args.thumbnails, Some(dataset)))?;
     Ok(measured.outcome)
 }
@@ -80,6 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Writes the views of one folder of records and shows the short one. Thumbnails are of `dataset`, or else of the
 /// registered data set that the records name.
 pub(super) fn render(folder: &Path, with_thumbnails: bool, dataset: Option<&Dataset>) -> Result<()> {
+    Store::merge(folder)?;
     let records = Records::read(folder)?;
     report::write(&records, folder)?;
     if with_thumbnails {
@@ -102,20 +106,34 @@ fn registered(name: &str) -> Result<Dataset> {
     })
 }
 
-/// Says of each folder of records whether its report is what they give.
-fn check(folders: &[PathBuf]) -> Result<Outcome> {
+/// Does the same for every folder. One that can't be read is said and does not keep the others from it.
+fn each(folders: &[PathBuf], with: impl Fn(&Path) -> Result<Outcome>) -> Result<Outcome> {
     let mut outcome = Outcome::Complete;
+    let mut failed = 0;
     for folder in folders {
-        let differences = report::check(&Records::read(folder)?, folder)?;
-        differences.iter().for_each(|difference| println!("{difference}"));
-        if differences.is_empty() {
-            println!("{}: the report is what its records give", folder.display());
-        } else {
-            println!("{}: differs; `featbench report --from` renders it again", folder.display());
-            outcome = Outcome::Partial;
+        match with(folder) {
+            Ok(ended) => outcome = outcome.and(ended),
+            Err(error) if folders.len() == 1 => return Err(error),
+            Err(error) => {
+                eprintln!("error: {}: {error:#}", folder.display());
+                failed += 1;
+            }
         }
     }
-    Ok(outcome)
+    ensure!(failed < folders.len(), "none of these {failed} folders could be read");
+    Ok(if failed > 0 { Outcome::Partial } else { outcome })
+}
+
+/// Says whether the report of a folder is what its records give.
+fn check(folder: &Path) -> Result<Outcome> {
+    let differences = report::check(&Records::read(folder)?, folder)?;
+    differences.iter().for_each(|difference| println!("{difference}"));
+    if differences.is_empty() {
+        println!("{}: the report is what its records give", folder.display());
+        return Ok(Outcome::Complete);
+    }
+    println!("{}: differs; `featbench report --from` renders it again", folder.display());
+    Ok(Outcome::Partial)
 }
 
 /// Are colours wanted on standard output?

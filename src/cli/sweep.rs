@@ -8,10 +8,11 @@ use clap::Args as ClapArgs;
 use crate::measure::plan::{Request, plan};
 use crate::measure::session::Session;
 use crate::protocol::experiment::Form;
-use crate::protocol::sweep::{Preset, Sweep};
-use crate::record::Records;
+use crate::protocol::sweep::{Point, Preset, Sweep};
+use crate::record::{Records, Store};
 
 use super::options::{Job, Options, Recording, Setup};
+use super::shard::{Shard, Share};
 use super::{Outcome, report};
 
 const EXAMPLES: &str = "\
@@ -48,6 +49,8 @@ pub(super) struct Args {
     setup: Setup,
     #[command(flatten)]
     recording: Recording,
+    #[command(flatten)]
+    share: Share,
 }
 
 impl Args {
@@ -71,6 +74,7 @@ impl Args {
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
     let typed = args.typed();
+    let shard = args.share.shard;
     let options = Options {
         dataset: vec![args.dataset],
         arms: args.arms,
@@ -83,7 +87,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let base = job.datasets.first().context("a sweep has a data set")?;
     let folder = options.recording.out.join("sweep").join(&base.name);
     let command = format!("featbench sweep {}{typed}", base.name);
-    measure(&options, &job, &Sweep::of(base, &args.factors, &options.seeds)?, &command, &folder)
+    measure(&options, &job, &Sweep::of(base, &args.factors, &options.seeds)?, &command, &folder, shard)
 }
 
 /// These arms of an experiment that is a sweep, in this form.
@@ -93,6 +97,7 @@ pub(super) fn experiment(
     arms: Vec<String>,
     setup: Setup,
     recording: Recording,
+    shard: Shard,
 ) -> Result<Outcome> {
     let size = preset.size(form.name())?;
     let options = Options {
@@ -109,14 +114,14 @@ pub(super) fn experiment(
     let base = job.datasets.first().context("an experiment has a data set")?;
     let folder = options.recording.out.join(&preset.name).join(form.name());
     let command = format!("featbench experiment {} --form {}", preset.name, form.name());
-    measure(&options, &job, &preset.sweep(base, size)?, &command, &folder)
+    measure(&options, &job, &preset.sweep(base, size)?, &command, &folder, shard)
 }
 
-fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path) -> Result<Outcome> {
+fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path, shard: Shard) -> Result<Outcome> {
     let Job { datasets, request, backbone } = job;
     let request = Request { detailed: false, ..request.clone() };
     let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
-    let points = sweep.points();
+    let points = shard.share(sweep.points());
     if options.recording.dry_run {
         points.iter().for_each(|point| println!("{}, seed {}", point.name, point.seed));
         println!("{} data sets, {} arms on each", points.len(), request.arms.len());
@@ -124,18 +129,30 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &
     }
     let base = datasets.first().context("a sweep has a data set")?;
     let mut store = session.store(base, folder)?;
-    store.name_sweep(sweep.record(&request.form, command))?;
-    let mut outcome = Outcome::Complete;
-    for (i, point) in points.iter().enumerate() {
-        session.progress.say(&format!("{}/{} {}", i + 1, points.len(), point.name));
+    store.name_sweep(&sweep.record(&request.form, command))?;
+    let (mut outcome, mut held) = (Outcome::Complete, Vec::new());
+    let planned = |point: &Point| {
         // opened one after the other: what is drawn stays in memory as long as its data set is open
         let dataset = sweep.open(point)?;
         let arms = sweep.arms(&request.arms, &dataset);
         let request = Request { arms, seeds: vec![point.seed], ..request.clone() };
-        if session.rest(&mut store, &dataset, &plan(&request, &dataset, backbone.as_ref())?)? == Outcome::Partial {
-            outcome = Outcome::Partial;
+        plan(&request, &dataset, backbone.as_ref()).map(|plan| (dataset, plan))
+    };
+    for (i, point) in points.iter().enumerate() {
+        session.progress.say(&format!("{}/{} {}", i + 1, points.len(), point.name));
+        let (dataset, plan) = planned(point)?;
+        let (ended, elsewhere) = session.rest(&mut store, &dataset, &plan)?;
+        outcome = outcome.and(ended);
+        if !elsewhere.is_empty() {
+            held.push(point);
         }
     }
+    for point in held {
+        let (dataset, plan) = planned(point)?;
+        outcome = outcome.and(session.wait(&mut store, &dataset, plan.iter().collect())?);
+    }
+    Store::merge(store.folder())?;
+    let folder = store.folder();
     report::render(folder, false, None)?;
     // their pages speak of this one
     for other in Records::sweeps_beside(folder)? {

@@ -342,7 +342,7 @@ fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str, with_scor
         image: judged.image.id.clone(),
         truth: name(judged.truth),
         predicted: name(judged.prediction.class),
-        scores: if with_scores { format_scores(&judged.prediction.scores) } else { String::new() },
+        scores: if with_scores { format_scores(&judged.prediction.scores, judged.truth) } else { String::new() },
     };
     judged.iter().map(row).collect()
 }

@@ -2,7 +2,8 @@
 //! and recorded as soon as it is done.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -11,13 +12,17 @@ use crate::deep::session::{Device, Runtime};
 use crate::features::{FoundBackbone, Resources};
 use crate::image::decode;
 use crate::protocol::arm::Arm;
-use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Status, Store};
+use crate::record::claim::Attempt;
+use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Start, Status, Store};
 use crate::stage::cache::Cache;
 use crate::stage::progress::Progress;
 
 use super::environment::{environment, environment_id};
 use super::plan::{Planned, Request};
 use super::{estimate, near_duplicates, run as measuring, told};
+
+/// Between two looks at what other processes do.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +31,13 @@ pub enum Outcome {
     Complete,
     /// It ran, but some arm could not be measured, an image not read, or a report is not what its records give.
     Partial,
+}
+
+impl Outcome {
+    /// Of two parts of a call.
+    pub fn and(self, other: Outcome) -> Outcome {
+        if self == Outcome::Complete { other } else { self }
+    }
 }
 
 /// What all runs of one call share.
@@ -64,11 +76,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Every planned run of a data set that is not recorded in this folder, and what else is said of the data set.
-    pub fn all(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> Result<Outcome> {
-        let mut store = self.store(dataset, folder)?;
-        store.name_experiment(self.experiment.clone())?;
-        dataset.write_manifest(folder)?;
+    /// Every planned run of a data set that is not recorded yet, and what else is said of the data set. Returns the
+    /// folder of the records: `wanted`, unless that is another data set's.
+    pub fn all(&self, dataset: &Dataset, plan: &[Planned], wanted: &Path) -> Result<(Outcome, PathBuf)> {
+        let mut store = self.store(dataset, wanted)?;
+        if let Some(experiment) = &self.experiment {
+            store.name_experiment(experiment)?;
+        }
+        dataset.write_manifest(store.folder())?;
         let recorded = plan.iter().filter(|planned| store.has(&planned.run_id)).count();
         let classes = dataset.splits.classes.len();
         self.progress.say(&format!(
@@ -81,55 +96,128 @@ impl<'a> Session<'a> {
             plan.len(),
             recorded
         ));
-        let description = &store.records().dataset;
+        let description = store.dataset()?;
         let told = [told::classes(&description.counts), told::findings(&description.findings)].concat();
         told.iter().for_each(|line| self.progress.say(line));
-        let outcome = self.near_duplicates(dataset, &mut store)?;
-        Ok(if self.rest(&mut store, dataset, plan)? == Outcome::Partial { Outcome::Partial } else { outcome })
+        let looked = self.near_duplicates(dataset, &store)?;
+        let (outcome, held) = self.rest(&mut store, dataset, plan)?;
+        let outcome = outcome.and(self.wait(&mut store, dataset, held)?);
+        let looked = match looked {
+            Some(outcome) => outcome,
+            None => self.wait_for_near_duplicates(dataset, &store)?,
+        };
+        Store::merge(store.folder())?;
+        Ok((outcome.and(looked), store.folder().to_path_buf()))
     }
 
-    /// The records of a data set in this folder, open for writing.
-    pub fn store(&self, dataset: &Dataset, folder: &Path) -> Result<Store> {
-        let open = if self.fresh { Store::create } else { Store::open };
-        open(folder, dataset.record(&self.canvases(folder)), arm_records(&self.request.arms)?)
+    /// The records of a data set, open for writing, in the folder that [`Store::place`] says.
+    pub fn store(&self, dataset: &Dataset, wanted: &Path) -> Result<Store> {
+        let describe = |recorded: &[u32]| {
+            let canvases = self.request.canvases.iter().copied().flatten().chain(recorded.iter().copied());
+            dataset.record(&canvases.collect::<Vec<_>>())
+        };
+        let arms = arm_records(&self.request.arms)?;
+        let store =
+            if self.fresh { Store::create(wanted, describe, arms) } else { Store::open(wanted, describe, arms) }?;
+        if store.folder() != wanted {
+            self.progress.say(&format!(
+                "{}: what is recorded in {} is of other images and stays there; the records of these are in {}",
+                dataset.name,
+                wanted.display(),
+                store.folder().display()
+            ));
+        }
+        Ok(store)
     }
 
-    /// Every planned run that is not recorded in `store`, in order; each is recorded as soon as it is done.
-    pub fn rest(&self, store: &mut Store, dataset: &Dataset, plan: &[Planned]) -> Result<Outcome> {
+    /// Every planned run that is not recorded in `store`, in order; each is recorded as soon as it is done. Returns
+    /// those that other processes measure meanwhile.
+    pub fn rest<'p>(
+        &self,
+        store: &mut Store,
+        dataset: &Dataset,
+        plan: &'p [Planned],
+    ) -> Result<(Outcome, Vec<&'p Planned>)> {
         let rest: Vec<&Planned> = plan.iter().filter(|planned| !store.has(&planned.run_id)).collect();
-        let mut outcome = Outcome::Complete;
-        let environment_id = environment_id(&self.environment);
+        let (mut outcome, mut held) = (Outcome::Complete, Vec::new());
         for (i, planned) in rest.iter().enumerate() {
-            self.progress.say(&format!("[{}/{}] {}", i + 1, rest.len(), planned.title()));
-            let record = measuring::run(planned, self.request, dataset, &self.resources(planned), &environment_id);
-            if record.run.status != Status::Ok {
-                self.progress.say(&format!("  {}", record.run.reason));
-                outcome = Outcome::Partial;
+            match self.one(store, dataset, planned, &format!("[{}/{}] ", i + 1, rest.len()))? {
+                Some(ended) => outcome = outcome.and(ended),
+                None => held.push(*planned),
             }
-            store.add(record, (&environment_id, self.environment.clone()))?;
+        }
+        Ok((outcome, held))
+    }
+
+    /// Waits for the runs of other processes, and measures what they don't finish.
+    pub fn wait(&self, store: &mut Store, dataset: &Dataset, mut held: Vec<&Planned>) -> Result<Outcome> {
+        let mut outcome = Outcome::Complete;
+        if !held.is_empty() {
+            self.progress.say(&format!("waiting for {} runs that other processes measure", held.len()));
+        }
+        while !held.is_empty() {
+            let mut still = Vec::new();
+            for planned in held {
+                match self.one(store, dataset, planned, "")? {
+                    Some(ended) => outcome = outcome.and(ended),
+                    None => still.push(planned),
+                }
+            }
+            held = still;
+            if !held.is_empty() {
+                std::thread::sleep(PAUSE);
+            }
         }
         Ok(outcome)
     }
 
-    /// Looks for near-duplicates unless that is done; what keeps it from looking is said and stops nothing.
-    fn near_duplicates(&self, dataset: &Dataset, store: &mut Store) -> Result<Outcome> {
-        let description = store.records().dataset.clone();
-        if description.near_duplicate_rmse.is_some() {
-            return Ok(Outcome::Complete);
+    /// One run, unless it is recorded by now; `None` where another process measures it.
+    fn one(&self, store: &mut Store, dataset: &Dataset, planned: &Planned, number: &str) -> Result<Option<Outcome>> {
+        let of = |status: Status| if status == Status::Ok { Outcome::Complete } else { Outcome::Partial };
+        let title = format!("{number}{}", planned.title());
+        let _claim = match store.start(&planned.run_id)? {
+            Start::Recorded(status) => return Ok(Some(of(status))),
+            Start::Restored => {
+                self.progress.say(&format!("{title}: measured with these settings before, taken back"));
+                return Ok(Some(Outcome::Complete));
+            }
+            Start::Held(_) => return Ok(None),
+            Start::Own(claim) => claim,
+        };
+        self.progress.say(&title);
+        let environment_id = environment_id(&self.environment);
+        let record = measuring::run(planned, self.request, dataset, &self.resources(planned), &environment_id);
+        let status = record.run.status;
+        if status != Status::Ok {
+            self.progress.say(&format!("  {}", record.run.reason));
         }
-        match near_duplicates::add(description, dataset, &self.of_no_run()) {
-            Ok(description) => store.describe(description).map(|()| Outcome::Complete),
+        store.add(record, self.environment.clone())?;
+        Ok(Some(of(status)))
+    }
+
+    /// Looks for near-duplicates unless that is done; what keeps it from looking is said and stops nothing. `None`
+    /// where another process looks.
+    fn near_duplicates(&self, dataset: &Dataset, store: &Store) -> Result<Option<Outcome>> {
+        if store.dataset()?.near_duplicate_rmse.is_some() {
+            return Ok(Some(Outcome::Complete));
+        }
+        let Attempt::Own(_claim) = store.claim("near-duplicates")? else { return Ok(None) };
+        match near_duplicates::add(store.dataset()?, dataset, &self.of_no_run()) {
+            Ok(description) => store.describe(description).map(|()| Some(Outcome::Complete)),
             Err(error) => {
                 self.progress.say(&format!("  near-duplicates were not looked for: {error:#}"));
-                Ok(Outcome::Partial)
+                Ok(Some(Outcome::Partial))
             }
         }
     }
 
-    /// Sides of the canvases that are asked for and of those that stay recorded.
-    fn canvases(&self, folder: &Path) -> Vec<u32> {
-        let recorded = if self.fresh { Vec::new() } else { Store::canvases(folder) };
-        self.request.canvases.iter().copied().flatten().chain(recorded).collect()
+    fn wait_for_near_duplicates(&self, dataset: &Dataset, store: &Store) -> Result<Outcome> {
+        loop {
+            if let Some(outcome) = self.near_duplicates(dataset, store)? {
+                return Ok(outcome);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// What a run works with.
@@ -154,7 +242,7 @@ impl<'a> Session<'a> {
 
     /// What would run, and how long it may take.
     pub fn preview(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> String {
-        let recorded = Store::recorded(folder);
+        let recorded = Store::recorded(&Store::place(folder, &dataset.manifest.sha256()));
         let rest: Vec<&Planned> = plan.iter().filter(|p| self.fresh || !recorded.contains(&p.run_id)).collect();
         let cost = estimate::of(&rest, dataset, self.request);
         let description = dataset.record(&[]);

@@ -1,12 +1,12 @@
 //! What is recorded of runs beside their line in `runs.csv`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
 
-use super::rows::{EpochRow, PredictionRow, SelectionRow, StepRow, TimingRow};
-use super::table::{self, Row};
+use super::rows::{EpochRow, PredictionRow, RunRow, SelectionRow, StepRow, TimingRow};
+use super::table::{self, Limits, Row};
 
 /// The rows of one run or of many.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,8 +22,12 @@ pub struct Details {
     pub epochs: Vec<EpochRow>,
 }
 
+/// Rows of one run in a table other than `predictions`; more are refused.
+const MOST_OF_A_RUN: usize = 10_000_000;
+
 impl Row for PredictionRow {
     const NAME: &'static str = "predictions";
+    const COMPRESSED_WHEN_LONG: bool = true;
 }
 
 impl Row for TimingRow {
@@ -102,12 +106,13 @@ impl OfRun for EpochRow {
 /// Drops rows whose run is not in `order` and sorts the others.
 fn settle<R: OfRun>(rows: &mut Vec<R>, order: &HashMap<&str, usize>) {
     rows.retain(|row| order.contains_key(row.run_id()));
-    rows.sort_by(|a, b| (order[a.run_id()], a.place()).cmp(&(order[b.run_id()], b.place())));
+    let place = |row: &R| order[row.run_id()];
+    rows.sort_by(|a, b| if a.run_id() == b.run_id() { a.place().cmp(&b.place()) } else { place(a).cmp(&place(b)) });
 }
 
-fn replace<R: OfRun>(rows: &mut Vec<R>, run_id: &str, new: Vec<R>) {
-    rows.retain(|row| row.run_id() != run_id);
-    rows.extend(new);
+/// The rows of these runs, taken out.
+fn take<R: OfRun>(rows: &mut Vec<R>, runs: &HashSet<&str>) -> Vec<R> {
+    if runs.is_empty() { Vec::new() } else { rows.extract_if(.., |row| runs.contains(row.run_id())).collect() }
 }
 
 fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
@@ -115,13 +120,16 @@ fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
 }
 
 impl Details {
-    pub(super) fn read(folder: &Path) -> Result<Details> {
+    /// The rows of these runs in a record folder.
+    pub(super) fn read(folder: &Path, runs: &[RunRow]) -> Result<Details> {
+        let predicted: Limits = runs.iter().map(|run| (run.run_id.as_str(), run.n)).collect();
+        let known: Limits = predicted.keys().map(|&run| (run, MOST_OF_A_RUN)).collect();
         Ok(Details {
-            predictions: table::read(folder)?,
-            timings: table::read(folder)?,
-            selection: table::read(folder)?,
-            steps: table::read_if_there(folder)?,
-            epochs: table::read_if_there(folder)?,
+            predictions: table::read_of(folder, &predicted)?,
+            timings: table::read_of(folder, &known)?,
+            selection: table::read_of(folder, &known)?,
+            steps: table::read_of_if_there(folder, &known)?,
+            epochs: table::read_of_if_there(folder, &known)?,
         })
     }
 
@@ -142,13 +150,32 @@ impl Details {
         settle(&mut self.epochs, order);
     }
 
-    /// Puts `rows` in the place of the rows of this run.
-    pub(super) fn replace(&mut self, run_id: &str, rows: Details) {
-        replace(&mut self.predictions, run_id, rows.predictions);
-        replace(&mut self.timings, run_id, rows.timings);
-        replace(&mut self.selection, run_id, rows.selection);
-        replace(&mut self.steps, run_id, rows.steps);
-        replace(&mut self.epochs, run_id, rows.epochs);
+    /// The rows of these runs, taken out.
+    pub(super) fn take(&mut self, runs: &HashSet<&str>) -> Details {
+        Details {
+            predictions: take(&mut self.predictions, runs),
+            timings: take(&mut self.timings, runs),
+            selection: take(&mut self.selection, runs),
+            steps: take(&mut self.steps, runs),
+            epochs: take(&mut self.epochs, runs),
+        }
+    }
+
+    pub(super) fn extend(&mut self, rows: Details) {
+        self.predictions.extend(rows.predictions);
+        self.timings.extend(rows.timings);
+        self.selection.extend(rows.selection);
+        self.steps.extend(rows.steps);
+        self.epochs.extend(rows.epochs);
+    }
+
+    /// Gives every row the id that its run has now.
+    pub(super) fn rename(&mut self, new_id: impl Fn(&str) -> String) {
+        self.predictions.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
+        self.timings.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
+        self.selection.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
+        self.steps.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
+        self.epochs.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
     }
 
     /// Do all rows belong to this run?

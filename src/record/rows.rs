@@ -95,7 +95,7 @@ pub struct PredictionRow {
     /// Class names.
     pub truth: String,
     pub predicted: String,
-    /// One score a class in label order, as [`super::format_scores`] writes them; empty where the arm has none.
+    /// As [`super::format_scores`] writes them; empty where the arm has none.
     pub scores: String,
 }
 

@@ -1,198 +1,120 @@
-//! A folder of records. Every write goes beside the file and is renamed into place, and a run counts as recorded
-//! only once its line in `runs.csv` stands, so that a program killed at any moment leaves nothing half-written.
+//! A folder of records, open for writing by any number of processes on any number of machines. A finished run is a
+//! file of its own, written beside and renamed into place; when a call ends it merges what is there into the tables.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Result, bail, ensure};
 
 use crate::atomic;
 
-use super::details::Details;
+use super::claim::{self, Attempt, CLAIM, Claim, Holder};
 use super::files::{self, unwritable};
+use super::records::{self, ARMS, DATASET, ENVIRONMENTS, EXPERIMENT, RUNS, Records, SWEEP, Version};
 use super::rows::*;
-use super::table::{self, Row};
+use super::run_file::{self, Loose, RUN, RunRecord, Written};
+use super::table;
 
-const DATASET: &str = "dataset.json";
-const ARMS: &str = "arms.json";
-const EXPERIMENT: &str = "experiment.json";
-const SWEEP: &str = "sweep.json";
-pub(super) const ENVIRONMENTS: &str = "environment.json";
-
-/// Everything that was recorded for one data set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Records {
-    pub dataset: DatasetRecord,
-    pub arms: ArmRecords,
-    pub environments: Environments,
-    /// The experiment that the runs belong to, if they do.
-    pub experiment: Option<ExperimentRecord>,
-    /// The sweep whose points they are, if they are.
-    pub sweep: Option<SweepRecord>,
-    /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
-    pub runs: Vec<RunRow>,
-    /// In the order of the runs.
-    pub details: Details,
-}
-
-/// The rows of one finished run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunRecord {
-    pub run: RunRow,
-    pub details: Details,
-}
+/// Folder of finished runs whose place another one took; they are used again when they are asked for again.
+const SUPERSEDED: &str = "superseded";
+/// Hex digits of the manifest's hash in the name of a folder whose plain name belongs to other images.
+const HASH_DIGITS: usize = 8;
 
 /// The record folder of one data set (`OUT/DATASET`), open for writing.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    records: Records,
-    /// The folder itself, locked as long as this lives.
-    _lock: File,
+    arms: ArmRecords,
+    /// How runs had ended when the folder was opened, and those since that this process knows of.
+    statuses: HashMap<String, Status>,
+    /// Had not ended well by then: to be tried again, once.
+    retry: Vec<String>,
+    /// The `runs.csv` that was read last.
+    seen: Version,
 }
 
-impl Row for RunRow {
-    const NAME: &'static str = "runs";
-}
-
-impl Records {
-    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`), `steps` and `epochs` where they are
-    /// there, and the three JSON files. Rows of runs
-    /// that are not in `runs.csv` are what a killed write left behind; they are passed over.
-    ///
-    /// # Errors
-    /// A missing or unreadable file, a column of another version, a run without all of its predictions: the message
-    /// names the file and the remedy.
-    pub fn read(folder: &Path) -> Result<Records> {
-        let mut records = Records {
-            dataset: files::read_json(&folder.join(DATASET))?,
-            arms: files::read_json(&folder.join(ARMS))?,
-            environments: files::read_json(&folder.join(ENVIRONMENTS))?,
-            experiment: files::read_json_if_there(&folder.join(EXPERIMENT))?,
-            sweep: files::read_json_if_there(&folder.join(SWEEP))?,
-            runs: table::read(folder)?,
-            details: Details::read(folder)?,
-        };
-        records.settle();
-        records.check_whole(folder)?;
-        Ok(records)
-    }
-
-    /// A table that lost rows would still give accuracies, of fewer images.
-    fn check_whole(&self, folder: &Path) -> Result<()> {
-        let mut predicted: HashMap<&str, usize> = HashMap::new();
-        for row in &self.details.predictions {
-            *predicted.entry(&row.run_id).or_default() += 1;
-        }
-        for run in self.runs.iter().filter(|run| run.status == Status::Ok) {
-            let found = predicted.get(run.run_id.as_str()).copied().unwrap_or_default();
-            ensure!(
-                found == run.n,
-                "{}: {found} predictions of run {} ({}), which made {}; put back the whole file, or measure again with --fresh",
-                table::path_of::<PredictionRow>(folder)?.display(),
-                run.run_id,
-                run.arm,
-                run.n
-            );
-        }
-        Ok(())
-    }
-
-    /// Every folder at or below `root` that holds a `runs.csv` or `runs.csv.gz`, sorted. Links are not followed.
-    ///
-    /// # Errors
-    /// A folder that can't be listed.
-    pub fn find(root: &Path) -> Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        let mut open = vec![root.to_path_buf()];
-        while let Some(folder) = open.pop() {
-            if table::path_of::<RunRow>(&folder)?.exists() {
-                found.push(folder.clone());
-            }
-            for entry in fs::read_dir(&folder).map_err(|error| files::unreadable(&folder, &error))? {
-                let entry = entry.map_err(|error| files::unreadable(&folder, &error))?;
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    open.push(entry.path());
-                }
-            }
-        }
-        found.sort();
-        Ok(found)
-    }
-
-    /// Folders of the sweeps beside the one in `folder`, if there is one, sorted.
-    ///
-    /// # Errors
-    /// A folder that can't be listed.
-    pub fn sweeps_beside(folder: &Path) -> Result<Vec<PathBuf>> {
-        let is_sweep = |folder: &Path| folder.join(SWEEP).exists();
-        let folder = folder.canonicalize().map_err(|error| files::unreadable(folder, &error))?;
-        let Some(parent) = folder.parent().filter(|_| is_sweep(&folder)) else { return Ok(Vec::new()) };
-        let found = Records::find(parent)?;
-        Ok(found.into_iter().filter(|other| *other != folder && is_sweep(other)).collect())
-    }
-
-    fn empty(dataset: DatasetRecord) -> Records {
-        Records {
-            dataset,
-            arms: ArmRecords::new(),
-            environments: Environments::new(),
-            experiment: None,
-            sweep: None,
-            runs: Vec::new(),
-            details: Details::default(),
-        }
-    }
-
-    /// Brings all rows into their fixed order and drops what belongs to no run.
-    fn settle(&mut self) {
-        let Records { environments, runs, details, .. } = self;
-        runs.sort_by(|a, b| (a.family_rank(), a.identity()).cmp(&(b.family_rank(), b.identity())));
-        environments.retain(|id, _| runs.iter().any(|run| run.environment_id == *id));
-        details.settle(&runs.iter().enumerate().map(|(place, run)| (run.run_id.as_str(), place)).collect());
-    }
+/// What is to be done for a run.
+#[derive(Debug)]
+pub enum Start {
+    /// Nothing: it is recorded.
+    Recorded(Status),
+    /// Nothing: it was recorded before another took its place, and has that again.
+    Restored,
+    /// It is this process's to measure.
+    Own(Claim),
+    /// Another process measures it.
+    Held(Holder),
 }
 
 impl Store {
-    /// Opens `folder`, creating it. What is recorded there is kept as long as the data set's manifest is the same;
-    /// the data set's description (but for near-duplicates that were found) and those of `arms` are brought up to date. It writes at once, so that a folder
-    /// that can't be written is known before anything is measured.
-    ///
-    /// # Errors
-    /// A folder that can't be written or that another process writes, records that can't be read or are of another
-    /// version.
-    pub fn open(folder: &Path, dataset: DatasetRecord, arms: ArmRecords) -> Result<Store> {
-        let lock = lock(folder)?;
-        let recorded = table::path_of::<RunRow>(folder)?.exists();
-        let records = if recorded { Records::read(folder)? } else { Records::empty(dataset.clone()) };
-        let mut fresh = records.clone();
-        if fresh.dataset.manifest_sha256 != dataset.manifest_sha256 {
-            fresh.runs.clear();
-            fresh.dataset = dataset;
-        } else {
-            let DatasetRecord { near_duplicate_rmse, near_duplicates, .. } = fresh.dataset;
-            fresh.dataset = DatasetRecord { near_duplicate_rmse, near_duplicates, ..dataset };
+    /// The folder that the records of a data set belong to: `wanted`, or where that holds records of other images
+    /// (another manifest) `wanted-HASH`, with the first digits of the manifest's SHA-256.
+    pub fn place(wanted: &Path, manifest_sha256: &str) -> PathBuf {
+        let named = with_hash(wanted, manifest_sha256);
+        match (manifest_of(wanted), manifest_of(&named)) {
+            (Some(manifest), _) if manifest == manifest_sha256 => wanted.to_path_buf(),
+            (_, Some(manifest)) if manifest == manifest_sha256 => named,
+            (Some(_), _) => named,
+            (None, _) => wanted.to_path_buf(),
         }
-        fresh.arms.retain(|arm, _| fresh.runs.iter().any(|run| run.arm == *arm));
-        fresh.arms.extend(arms);
-        let mut store = Store { folder: folder.to_path_buf(), records, _lock: lock };
-        store.replace(fresh)?;
-        Ok(store)
     }
 
-    /// Opens `folder` without anything that was recorded there, whatever version it is of (`--fresh`).
+    /// Opens the folder of a data set ([`Store::place`]), creating it. What is recorded there stays; the data set's
+    /// description (but for near-duplicates that were found) and those of `arms` are brought up to date. `describe`
+    /// gets the sides of the canvases that are in use there. It writes at once, so that a folder that can't be written
+    /// is known before anything is measured.
     ///
     /// # Errors
-    /// A folder that can't be written or that another process writes.
-    pub fn create(folder: &Path, dataset: DatasetRecord, arms: ArmRecords) -> Result<Store> {
-        let lock = lock(folder)?;
-        table::write::<RunRow>(folder, &[])?;
-        let mut records = Records::empty(dataset);
-        records.arms = arms;
-        let mut store = Store { folder: folder.to_path_buf(), records: records.clone(), _lock: lock };
-        store.replace(records)?;
-        Ok(store)
+    /// A folder that can't be written, records that can't be read or are of another version.
+    pub fn open(wanted: &Path, describe: impl Fn(&[u32]) -> DatasetRecord, arms: ArmRecords) -> Result<Store> {
+        let manifest = describe(&[]).manifest_sha256;
+        let (folder, _lock) = locked(wanted, &manifest)?;
+        sweep(&folder);
+        let recorded = table::path_of::<RunRow>(&folder)?.exists();
+        let records = if recorded { Some(Records::read(&folder)?) } else { None };
+        let dataset = refreshed(records.as_ref(), describe);
+        let mut described = records.as_ref().map(|records| records.arms.clone()).unwrap_or_default();
+        let runs = records.map(|records| records.runs).unwrap_or_default();
+        described.retain(|arm, _| runs.iter().any(|run| run.arm == *arm));
+        described.extend(arms.clone());
+        files::write_json(&folder.join(DATASET), &dataset)?;
+        files::write_json(&folder.join(ARMS), &described)?;
+        if !recorded {
+            write_tables(&folder, &Records { arms: described, ..Records::empty(dataset.clone()) })?;
+        }
+        let statuses: HashMap<_, _> = runs.into_iter().map(|run| (run.run_id, run.status)).collect();
+        let retry = statuses.iter().filter(|(_, status)| **status != Status::Ok).map(|(id, _)| id.clone()).collect();
+        let seen = records::version(&folder)?;
+        Ok(Store { folder, arms, statuses, retry, seen })
+    }
+
+    /// Opens the folder without anything that was recorded there, whatever version it is of (`--fresh`).
+    ///
+    /// # Errors
+    /// A folder that can't be written or that another process measures into.
+    pub fn create(wanted: &Path, describe: impl Fn(&[u32]) -> DatasetRecord, arms: ArmRecords) -> Result<Store> {
+        let dataset = describe(&[]);
+        let (folder, _lock) = locked(wanted, &dataset.manifest_sha256)?;
+        if let Some(holder) = claims(&folder).find_map(|path| claim::holder(&path)) {
+            bail!(
+                "{}: {} is measuring into it; wait for it, or choose another --out",
+                folder.display(),
+                holder.describe()
+            );
+        }
+        table::write::<RunRow>(&folder, &[])?;
+        for inside in [RUNS, SUPERSEDED].map(|name| folder.join(name)).iter().filter(|inside| inside.is_dir()) {
+            fs::remove_dir_all(inside).map_err(|error| unwritable(inside, &error))?;
+        }
+        for path in [EXPERIMENT, SWEEP].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+            fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
+        }
+        sweep(&folder);
+        write_tables(&folder, &Records { arms: arms.clone(), ..Records::empty(dataset.clone()) })?;
+        let seen = records::version(&folder)?;
+        Ok(Store { folder, arms, statuses: HashMap::new(), retry: Vec::new(), seen })
     }
 
     /// Ids of the runs that `folder` has recorded with status `ok`; none where it holds no records that can be read.
@@ -201,135 +123,261 @@ impl Store {
         runs.into_iter().filter(|run| run.status == Status::Ok).map(|run| run.run_id).collect()
     }
 
-    /// Sides of the canvases that `folder` has runs on; none where it holds no records that can be read.
-    pub fn canvases(folder: &Path) -> Vec<u32> {
-        let runs = table::read::<RunRow>(folder).unwrap_or_default();
-        runs.iter().filter_map(|run| run.canvas.parse().ok()).collect()
-    }
-
-    /// Puts another description of the same data set in the place of the recorded one.
+    /// Adds the near-duplicates of another description to that which stands in the folder.
     ///
     /// # Errors
-    /// A file that can't be written.
-    pub fn describe(&mut self, dataset: DatasetRecord) -> Result<()> {
-        self.replace(Records { dataset, ..self.records.clone() })
+    /// A file that can't be read or written.
+    pub fn describe(&self, with: DatasetRecord) -> Result<()> {
+        let _lock = lock(&self.folder)?;
+        let path = self.folder.join(DATASET);
+        let DatasetRecord { near_duplicate_rmse, near_duplicates, .. } = with;
+        let dataset = DatasetRecord { near_duplicate_rmse, near_duplicates, ..files::read_json(&path)? };
+        files::write_json(&path, &dataset)
     }
 
     /// Says which experiment the runs belong to.
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn name_experiment(&mut self, experiment: Option<ExperimentRecord>) -> Result<()> {
-        if self.records.experiment == experiment {
-            return Ok(());
-        }
-        self.replace(Records { experiment, ..self.records.clone() })
+    pub fn name_experiment(&self, experiment: &ExperimentRecord) -> Result<()> {
+        files::write_json(&self.folder.join(EXPERIMENT), experiment)
     }
 
     /// Says which point of a sweep each data set is.
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn name_sweep(&mut self, sweep: SweepRecord) -> Result<()> {
-        self.replace(Records { sweep: Some(sweep), ..self.records.clone() })
+    pub fn name_sweep(&self, sweep: &SweepRecord) -> Result<()> {
+        files::write_json(&self.folder.join(SWEEP), sweep)
     }
 
-    pub fn records(&self) -> &Records {
-        &self.records
+    /// The data set as it was described last.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn dataset(&self) -> Result<DatasetRecord> {
+        files::read_json(&self.folder.join(DATASET))
     }
 
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Is this run recorded with status `ok`?
+    /// Was this run recorded with status `ok` when the folder was opened, or since by this process?
     pub fn has(&self, run_id: &str) -> bool {
-        self.records.runs.iter().any(|run| run.run_id == run_id && run.status == Status::Ok)
+        self.statuses.get(run_id) == Some(&Status::Ok)
     }
 
-    /// Adds a run, in the place of an older one of the same dataset, arm, backbone, input, canvas, seed, form and
-    /// protocol. Rows are kept in a fixed order, whatever order the runs ended in.
+    /// Claims work that belongs to no run.
     ///
     /// # Errors
-    /// A file that can't be written; the store is then as it was, and the folder holds no part of the run.
-    pub fn add(&mut self, record: RunRecord, environment: (&str, Environment)) -> Result<()> {
-        let RunRecord { run, details } = record;
-        let id = &run.run_id;
-        ensure!(details.all_of_run(id), "run {id}: some of its rows name another run");
-        let mut records = self.records.clone();
-        // rows of a run that is replaced go with it
-        records.runs.retain(|old| old.run_id != *id && old.identity() != run.identity());
-        records.details.replace(id, details);
-        records.environments.insert(environment.0.to_owned(), environment.1);
-        records.runs.push(run);
-        self.replace(records)
+    /// A folder that can't be written.
+    pub fn claim(&self, work: &str) -> Result<Attempt> {
+        claim::claim(&self.folder.join(RUNS).join(format!("{work}.{CLAIM}")))
     }
 
-    /// Puts `records` in the place of what is recorded, on disk and here. At every moment between two files each run
-    /// of `runs.csv` has all its rows: what goes away leaves it first, what comes enters it last.
-    fn replace(&mut self, mut records: Records) -> Result<()> {
-        records.settle();
-        let staying: Vec<RunRow> = self.records.runs.iter().filter(|run| records.runs.contains(run)).cloned().collect();
-        if staying.len() < self.records.runs.len() {
-            table::write(&self.folder, &staying)?;
+    /// What there is to do for a run: nothing, or to measure it.
+    ///
+    /// # Errors
+    /// A folder that can't be written, a record that can't be read.
+    pub fn start(&mut self, run_id: &str) -> Result<Start> {
+        if let Some(status) = self.ended(run_id)? {
+            return Ok(Start::Recorded(status));
         }
-        files::write_json(&self.folder.join(DATASET), &records.dataset)?;
-        files::write_json(&self.folder.join(ARMS), &records.arms)?;
-        files::write_json(&self.folder.join(ENVIRONMENTS), &records.environments)?;
-        if let Some(experiment) = &records.experiment {
-            files::write_json(&self.folder.join(EXPERIMENT), experiment)?;
+        let claim = match self.claim(run_id)? {
+            Attempt::Held(holder) => return Ok(Start::Held(holder)),
+            Attempt::Own(claim) => claim,
+        };
+        // another process may have finished it just before
+        if let Some(status) = self.ended(run_id)? {
+            return Ok(Start::Recorded(status));
         }
-        if let Some(sweep) = &records.sweep {
-            files::write_json(&self.folder.join(SWEEP), sweep)?;
+        if self.restore(run_id)? {
+            return Ok(Start::Restored);
         }
-        records.details.write(&self.folder)?;
-        table::write(&self.folder, &records.runs)?;
-        self.records = records;
+        Ok(Start::Own(claim))
+    }
+
+    /// How the run ended; `None` where it did not, or is to be tried again.
+    fn ended(&mut self, run_id: &str) -> Result<Option<Status>> {
+        if !self.has(run_id) {
+            let beside = run_file::row(&self.folder.join(RUNS), run_id)?;
+            self.statuses.extend(beside.map(|run| (run.run_id, run.status)));
+            let version = records::version(&self.folder)?;
+            // merged by another process since
+            if version != self.seen {
+                let runs = table::read::<RunRow>(&self.folder)?;
+                self.statuses.extend(runs.into_iter().map(|run| (run.run_id, run.status)));
+                self.seen = version;
+            }
+        }
+        let status = self.statuses.get(run_id).copied();
+        Ok(status.filter(|status| *status == Status::Ok || !self.retry.iter().any(|id| id == run_id)))
+    }
+
+    /// Gives a superseded run its place back.
+    fn restore(&mut self, run_id: &str) -> Result<bool> {
+        let name = format!("{run_id}.{RUN}");
+        let (from, to) = (self.folder.join(SUPERSEDED).join(&name), self.folder.join(RUNS).join(&name));
+        if run_file::row(&self.folder.join(SUPERSEDED), run_id)?.is_none() {
+            return Ok(false);
+        }
+        // the latest has the place
+        let renamed = fs::File::options().write(true).open(&from).and_then(|file| {
+            file.set_modified(SystemTime::now())?;
+            fs::rename(&from, &to)
+        });
+        renamed.map_err(|error| unwritable(&to, &error))?;
+        self.statuses.insert(run_id.into(), Status::Ok);
+        Ok(true)
+    }
+
+    /// Adds a run, as a file of its own. Merged, it takes the place of an older one of the same dataset, arm, backbone,
+    /// input, canvas, seed, form and protocol.
+    ///
+    /// # Errors
+    /// A file that can't be written; the folder then holds no part of the run.
+    pub fn add(&mut self, record: RunRecord, environment: Environment) -> Result<()> {
+        let id = record.run.run_id.clone();
+        ensure!(record.details.all_of_run(&id), "run {id}: some of its rows name another run");
+        let arm = self.arms.get(&record.run.arm).cloned();
+        let status = record.run.status;
+        Loose { record, environment, arm }.write(&self.folder.join(RUNS))?;
+        self.retry.retain(|retry| *retry != id);
+        self.statuses.insert(id, status);
         Ok(())
     }
+
+    /// Merges the runs that stand in files of their own into the tables of `folder`, and returns how many there were.
+    /// Finished runs whose place another one took are kept in `superseded`.
+    ///
+    /// # Errors
+    /// Records that can't be read, a file that can't be written; no run is lost then.
+    pub fn merge(folder: &Path) -> Result<usize> {
+        if run_file::paths(&folder.join(RUNS))?.is_empty() {
+            // best effort: nothing is in it, or a claim
+            let _ = fs::remove_dir(folder.join(RUNS));
+            return Ok(0);
+        }
+        let _lock = lock(folder)?;
+        let (mut records, written) = Records::read_parts(folder)?;
+        let before = records.runs.clone();
+        for superseded in records.merge(written.iter().map(|written| written.loose.clone()).collect()) {
+            superseded.write(&folder.join(SUPERSEDED))?;
+        }
+        records.check_whole(folder)?;
+        // At every moment each run of `runs.csv` has all its rows: what goes away leaves it first, what comes enters it last.
+        let staying: Vec<RunRow> = before.iter().filter(|run| records.runs.contains(run)).cloned().collect();
+        table::write(folder, &staying)?;
+        write_tables(folder, &records)?;
+        written.iter().try_for_each(|written| remove(folder, written))?;
+        let _ = fs::remove_dir(folder.join(RUNS));
+        Ok(written.len())
+    }
+
+    /// Writes the records of a folder anew, after `change`, in the form of this version.
+    ///
+    /// # Errors
+    /// Records that can't be read, a file that can't be written, or what `change` says.
+    pub fn rewrite(folder: &Path, change: impl FnOnce(&mut Records) -> Result<()>) -> Result<()> {
+        Store::merge(folder)?;
+        let _lock = lock(folder)?;
+        let mut records = Records::read(folder)?;
+        let mut before = records.clone();
+        change(&mut records)?;
+        let gone = before.runs.iter().map(|run| run.run_id.as_str());
+        let gone = gone.filter(|id| !records.runs.iter().any(|run| run.run_id == *id)).collect();
+        // whenever it is stopped, each run of `runs.csv` has all its rows
+        let mut both = records.details.clone();
+        both.extend(before.details.take(&gone));
+        both.write(folder)?;
+        table::write(folder, &records.runs)?;
+        write_tables(folder, &records)
+    }
+
+    /// Deletes the superseded runs of a folder, and returns how many there were.
+    ///
+    /// # Errors
+    /// A folder that can't be listed or written.
+    pub fn prune(folder: &Path) -> Result<usize> {
+        let _lock = lock(folder)?;
+        let old = folder.join(SUPERSEDED);
+        let count = run_file::paths(&old)?.len();
+        if old.is_dir() {
+            fs::remove_dir_all(&old).map_err(|error| unwritable(&old, &error))?;
+        }
+        sweep(folder);
+        Ok(count)
+    }
 }
 
-/// Creates the folder and locks it: a store writes all that it knows, so of two at once each would take away what the
-/// other has added.
-fn lock(folder: &Path) -> Result<File> {
+/// A merged run's file goes, unless another process has measured the run again or is about to.
+fn remove(folder: &Path, Written { path, time, loose }: &Written) -> Result<()> {
+    let run_id = &loose.record.run.run_id;
+    let Attempt::Own(_claim) = claim::claim(&folder.join(RUNS).join(format!("{run_id}.{CLAIM}")))? else {
+        return Ok(());
+    };
+    if run_file::time_of(path) == Some(*time) {
+        fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
+    }
+    Ok(())
+}
+
+fn write_tables(folder: &Path, records: &Records) -> Result<()> {
+    files::write_json(&folder.join(DATASET), &records.dataset)?;
+    files::write_json(&folder.join(ARMS), &records.arms)?;
+    files::write_json(&folder.join(ENVIRONMENTS), &records.environments)?;
+    records.details.write(folder)?;
+    table::write(folder, &records.runs)
+}
+
+/// The description of a data set with what is recorded and not in `describe`: canvases in use, near-duplicates.
+fn refreshed(records: Option<&Records>, describe: impl Fn(&[u32]) -> DatasetRecord) -> DatasetRecord {
+    let Some(recorded) = records.map(|records| &records.dataset) else { return describe(&[]) };
+    let canvases: Vec<u32> = recorded.canvas_reduce.keys().copied().collect();
+    let DatasetRecord { near_duplicate_rmse, near_duplicates, .. } = recorded.clone();
+    DatasetRecord { near_duplicate_rmse, near_duplicates, ..describe(&canvases) }
+}
+
+fn with_hash(folder: &Path, manifest_sha256: &str) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(format!("-{}", manifest_sha256.get(..HASH_DIGITS).unwrap_or(manifest_sha256)));
+    name.into()
+}
+
+/// Manifest of the data set that is recorded in a folder, also where the rest is of another version.
+fn manifest_of(folder: &Path) -> Option<String> {
+    let description: serde_json::Value = serde_json::from_slice(&fs::read(folder.join(DATASET)).ok()?).ok()?;
+    Some(description.get("manifest_sha256")?.as_str()?.to_owned())
+}
+
+/// The folder of a data set, locked. Only what a folder holds once it is locked says whose it is.
+fn locked(wanted: &Path, manifest_sha256: &str) -> Result<(PathBuf, Claim)> {
+    let first = Store::place(wanted, manifest_sha256);
+    let held = lock(&first)?;
+    let folder = Store::place(wanted, manifest_sha256);
+    if folder == first {
+        return Ok((first, held));
+    }
+    drop(held);
+    let held = lock(&folder)?;
+    Ok((folder, held))
+}
+
+/// Keeps others from describing or merging at the same time; it is held for moments only.
+fn lock(folder: &Path) -> Result<Claim> {
     fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
-    let file = File::open(folder).map_err(|error| unwritable(folder, &error))?;
-    atomic::sweep(folder);
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => bail!(
-            "{}: another featbench is writing its records there; wait for it, or choose another --out",
-            folder.display()
-        ),
-        // not every file system has locks
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
-    }
+    claim::wait(&folder.join(format!("writing.{CLAIM}")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Claims of runs in a folder.
+fn claims(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder.join(RUNS)).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == CLAIM))
+}
 
-    /// The first column of the table under the heading that names `file`.
-    fn documented(file: &str) -> Vec<String> {
-        let format = include_str!("../../docs/RECORDS.md");
-        let (_, section) = format.split_once(&format!("## `{file}`\n")).expect("every file has its section");
-        let lines = section.lines().take_while(|line| !line.starts_with("## "));
-        lines.filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned)).collect()
-    }
-
-    #[test]
-    fn the_documented_columns_are_the_written_ones() {
-        assert_eq!(documented("runs.csv"), RunRow::columns());
-        assert_eq!(documented("predictions.csv"), PredictionRow::columns());
-        assert_eq!(documented("timings.csv"), TimingRow::columns());
-        assert_eq!(documented("selection.csv"), SelectionRow::columns());
-        assert_eq!(documented("steps.csv"), StepRow::columns());
-        assert_eq!(documented("epochs.csv"), EpochRow::columns());
-        assert_eq!(documented("time.csv"), crate::record::TimeRow::columns());
-        assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
-        assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
-        assert_eq!(documented("experiment.json"), table::fields_of::<ExperimentRecord>());
-        assert_eq!(documented("sweep.json"), table::fields_of::<SweepRecord>());
-        assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());
-    }
+/// Takes away what dead processes left in a record folder: files beside their place, and claims.
+fn sweep(folder: &Path) {
+    [folder, &folder.join(RUNS), &folder.join(SUPERSEDED)].iter().for_each(|folder| atomic::sweep(folder));
+    claims(folder).for_each(|path| claim::sweep(&path));
 }

@@ -7,8 +7,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::files;
+use super::records::ENVIRONMENTS;
 use super::rows::{Environment, Environments};
-use super::store::ENVIRONMENTS;
 use super::table::{self, Row};
 
 /// One sample.

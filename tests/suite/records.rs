@@ -70,7 +70,7 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
         image: image.into(),
         truth: "disc".into(),
         predicted: "ring, thin".into(),
-        scores: format_scores(&[figure as f32, -0.1]),
+        scores: format_scores(&[figure as f32, -0.1], 0),
     };
     let timing = |sample| TimingRow {
         run_id: id.into(),
@@ -128,16 +128,29 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
 }
 
 fn open(folder: &Path) -> Store {
-    Store::open(folder, dataset("m1"), arms(&["majority", "sift"])).unwrap()
+    Store::open(folder, |_| dataset("m1"), arms(&["majority", "sift"])).unwrap()
 }
 
+/// Adds a run as its process would, and merges it.
 fn add(store: &mut Store, record: RunRecord) {
-    store.add(record, ("e1", environment())).unwrap();
+    add_loose(store, record);
+    Store::merge(store.folder()).unwrap();
 }
 
+/// The same without merging.
+fn add_loose(store: &mut Store, record: RunRecord) {
+    store.add(record, environment()).unwrap();
+}
+
+fn read(store: &Store) -> Records {
+    Records::read(store.folder()).unwrap()
+}
+
+/// Every file of a folder, those of its runs too.
 fn bytes_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+    let paths = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let all = paths(folder).into_iter().flat_map(|path| if path.is_dir() { paths(&path) } else { vec![path] });
+    all.map(|path| (path.strip_prefix(folder).unwrap().display().to_string(), fs::read(&path).unwrap())).collect()
 }
 
 fn ids(records: &Records) -> Vec<&str> {
@@ -148,15 +161,16 @@ fn ids(records: &Records) -> Vec<&str> {
 fn what_is_written_is_read_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
-    add(&mut store, record("r1", "floor", "majority", "native", 0));
-    add(&mut store, record("r2", "handcrafted", "sift", "native", 0));
-    assert_eq!(&Records::read(folder.path()).unwrap(), store.records());
+    add_loose(&mut store, record("r1", "floor", "majority", "native", 0));
+    add_loose(&mut store, record("r2", "handcrafted", "sift", "native", 0));
+    let loose = read(&store);
+    assert_eq!(ids(&loose), ["r1", "r2"]);
+    assert_eq!(Store::merge(folder.path()).unwrap(), 2);
+    assert_eq!(read(&store), loose, "merged they are what they were beside the tables");
     let before = bytes_of(folder.path());
-    assert_eq!(before.len(), FILES.len(), "no temporary file is left");
-    let recorded = store.records().clone();
-    drop(store);
+    assert_eq!(before.len(), FILES.len(), "no file of a run and no temporary one is left");
     let again = open(folder.path());
-    assert_eq!(again.records(), &recorded);
+    assert_eq!(read(&again), loose);
     assert_eq!(bytes_of(folder.path()), before);
     assert!(again.has("r1") && !again.has("r3"));
 }
@@ -184,10 +198,12 @@ fn rows_have_one_order_whatever_order_runs_ended_in() {
     let write = |order: &[usize]| {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
-        order.iter().for_each(|&i| add(&mut store, runs[i].clone()));
-        assert_eq!(ids(store.records()), ["a", "z", "y", "x", "w", "v", "b"]);
-        let images = store.records().details.predictions.iter().map(|row| row.image.as_str());
+        order.iter().for_each(|&i| add_loose(&mut store, runs[i].clone()));
+        let records = read(&store);
+        assert_eq!(ids(&records), ["a", "z", "y", "x", "w", "v", "b"]);
+        let images = records.details.predictions.iter().map(|row| row.image.as_str());
         assert_eq!(images.take(2).collect::<Vec<_>>(), ["a.jpg", "b.jpg"]);
+        Store::merge(folder.path()).unwrap();
         bytes_of(folder.path())
     };
     let straight = write(&[0, 1, 2, 3, 4, 5, 6]);
@@ -213,14 +229,98 @@ fn a_run_replaces_the_older_one_with_all_its_rows() {
 }
 
 #[test]
-fn a_folder_has_one_writer() {
+fn what_loses_its_place_is_kept_and_used_again() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let error = Store::open(folder.path(), dataset("m1"), arms(&[])).unwrap_err().to_string();
-    assert!(error.contains("another featbench is writing its records there"), "{error}");
-    assert_eq!(&Records::read(folder.path()).unwrap(), store.records(), "others may read");
-    drop(store);
-    open(folder.path());
+    let superseded = folder.path().join("superseded/old.run");
+    let mut store = open(folder.path());
+    add(&mut store, record("old", "handcrafted", "sift", "native", 0));
+    let before = read(&store);
+    add(&mut store, record("new", "handcrafted", "sift", "native", 0));
+    assert!(superseded.exists());
+
+    let mut store = open(folder.path());
+    assert!(matches!(store.start("old").unwrap(), Start::Restored));
+    assert_eq!(read(&store), before, "also before it is merged");
+    Store::merge(folder.path()).unwrap();
+    assert_eq!(read(&store), before);
+    assert!(!superseded.exists() && folder.path().join("superseded/new.run").exists());
+
+    assert_eq!(Store::prune(folder.path()).unwrap(), 1);
+    assert!(matches!(open(folder.path()).start("new").unwrap(), Start::Own(_)));
+    assert_eq!(read(&store), before);
+}
+
+#[test]
+fn of_one_identity_the_latest_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    add(&mut store, record("first", "handcrafted", "sift", "native", 0));
+    for id in ["z-second", "a-third"] {
+        add_loose(&mut store, record(id, "handcrafted", "sift", "native", 0));
+        let file = fs::File::options().write(true).open(folder.path().join(format!("runs/{id}.run"))).unwrap();
+        let seconds = if id == "a-third" { 20 } else { 10 };
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+    }
+    assert_eq!(ids(&read(&store)), ["a-third"]);
+    Store::merge(folder.path()).unwrap();
+    assert_eq!(ids(&read(&store)), ["a-third"]);
+    let kept = bytes_of(&folder.path().join("superseded"));
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["first.run", "z-second.run"]);
+}
+
+#[test]
+fn several_write_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut one, mut other) = (open(folder.path()), open(folder.path()));
+    let Start::Own(claim) = one.start("r1").unwrap() else { panic!("nobody has it") };
+    assert!(matches!(other.start("r1").unwrap(), Start::Held(_)));
+    add_loose(&mut one, record("r1", "floor", "majority", "native", 0));
+    drop(claim);
+    assert!(matches!(other.start("r1").unwrap(), Start::Recorded(Status::Ok)));
+    Store::merge(folder.path()).unwrap();
+    add(&mut other, record("r2", "handcrafted", "sift", "native", 0));
+    assert!(matches!(one.start("r2").unwrap(), Start::Recorded(Status::Ok)), "also when it is merged");
+    assert_eq!(ids(&read(&one)), ["r1", "r2"]);
+    let mut failed = record("r3", "floor", "majority", "native", 3);
+    failed.run.status = Status::Failed;
+    add_loose(&mut one, failed);
+    assert!(matches!(other.start("r3").unwrap(), Start::Recorded(Status::Failed)), "once is enough");
+    assert!(matches!(open(folder.path()).start("r3").unwrap(), Start::Own(_)), "a new call tries again");
+}
+
+#[test]
+fn readers_see_every_run_while_others_write_and_merge() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            for i in 0..40 {
+                add_loose(&mut store, record(&format!("r{i}"), "floor", "majority", "native", i));
+                if i % 3 == 0 {
+                    Store::merge(store.folder()).unwrap();
+                }
+            }
+        });
+        let mut seen = 0;
+        while !writer.is_finished() {
+            let found = Records::read(folder.path()).unwrap().runs.len();
+            assert!(found >= seen, "{found} runs after {seen}");
+            seen = found;
+        }
+    });
+    assert_eq!(Records::read(folder.path()).unwrap().runs.len(), 40);
+}
+
+#[test]
+fn adding_a_run_writes_nothing_but_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    add(&mut store, record("r1", "floor", "majority", "native", 0));
+    let before = bytes_of(folder.path());
+    add_loose(&mut store, record("r2", "handcrafted", "sift", "native", 0));
+    let mut after = bytes_of(folder.path());
+    assert!(after.remove("runs/r2.run").is_some());
+    assert_eq!(after, before);
 }
 
 #[test]
@@ -233,7 +333,7 @@ fn a_failed_run_is_recorded_but_not_done() {
     assert!(!store.has("r1"));
     add(&mut store, record("r1", "floor", "majority", "native", 0));
     assert!(store.has("r1"));
-    assert_eq!(store.records().details.predictions.len(), 2);
+    assert_eq!(read(&store).details.predictions.len(), 2);
 }
 
 /// A full disk stops the write at each file in turn: the file beside it is a link to `/dev/full`.
@@ -247,12 +347,17 @@ fn stopped_at_any_file_the_next_call_resumes_to_the_same_bytes() {
     let mut store = open(whole.path());
     [&first, &second, &third].iter().for_each(|run| add(&mut store, (*run).clone()));
 
-    for file in FILES {
+    let files = ["runs/new.run", "superseded/old.run"].into_iter().chain(FILES);
+    for file in files {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
         [&first, &second].iter().for_each(|run| add(&mut store, (*run).clone()));
-        std::os::unix::fs::symlink("/dev/full", atomic::beside(&folder.path().join(file))).unwrap();
-        let error = store.add(third.clone(), ("e1", environment())).unwrap_err().to_string();
+        let beside = atomic::beside(&folder.path().join(file));
+        fs::create_dir_all(beside.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &beside).unwrap();
+        let added = store.add(third.clone(), environment());
+        let stopped = added.and_then(|()| Store::merge(folder.path()).map(drop));
+        let error = stopped.unwrap_err().to_string();
         assert!(error.contains(file) && error.contains("free some space or choose another --out"), "{error}");
         assert!(!error.contains('\n'));
 
@@ -261,31 +366,107 @@ fn stopped_at_any_file_the_next_call_resumes_to_the_same_bytes() {
             assert_eq!(left.details.predictions.iter().filter(|row| row.run_id == run.run_id).count(), 2, "{file}");
             assert_eq!(left.details.timings.iter().filter(|row| row.run_id == run.run_id).count(), 2, "{file}");
         }
-        assert!(!left.runs.iter().any(|run| run.run_id == "new"), "{file}");
+        let finished = if file == "runs/new.run" { ["kept", "old"] } else { ["kept", "new"] };
+        assert_eq!(ids(&left), finished, "{file}: a run whose file stands is not lost");
 
-        drop(store);
         let mut store = open(folder.path());
-        assert!(store.has("kept") && !store.has("new"));
-        add(&mut store, third.clone());
+        if !store.has("new") {
+            store.add(third.clone(), environment()).unwrap();
+        }
+        Store::merge(folder.path()).unwrap();
         assert_eq!(bytes_of(folder.path()), bytes_of(whole.path()), "{file}");
     }
 }
 
 #[test]
-fn killed_before_the_runs_file_nothing_counts() {
+fn killed_before_the_runs_file_no_run_is_lost_or_half_there() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     add(&mut store, record("r1", "floor", "majority", "native", 0));
     let before = bytes_of(folder.path());
-    add(&mut store, record("r2", "handcrafted", "sift", "native", 0));
-    drop(store);
+    add_loose(&mut store, record("r2", "handcrafted", "sift", "native", 0));
+    let run = fs::read(folder.path().join("runs/r2.run")).unwrap();
+    Store::merge(folder.path()).unwrap();
+    let after = bytes_of(folder.path());
     fs::write(folder.path().join("runs.csv"), &before["runs.csv"]).unwrap();
     fs::write(folder.path().join(format!("runs.csv.{}.tmp", u32::MAX)), "run_id,data").unwrap();
-    assert_eq!(ids(open(folder.path()).records()), ["r1"]);
-    assert_eq!(bytes_of(folder.path()), before, "what was left behind is gone");
+    fs::create_dir(folder.path().join("runs")).unwrap();
+    fs::write(folder.path().join("runs/r2.run"), run).unwrap();
+    assert_eq!(ids(&read(&open(folder.path()))), ["r1", "r2"]);
+    Store::merge(folder.path()).unwrap();
+    assert_eq!(bytes_of(folder.path()), after, "what was left behind is gone");
 
+    // rows of runs that no file names
+    fs::write(folder.path().join("runs.csv"), &before["runs.csv"]).unwrap();
+    assert_eq!(ids(&read(&open(folder.path()))), ["r1"]);
     fs::remove_file(folder.path().join("runs.csv")).unwrap();
-    assert_eq!(ids(open(folder.path()).records()), Vec::<&str>::new());
+    assert_eq!(ids(&read(&open(folder.path()))), Vec::<&str>::new());
+}
+
+#[test]
+fn a_cut_file_of_a_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    add_loose(&mut open(folder.path()), record("r1", "floor", "majority", "native", 0));
+    let path = folder.path().join("runs/r1.run");
+    let whole = fs::read(&path).unwrap();
+    for cut in [0, 10, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..cut]).unwrap();
+        let error = Records::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("r1.run: not a whole record of a run"), "{error}");
+    }
+    fs::rename(&path, folder.path().join("runs/r2.run")).unwrap();
+    fs::write(folder.path().join("runs/r2.run"), &whole).unwrap();
+    let error = Records::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("r2.run: some of its rows name another run"), "{error}");
+}
+
+/// Two runs of the same 13,000 images: 1.2 MB of predictions.
+#[test]
+fn long_predictions_are_compressed_in_the_same_bytes_whoever_writes() {
+    let long = |id: &str, seed| {
+        let mut long = record(id, "floor", "majority", "native", seed);
+        let row = long.details.predictions[0].clone();
+        long.details.predictions =
+            (0..13_000).map(|i| PredictionRow { image: format!("disc/{i:05}.jpg"), ..row.clone() }).collect();
+        long.run.n = 13_000;
+        long
+    };
+    let write = |order: [(&str, u64); 2]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        order.iter().for_each(|(id, seed)| add(&mut store, long(id, *seed)));
+        assert_eq!(read(&store).details.predictions.len(), 26_000);
+        bytes_of(folder.path())
+    };
+    let files = write([("r1", 1), ("r2", 2)]);
+    assert!(files.contains_key("predictions.csv.gz") && !files.contains_key("predictions.csv"));
+    assert!(files == write([("r2", 2), ("r1", 1)]));
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    add(&mut store, long("r1", 1));
+    let plain = fs::read(folder.path().join("predictions.csv")).unwrap();
+    add(&mut store, long("r2", 2));
+    fs::write(folder.path().join("predictions.csv"), plain).unwrap();
+    assert_eq!(ids(&read(&store)), ["r1", "r2"], "killed before the shorter one went, the compressed one counts");
+}
+
+/// Rows that no run has take no memory and are no error; rows that a run can't have are refused at the first.
+#[test]
+fn rows_beyond_what_the_runs_have_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    add(&mut store, record("r1", "floor", "majority", "native", 0));
+    let path = folder.path().join("predictions.csv");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.clone() + &"r9,a.jpg,disc,disc,\n".repeat(100_000)).unwrap();
+    assert_eq!(read(&store).details.predictions.len(), 2);
+    fs::write(&path, whole.clone() + &"r1,z.jpg,disc,disc,\n".repeat(3)).unwrap();
+    let error = Records::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("predictions.csv: more than 2 rows of run r1"), "{error}");
+    fs::write(&path, whole + "r9,\"" + &"a".repeat(65 << 20)).unwrap();
+    let error = Records::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("predictions.csv: ") && error.contains("a row of more than 64 MiB"), "{error}");
 }
 
 #[test]
@@ -336,30 +517,60 @@ fn folders_are_found_below_the_root() {
 }
 
 #[test]
-fn prose_is_refreshed_and_runs_of_another_manifest_are_dropped() {
-    let folder = tempfile::tempdir().unwrap();
-    add(&mut open(folder.path()), record("r1", "floor", "majority", "native", 0));
-    let renamed = DatasetRecord { title: "Shapes, second edition".into(), ..dataset("m1") };
-    let store = Store::open(folder.path(), renamed, arms(&["orb"])).unwrap();
-    assert_eq!(store.records().arms.keys().collect::<Vec<_>>(), ["majority", "orb"], "arms with runs stay described");
-    let read = Records::read(folder.path()).unwrap();
-    assert_eq!((read.dataset.title.as_str(), read.runs.len()), ("Shapes, second edition", 1));
+fn prose_is_refreshed_and_other_images_have_another_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("shapes");
+    add(&mut open(&folder), record("r1", "floor", "majority", "native", 0));
+    let renamed = |_: &[u32]| DatasetRecord { title: "Shapes, second edition".into(), ..dataset("m1") };
+    let store = Store::open(&folder, renamed, arms(&["orb"])).unwrap();
+    assert_eq!(read(&store).arms.keys().collect::<Vec<_>>(), ["majority", "orb"], "arms with runs stay described");
+    assert_eq!((read(&store).dataset.title.as_str(), read(&store).runs.len()), ("Shapes, second edition", 1));
 
-    drop(store);
-    let store = Store::open(folder.path(), dataset("m2"), arms(&["orb"])).unwrap();
-    assert!(store.records().runs.is_empty() && store.records().environments.is_empty());
-    assert_eq!(&Records::read(folder.path()).unwrap(), store.records());
+    let before = bytes_of(&folder);
+    let other = |_: &[u32]| dataset("0123456789abcdef");
+    let mut store = Store::open(&folder, other, arms(&["majority"])).unwrap();
+    assert_eq!(store.folder(), root.path().join("shapes-01234567"));
+    add(&mut store, record("r2", "floor", "majority", "native", 0));
+    let fresh = Store::create(&folder, other, arms(&["majority"])).unwrap();
+    assert!(fresh.folder() == store.folder() && read(&fresh).runs.is_empty(), "what starts over is the same folder");
+    assert_eq!(bytes_of(&folder), before, "nothing is dropped");
+    assert_eq!(open(&folder).folder(), folder);
 }
 
 #[test]
-fn the_canvases_of_a_folder_are_those_of_its_runs() {
+fn canvases_that_are_in_use_stay_described() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(Store::canvases(folder.path()), Vec::<u32>::new());
+    let with = |canvas: u32| {
+        move |recorded: &[u32]| DatasetRecord {
+            canvas_reduce: recorded.iter().copied().chain([canvas]).map(|side| (side, 64)).collect(),
+            ..dataset("m1")
+        }
+    };
+    Store::open(folder.path(), with(96), arms(&["sift"])).unwrap();
+    let store = Store::open(folder.path(), with(128), arms(&["sift"])).unwrap();
+    assert_eq!(store.dataset().unwrap().canvas_reduce.keys().copied().collect::<Vec<_>>(), [96, 128]);
+    let store = Store::create(folder.path(), with(128), arms(&["sift"])).unwrap();
+    assert_eq!(store.dataset().unwrap().canvas_reduce.keys().copied().collect::<Vec<_>>(), [128]);
+}
+
+#[test]
+fn runs_get_other_ids_in_every_table() {
+    let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     add(&mut store, record("r1", "floor", "majority", "native", 0));
-    add(&mut store, record("r2", "handcrafted", "sift", "128", 0));
-    add(&mut store, record("r3", "handcrafted", "sift", "96", 0));
-    assert_eq!(Store::canvases(folder.path()), [96, 128]);
+    add(&mut store, record("r2", "handcrafted", "sift", "native", 0));
+    let before = read(&store);
+    let swapped = |run: &RunRow| (run.run_id == "r1").then(|| "new".to_owned());
+    Store::rewrite(folder.path(), |records| records.rekey(swapped)).unwrap();
+    assert_eq!(ids(&read(&store)), ["new", "r2"]);
+    let back = |run: &RunRow| (run.run_id == "new").then(|| "r1".to_owned());
+    let rows: Vec<_> = read(&store).details.timings.iter().map(|row| row.run_id.clone()).collect();
+    assert_eq!(rows, ["new", "new", "r2", "r2"]);
+    Store::rewrite(folder.path(), |records| records.rekey(back)).unwrap();
+    assert_eq!(read(&store), before);
+    let both = Store::rewrite(folder.path(), |records| records.rekey(|_| Some("one".into())));
+    assert!(both.unwrap_err().to_string().contains("would both be called one"));
+    assert_eq!(read(&store), before);
 }
 
 #[test]
@@ -375,22 +586,22 @@ fn files_of_another_version_are_refused_in_one_line_and_fresh_starts_over() {
         ("arms.json", "{", "", "expected a map"),
     ];
     for (file, old, new, found) in cases {
-        let mut store = Store::create(folder.path(), dataset("m1"), arms(&["majority"])).unwrap();
-        assert!(store.records().runs.is_empty());
+        let mut store = Store::create(folder.path(), |_| dataset("m1"), arms(&["majority"])).unwrap();
+        assert!(read(&store).runs.is_empty());
         add(&mut store, record("r1", "floor", "majority", "native", 0));
         drop(store);
         let path = folder.path().join(file);
         fs::write(&path, fs::read_to_string(&path).unwrap().replacen(old, new, 1)).unwrap();
         for error in [
             Records::read(folder.path()).unwrap_err(),
-            Store::open(folder.path(), dataset("m1"), arms(&[])).unwrap_err(),
+            Store::open(folder.path(), |_| dataset("m1"), arms(&[])).unwrap_err(),
         ] {
             let error = format!("{error:#}");
             assert!(error.contains(file) && error.contains(found) && error.contains("--fresh"), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
     }
-    Store::create(folder.path(), dataset("m1"), arms(&[])).unwrap();
+    Store::create(folder.path(), |_| dataset("m1"), arms(&[])).unwrap();
     fs::remove_file(folder.path().join("selection.csv")).unwrap();
     let error = Records::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("selection.csv") && error.contains("--fresh"), "{error}");
@@ -401,7 +612,7 @@ fn a_folder_that_cannot_be_written_is_known_at_once() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Store::open(&file.join("shapes"), dataset("m1"), arms(&[])).unwrap_err().to_string();
+    let error = Store::open(&file.join("shapes"), |_| dataset("m1"), arms(&[])).unwrap_err().to_string();
     assert!(error.starts_with("cannot write") && error.ends_with("choose another --out"), "{error}");
 }
 
@@ -410,5 +621,5 @@ fn rows_of_another_run_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut mixed = record("r1", "floor", "majority", "native", 0);
     mixed.details.timings[0].run_id = "r2".into();
-    assert!(open(folder.path()).add(mixed, ("e1", environment())).is_err());
+    assert!(open(folder.path()).add(mixed, environment()).is_err());
 }

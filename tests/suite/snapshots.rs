@@ -63,12 +63,12 @@ fn trainings() {
     let mut records = small();
     train(&mut records, "resnet-frozen-svm");
     let folder = tempfile::tempdir().unwrap();
-    let store = record(&records, folder.path());
-    insta::assert_snapshot!("training", file(store.records(), "plots/training.svg"));
-    let report = file(store.records(), "report.md");
+    let recorded = record(&records, folder.path());
+    insta::assert_snapshot!("training", file(&recorded, "plots/training.svg"));
+    let report = file(&recorded, "report.md");
     let section = report.split("## How the networks were trained").nth(1).unwrap().split("\n## ").next().unwrap();
     insta::assert_snapshot!("trainings", section);
-    let page = file(store.records(), "report.html");
+    let page = file(&recorded, "report.html");
     assert!(page.contains("id=\"training\"") && page.contains(".thick"), "the section, and the rules of its curves");
     assert!(!file(&small(), "report.html").contains(".thick"), "no page without a training changes");
 }
@@ -90,9 +90,9 @@ fn equal_records_give_equal_bytes_and_a_second_report_leaves_nothing_of_the_firs
 fn a_recorded_folder_is_rendered_into_itself() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("shapes");
-    let store = record(&small(), &folder);
+    let recorded = record(&small(), &folder);
     let paths = report::write(&Records::read(&folder).unwrap(), &folder).unwrap();
-    for file in report::files(store.records(), &[]).unwrap() {
+    for file in report::files(&recorded, &[]).unwrap() {
         assert!(paths.contains(&folder.join(&file.path)), "{}", file.path);
         assert_eq!(std::fs::read(folder.join(&file.path)).unwrap(), file.bytes, "{}", file.path);
     }

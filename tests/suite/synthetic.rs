@@ -143,9 +143,9 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
     }
 }
 
-/// Writes `records` into `folder`, run by run, as a measurement does.
-pub fn record(records: &Records, folder: &Path) -> Store {
-    let mut store = Store::open(folder, records.dataset.clone(), records.arms.clone()).unwrap();
+/// Writes `records` into `folder`, run by run, as a measurement does, and reads them there.
+pub fn record(records: &Records, folder: &Path) -> Records {
+    let mut store = Store::open(folder, |_| records.dataset.clone(), records.arms.clone()).unwrap();
     let all = &records.details;
     for run in &records.runs {
         let of_run = |id: &String| run.status == Status::Ok && *id == run.run_id;
@@ -157,9 +157,10 @@ pub fn record(records: &Records, folder: &Path) -> Store {
             epochs: all.epochs.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
         };
         let record = RunRecord { run: run.clone(), details };
-        store.add(record, ("e1", records.environments["e1"].clone())).unwrap();
+        store.add(record, records.environments["e1"].clone()).unwrap();
     }
-    store
+    Store::merge(folder).unwrap();
+    Records::read(folder).unwrap()
 }
 
 /// Adds what a measurement of `arm` would have recorded: native images and a canvas of 96 px, each seed.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::record::{PredictionRow, Records, RunRow, Status, TimingRow};
+use crate::record::{PredictionRow, Records, RunRow, Scores, Status, TimingRow};
 use crate::stats::classification::Confusion;
 
 /// One run with everything that was recorded for it.
@@ -25,7 +25,7 @@ pub struct Judged<'a> {
     /// Class indices, in label order.
     pub truth: usize,
     pub predicted: usize,
-    /// Scores as recorded: one a class, separated by spaces, or empty.
+    /// Scores as they are recorded, or empty.
     pub scores: &'a str,
 }
 
@@ -106,8 +106,8 @@ impl Judged<'_> {
 
     /// Score of the predicted class minus that of the true one: how wrong an error is. `None` without scores.
     pub fn margin(&self) -> Option<f64> {
-        let score = |class: usize| self.scores.split(' ').nth(class)?.parse::<f64>().ok();
-        Some(score(self.predicted)? - score(self.truth)?)
+        let scores = Scores::parse(self.scores)?;
+        Some(scores.of(self.predicted)? - scores.of_truth(self.truth)?)
     }
 }
 
