@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
 
 use crate::dataset::{Dataset, drawn, registry};
@@ -49,6 +49,13 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     let mut outcome = Outcome::Complete;
+    for (i, dataset) in datasets.iter().enumerate() {
+        ensure!(
+            !datasets[..i].iter().any(|other| other.name == dataset.name),
+            "two data sets are called {}: time them one after the other, with different --out",
+            dataset.name
+        );
+    }
     for dataset in &datasets {
         let plan = plan(&request, dataset, backbone.as_ref())?;
         if options.recording.dry_run {

@@ -152,6 +152,7 @@ impl<'a> Session<'a> {
     /// Waits for the runs of other processes, and measures what they don't finish.
     pub fn wait(&self, store: &mut Store, dataset: &Dataset, mut held: Vec<&Planned>) -> Result<Outcome> {
         let mut outcome = Outcome::Complete;
+        held.retain(|planned| !store.has(&planned.run_id));
         if !held.is_empty() {
             self.progress.say(&format!("waiting for {} runs that other processes measure", held.len()));
         }

@@ -102,7 +102,11 @@ pub fn claim(path: &Path) -> Result<Attempt> {
             Ok(file)
         });
         let file = written.map_err(|error| unwritable(path, &error))?;
-        let linked = fs::hard_link(&beside, path);
+        let linked = match fs::hard_link(&beside, path) {
+            // an answer that was lost on the way is asked for again, and then the link is there
+            Err(_) if has_two_names(&beside) => Ok(()),
+            linked => linked,
+        };
         // Its time is that of the common file system, whatever the clocks of the machines say.
         let now = file.metadata().and_then(|file| file.modified()).unwrap_or_else(|_| SystemTime::now());
         let _ = fs::remove_file(&beside);
@@ -155,6 +159,16 @@ pub fn sweep(path: &Path) {
     if living(path, now).is_none() {
         remove_expired(path, now);
     }
+}
+
+#[cfg(unix)]
+fn has_two_names(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| std::os::unix::fs::MetadataExt::nlink(&file) == 2)
+}
+
+#[cfg(not(unix))]
+fn has_two_names(_: &Path) -> bool {
+    false
 }
 
 /// Some file systems know no links: there the file is created where it is to be.

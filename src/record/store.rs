@@ -262,7 +262,8 @@ impl Store {
         let _lock = lock(folder)?;
         let (mut records, written) = Records::read_parts(folder)?;
         let before = records.runs.clone();
-        for superseded in records.merge(written.iter().map(|written| written.loose.clone()).collect()) {
+        let (merged, loose): (Vec<Mark>, Vec<Loose>) = written.into_iter().map(Mark::of).unzip();
+        for superseded in records.merge(loose) {
             superseded.write(&folder.join(SUPERSEDED))?;
         }
         records.check_whole(folder)?;
@@ -270,9 +271,9 @@ impl Store {
         let staying: Vec<RunRow> = before.iter().filter(|run| records.runs.contains(run)).cloned().collect();
         table::write(folder, &staying)?;
         write_tables(folder, &records)?;
-        written.iter().try_for_each(|written| remove(folder, written))?;
+        merged.iter().try_for_each(|mark| mark.remove(folder))?;
         let _ = fs::remove_dir(folder.join(RUNS));
-        Ok(written.len())
+        Ok(merged.len())
     }
 
     /// Writes the records of a folder anew, after `change`, in the form of this version.
@@ -311,16 +312,26 @@ impl Store {
     }
 }
 
-/// A merged run's file goes, unless another process has measured the run again or is about to.
-fn remove(folder: &Path, Written { path, time, loose }: &Written) -> Result<()> {
-    let run_id = &loose.record.run.run_id;
-    let Attempt::Own(_claim) = claim::claim(&folder.join(RUNS).join(format!("{run_id}.{CLAIM}")))? else {
-        return Ok(());
-    };
-    if run_file::time_of(path) == Some(*time) {
-        fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
+/// The file of a run as it was when it was read.
+struct Mark {
+    run_id: String,
+    path: PathBuf,
+    time: SystemTime,
+}
+
+impl Mark {
+    fn of(Written { path, time, loose }: Written) -> (Mark, Loose) {
+        (Mark { run_id: loose.record.run.run_id.clone(), path, time }, loose)
     }
-    Ok(())
+
+    /// Merged, the file goes, unless another process has measured the run again or is about to.
+    fn remove(&self, folder: &Path) -> Result<()> {
+        let claimed = claim::claim(&folder.join(RUNS).join(format!("{}.{CLAIM}", self.run_id)))?;
+        if matches!(claimed, Attempt::Own(_)) && run_file::time_of(&self.path) == Some(self.time) {
+            fs::remove_file(&self.path).map_err(|error| unwritable(&self.path, &error))?;
+        }
+        Ok(())
+    }
 }
 
 fn write_tables(folder: &Path, records: &Records) -> Result<()> {

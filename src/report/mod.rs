@@ -88,8 +88,9 @@ pub fn write(records: &Records, folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// The other sweeps that a page speaks of. One that can't be read is its own error, not this page's.
 fn sweeps_beside(folder: &Path) -> Result<Vec<Records>> {
-    Records::sweeps_beside(folder)?.iter().map(|folder| Records::read(folder)).collect()
+    Ok(Records::sweeps_beside(folder)?.iter().filter_map(|folder| Records::read(folder).ok()).collect())
 }
 
 /// Paths, inside the data set, of the images that the page lists one by one.

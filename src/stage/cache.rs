@@ -200,4 +200,21 @@ mod tests {
         let keys = [Key::new("a", 1, &0).unwrap(), Key::new("a", 2, &0).unwrap(), Key::new("b", 1, &0).unwrap()];
         assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[0].hash != keys[2].hash);
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_killed_writers_left_is_swept_when_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().into(), false);
+        cache.put(&key("a"), &1).unwrap();
+        let bucket = cache.path(&key("a")).parent().unwrap().to_path_buf();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        fs::write(bucket.join(format!("0123.{}.tmp", ended.id())), "half").unwrap();
+        fs::write(bucket.join(format!("4567.{}.tmp", std::process::id())), "half").unwrap();
+        assert_eq!(Cache::open(folder.path().into(), false).get(&key("a")), Some(1));
+        let mut left: Vec<_> = fs::read_dir(&bucket).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        assert!(left.len() == 2 && left.iter().any(|name| name.to_str().unwrap().starts_with("4567.")), "{left:?}");
+    }
 }

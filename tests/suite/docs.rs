@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The documents that tell a reader what to type.
-const DOCUMENTS: [&str; 3] = ["README.md", "METHODOLOGY.md", "CONTRIBUTING.md"];
+const DOCUMENTS: [&str; 5] = ["README.md", "METHODOLOGY.md", "CONTRIBUTING.md", "docs/RECORDS.md", "docs/CLUSTER.md"];
 
 /// Names of package registries; with an ending they are host names, and those are the clients' business.
 const REGISTRIES: [&str; 5] = ["pypi", "pythonhosted", "crates", "npmjs", "debian"];
@@ -92,7 +92,8 @@ fn every_link_to_a_file_of_the_project_leads_somewhere() {
         for link in read(&root().join(document)).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = link.split('#').next().unwrap_or(link);
             let ours = !file.is_empty() && !file.contains("://");
-            assert!(!ours || root().join(file).exists(), "{document}: {link} does not exist");
+            let beside = root().join(document).with_file_name(file);
+            assert!(!ours || beside.exists(), "{document}: {link} does not exist");
         }
     }
 }

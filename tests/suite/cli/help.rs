@@ -65,7 +65,8 @@ fn every_command_has_examples_that_parse() {
 fn every_option_is_explained() {
     let place = Place::empty();
     let measuring: Vec<&str> = MEASURING.to_vec();
-    let reporting = [&measuring[..], &["--from <FOLDER>", "--check"]].concat();
+    let sharing = [&measuring[..], &["--shard <K/N>"]].concat();
+    let reporting = [&sharing[..], &["--from <FOLDER>", "--check"]].concat();
     let timing = [&measuring[..], &["--images <N>"]].concat();
     let sweeping = [
         "--start <RATE>",
@@ -94,7 +95,7 @@ fn every_option_is_explained() {
     let classifying = vec!["--top <N>", "--json", "--csv", "--device <auto|cpu|cuda>"];
     let fetching = vec!["<NAME>", "--data-dir <FOLDER>", "--url <URL>"];
     for (command, options) in [
-        ("measure", measuring),
+        ("measure", sharing),
         ("report", reporting),
         ("time", timing),
         ("lr-find", sweeping),
@@ -104,6 +105,7 @@ fn every_option_is_explained() {
         ("classify", classifying),
         ("show", vec!["<NAME|FOLDER>", "--out <FILE>", "--columns <TRAIN,VAL,TEST>", "--data-dir <FOLDER>"]),
         ("sweep", vec!["--factors <NAME,...>", "--form <reduced|standard>", "--seeds <N,...>"]),
+        ("records convert", vec!["--ids <FILE>"]),
         ("cache", vec!["--clear"]),
     ] {
         let help = help(&place, command);

@@ -15,6 +15,7 @@ mod list_doctor_cache;
 mod real;
 mod report;
 mod resume;
+mod side_by_side;
 mod sweep;
 mod time;
 
@@ -202,6 +203,15 @@ impl Ended {
 /// The words with single spaces between them, however the text was broken into lines.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Number of runs in a record folder, merged into its tables or not yet.
+fn recorded(place: &Place, folder: &str) -> usize {
+    let beside = place.files(&format!("{folder}/runs"));
+    let beside = beside.iter().filter_map(|file| Some(file.strip_suffix(".run")?.to_owned()));
+    let table = fs::read_to_string(place.path(&format!("{folder}/runs.csv"))).unwrap_or_default();
+    let merged = table.lines().skip(1).filter_map(|line| Some(line.split_once(',')?.0.to_owned()));
+    beside.chain(merged).collect::<std::collections::BTreeSet<String>>().len()
 }
 
 /// The rows of `runs.csv` without what may differ between two equal measurements: times, memory, number of threads.

@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::{Place, assert_same_records, small_arm};
+use super::{Place, assert_same_records, recorded, small_arm};
 
 const OUT: &str = "featbench-report/photos";
 
@@ -13,10 +13,7 @@ fn a_killed_call_is_resumed_to_the_records_of_an_uninterrupted_one() {
     let place = Place::with_photos();
     let seeds = (0..25).map(|seed| seed.to_string()).collect::<Vec<_>>().join(",");
     let measure = format!("measure --dataset photos --arms small-sift.toml,small-orb.toml --seeds {seeds}");
-    let recorded = || {
-        std::fs::read_to_string(place.path(&format!("{OUT}/runs.csv")))
-            .map_or(0, |text| text.lines().count().saturating_sub(1))
-    };
+    let recorded = || recorded(&place, OUT);
 
     // Killed twice: while the first arm is measured, and during the second one.
     for enough in [1, 30] {
@@ -97,8 +94,16 @@ fn changed_images_are_another_data_set() {
     let place = Place::with_photos();
     let measure = "measure --dataset photos --arms majority,thumbnail-1nn";
     place.run(measure).with(0);
-    std::fs::remove_file(place.path("photos/checks/00.png")).unwrap();
-    place.run(measure).with(0).saying(&["2 runs, 0 of them recorded"]);
+    let before = place.files(OUT);
+    let image = place.path("photos/checks/00.png");
+    let bytes = std::fs::read(&image).unwrap();
+    std::fs::remove_file(&image).unwrap();
+    let changed =
+        place.run(measure).with(0).saying(&["2 runs, 0 of them recorded", "is of other images and stays there"]);
+    let folder = changed.stderr.lines().find_map(|line| line.split("the records of these are in ").nth(1)).unwrap();
     place.run(measure).with(0).saying(&["2 runs, 2 of them recorded"]);
-    assert_eq!(place.rows(&format!("{OUT}/manifest.csv")).len(), 23);
+    assert_eq!(place.rows(&format!("{folder}/manifest.csv")).len(), 23);
+    assert_eq!(place.files(OUT), before, "nothing was dropped");
+    std::fs::write(&image, bytes).unwrap();
+    place.run(measure).with(0).saying(&["2 runs, 2 of them recorded"]);
 }
