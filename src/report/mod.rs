@@ -24,6 +24,7 @@ mod view;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -83,7 +84,11 @@ pub fn write(records: &Records, folder: &Path) -> Result<Vec<PathBuf>> {
     let files = files(records, &sweeps_beside(folder)?)?;
     let paths: Vec<PathBuf> = files.iter().map(|file| write_file(file, folder)).collect::<Result<_>>()?;
     for path in old_plots(folder, &paths) {
-        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        match fs::remove_file(&path) {
+            // another process renders the same report
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.with_context(|| format!("removing {}", path.display()))?,
+        }
     }
     Ok(paths)
 }
