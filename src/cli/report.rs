@@ -26,7 +26,7 @@ Examples:
   featbench report --check --from reports            are the reports there what their records give?";
 
 /// Every option that says what to measure and how; a group would hold those of flattened structs only.
-const MEASURING: [&str; 16] = [
+const MEASURING: [&str; 17] = [
     "dataset",
     "arms",
     "form",
