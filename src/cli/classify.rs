@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::dataset::files_below;
-use crate::deep::exported::{Exported, Scores};
+use crate::deep::exported::{Exported, Scores, are_scores};
 use crate::image::{Rgb, decode_rgb};
 
 use super::Outcome;
@@ -22,8 +22,8 @@ Examples:
   featbench classify photos.onnx a.png b.png --json
 
 The file is one that `featbench export` wrote; it holds labels and preprocessing. Numbers are probabilities, or for a \
-support vector machine margins, where the largest wins and above 0 is a yes. An image that can't be read is named, the \
-others go on, and the exit code is 1.";
+support vector machine margins, where the largest wins and above 0 is a yes. An image that can't be read, or whose scores \
+are no numbers, is named, the others go on, and the exit code is 1.";
 
 /// Images that are decoded and classified at a time.
 const BATCH: usize = 16;
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut network = Exported::open(&bytes, device, threads).with_context(name)?;
     drop(bytes);
     let (images, mut outcome) = listed(&args.images)?;
-    let mut printer = Printer::new(args)?;
+    let (mut printer, mut read) = (Printer::new(args)?, 0);
     for paths in images.chunks(BATCH) {
         let decoded: Vec<Result<Rgb>> = paths.par_iter().map(|path| picture(path)).collect();
         let (mut readable, mut pictures) = (Vec::new(), Vec::new());
@@ -104,6 +104,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         let logits = network.logits(&pictures).with_context(name)?;
         for (image, logits) in readable.into_iter().zip(&logits) {
+            read += 1;
+            if !are_scores(logits) {
+                eprintln!(
+                    "{}: its scores are no finite numbers (NaN or infinite): the network is damaged or its training diverged; \
+                     export it again",
+                    image.display()
+                );
+                outcome = Outcome::Partial;
+                continue;
+            }
             let classes = best(logits, network.description.scores, usize::from(args.top));
             let label = |class: usize| network.description.labels.get(class).cloned();
             let classes = classes
@@ -112,7 +122,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             printer.print(&Found { image, classes: classes.collect() })?;
         }
     }
-    if printer.printed == 0 {
+    if read == 0 {
         bail!("none of the {} files could be classified", images.len());
     }
     Ok(outcome)
@@ -162,7 +172,6 @@ fn best(logits: &[f32], scores: Scores, top: usize) -> Vec<(usize, Score)> {
 struct Printer {
     csv: Option<csv::Writer<std::io::Stdout>>,
     json: bool,
-    printed: usize,
 }
 
 impl Printer {
@@ -171,11 +180,10 @@ impl Printer {
         if let Some(csv) = &mut csv {
             csv.write_record(["image", "rank", "label", "kind", "score"])?;
         }
-        Ok(Printer { csv, json: args.json, printed: 0 })
+        Ok(Printer { csv, json: args.json })
     }
 
     fn print(&mut self, found: &Found) -> Result<()> {
-        self.printed += 1;
         if let Some(csv) = &mut self.csv {
             for (i, Class { label, score }) in found.classes.iter().enumerate() {
                 let (kind, number) = match score {

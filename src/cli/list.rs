@@ -56,7 +56,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 let stages = found.stages();
                 let ends = stages.first().zip(stages.last());
                 let cuts = ends.map(|(first, last)| format!("; {name}@{first} to @{last}: cut there"));
-                line(&name, true, &format!("{} features{input}{}", found.dimension, cuts.unwrap_or_default()))
+                let taken = found.taken.as_ref().map(|taken| format!("; {taken}")).unwrap_or_default();
+                line(&name, true, &format!("{} features{input}{taken}{}", found.dimension, cuts.unwrap_or_default()))
             }
             Err(error) => line(&name, false, &error.to_string()),
         });

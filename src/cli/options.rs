@@ -220,6 +220,8 @@ impl Options {
         let (device, fallback) = self.setup.device.resolve(backbone.is_some())?;
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
+        let described = backbone.as_ref().and_then(|found| found.as_ref().ok()?.described(request.input));
+        described.iter().for_each(|line| eprintln!("{line}"));
         Ok(Job { datasets, request, backbone })
     }
 

@@ -1,6 +1,8 @@
 //! Backbones: pretrained networks by name. One (`resnet18-cntk`) is part of the program; the others are files: published
 //! weights, the user's own under torchvision's tensor names, or ONNX, with `NAME.toml` beside it where need be.
 
+mod error;
+mod file;
 mod registry;
 
 use std::borrow::Cow;
@@ -11,53 +13,17 @@ use sha2::{Digest, Sha256};
 
 use super::library;
 use super::network::{FEATURES, Family, INPUT, LOGITS};
-use super::onnx::{Dimension, GraphProto, ModelProto, ValueInfoProto, ports::Ports};
-use super::session::SessionError;
-use super::settings::Settings;
+use super::onnx::ports::Ports;
+use super::settings::{SIDES, Settings};
 use super::weights::{self, Format, WeightsError};
 use crate::image::tensor::{IMAGENET, Normalisation};
 use crate::names;
+pub use error::BackboneError;
 pub use registry::{Entry, Published, REGISTRY};
 
 /// Name of the backbone that is part of the program.
 pub const EMBEDDED: &str = "resnet18-cntk";
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../models/resnet18-cntk.safetensors");
-
-/// Why a backbone can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BackboneError {
-    #[error(
-        "no backbone is called `{name}`{suggestion}: featbench knows {known}, and there is no {name}.safetensors, \
-         {name}.pth or {name}.onnx in {folders}; correct --backbone, or put the file there"
-    )]
-    Unknown { name: String, suggestion: String, known: String, folders: String },
-    #[error(
-        "the backbone `{name}` is not on this machine (looked in {folders}): get it with `featbench fetch {name}`; or put \
-         {file}, {name}.safetensors or {name}.onnx into a folder that --model-dir or FEATBENCH_MODELS names"
-    )]
-    NotHere { name: String, file: String, folders: String },
-    #[error("backbone `{name}`: it has no stage `{stage}`{suggestion}; it can be cut after {stages}")]
-    Stage { name: String, stage: String, suggestion: String, stages: String },
-    #[error("{}: {reason}", path.display())]
-    Read { path: PathBuf, reason: String },
-    #[error(
-        "{}: its SHA-256 is {found}, expected {expected} at the beginning; the file is damaged or another one, move it \
-         away and get it again", path.display()
-    )]
-    Hash { path: PathBuf, found: String, expected: String },
-    #[error("{}: {reason}", path.display())]
-    Weights { path: PathBuf, reason: WeightsError },
-    #[error("{}: {reason}", path.display())]
-    Onnx { path: PathBuf, reason: String },
-    #[error("{}: {reason}", path.display())]
-    Settings { path: PathBuf, reason: String },
-    #[error("backbone `{name}`: an input of {side} px does not fit; its side must be {expected}")]
-    Side { name: String, side: usize, expected: String },
-    #[error("backbone `{name}`: {reason}")]
-    Session { name: String, reason: SessionError },
-    #[error("backbone `{name}`: {found} numbers came out for {images} images; {expected} an image are expected")]
-    Output { name: String, found: usize, images: usize, expected: usize },
-}
 
 /// A pretrained network that is on this machine and has been checked.
 #[derive(Debug)]
@@ -74,9 +40,25 @@ pub struct Backbone {
     pub identity: String,
     /// How the graph is fed and read.
     pub ports: Ports,
+    /// Which of the network's values the features are, in words; `None` where the file is one of weights, whose features
+    /// are the average before its classifier.
+    pub taken: Option<String>,
+    /// What the normalisation rests on, in words.
+    pub normalised_as: &'static str,
     input_multiple: usize,
     path: PathBuf,
     content: Content,
+}
+
+/// What a file turned out to be.
+struct Opened {
+    content: Content,
+    dimension: usize,
+    ports: Ports,
+    settings: Settings,
+    /// What of the network is used, and what lies beside the file, as the identity holds it.
+    cut: String,
+    taken: Option<String>,
 }
 
 #[derive(Debug)]
@@ -136,8 +118,7 @@ impl Backbone {
             .collect();
         let mut candidates = folders.iter().flat_map(|folder| named.iter().map(|file| folder.join(file)));
         let Some(path) = candidates.find(|path| path.is_file()) else { return Err(not_here(file, folders)) };
-        let bytes = std::fs::read(&path)
-            .map_err(|e| BackboneError::Read { path: path.clone(), reason: format!("can't be read: {e}") })?;
+        let bytes = file::read(&path).map_err(|reason| BackboneError::Read { path: path.clone(), reason })?;
         let beside = path.with_file_name(format!("{file}.toml"));
         let settings = Settings::beside(&beside).map_err(|reason| BackboneError::Settings { path: beside, reason })?;
         Backbone::checked(name, &path, Cow::Owned(bytes), settings)
@@ -152,7 +133,7 @@ impl Backbone {
         let (file, stage) = name.split_once('@').map_or((name, None), |(file, stage)| (file, Some(stage)));
         let entry = REGISTRY.get(file);
         let sha256 = verified_hash(entry, path, &bytes)?;
-        let (content, dimension, ports, settings) = if let Some(format) = Format::of(path) {
+        let mut opened = if let Some(format) = Format::of(path) {
             let network = network_of(entry, format, &bytes)
                 .map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
             let network = if let Some(stage) = stage { cut(name, &network, stage)? } else { network };
@@ -161,36 +142,41 @@ impl Backbone {
                 let reason = format!("output = \"{output}\" is for ONNX files; weights have `{FEATURES}` only");
                 return Err(BackboneError::Settings { path: path.with_file_name(format!("{file}.toml")), reason });
             }
-            (Content::Weights { network, format, bytes }, dimension, Ports::free(INPUT, FEATURES), settings)
-        } else {
-            let failed = |reason: String| BackboneError::Onnx { path: path.to_owned(), reason };
-            if let Some(stage) = stage {
-                let remedy = format!("state `output` in {file}.toml beside it");
-                return Err(failed(format!("an ONNX file can't be cut after `{stage}`; {remedy}")));
+            let cut = stage.map_or_else(String::new, |stage| format!(" @{stage}"));
+            let ports = Ports::free(INPUT, FEATURES);
+            Opened {
+                content: Content::Weights { network, format, bytes },
+                dimension,
+                ports,
+                settings,
+                cut,
+                taken: None,
             }
-            let model = ModelProto::read(&bytes).map_err(|e| failed(e.to_string()))?;
-            let settings = settings.map_or_else(|| Settings::within(&model), |stated| Ok(Some(stated)));
-            let settings = settings.map_err(failed)?.unwrap_or_default();
-            let graph = model.graph.unwrap_or_default().with_plain_constants();
-            let (ports, dimension) = Ports::of(&graph, settings.output.as_deref()).map_err(failed)?;
-            (Content::Onnx(with_features(bytes.into_owned(), &ports, dimension)), dimension, ports, settings)
+        } else if let Some(stage) = stage {
+            let reason = format!("an ONNX file can't be cut after `{stage}`; state `output` in {file}.toml beside it");
+            return Err(BackboneError::Onnx { path: path.to_owned(), reason });
+        } else {
+            file::opened(path, bytes.into_owned(), settings)?
         };
-        let cut = match (stage, &ports.logits) {
-            (Some(stage), _) => format!(" @{stage}"),
-            (None, Some(_)) => format!(" before its last layer, {}", ports.output),
-            (None, None) => String::new(),
+        let registered = entry.map(|entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
+        let normalised_as = match (opened.settings.normalisation, registered) {
+            (Some(_), _) => "as is stated for it",
+            (None, Some(_)) => "as it was trained",
+            (None, None) => "ImageNet's, since none is stated for it",
         };
-        let registered = entry.map_or(IMAGENET, |entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
+        let settings = std::mem::take(&mut opened.settings);
         let backbone = Backbone {
             name: name.to_owned(),
-            dimension,
-            normalisation: settings.normalisation.unwrap_or(registered),
-            input: settings.input.or(ports.side.and_then(|side| side.try_into().ok())),
-            identity: sha256 + &settings.identity() + &cut,
-            ports,
+            dimension: opened.dimension,
+            normalisation: settings.normalisation.or(registered).unwrap_or(IMAGENET),
+            input: settings.input.or(opened.ports.side.and_then(|side| side.try_into().ok())),
+            identity: sha256 + &settings.identity() + &opened.cut,
+            ports: opened.ports,
+            taken: opened.taken,
+            normalised_as,
             input_multiple: entry.map_or(1, |entry| entry.input_multiple),
             path: path.to_owned(),
-            content,
+            content: opened.content,
         };
         settings.input.map_or(Ok(()), |side| backbone.check_side(side as usize))?;
         Ok(backbone)
@@ -226,6 +212,7 @@ impl Backbone {
         Backbone {
             name: self.name.clone(),
             ports: Ports { logits: Some(LOGITS.into()), ..self.ports.clone() },
+            taken: self.taken.clone(),
             path: self.path.clone(),
             content: Content::Onnx(model),
             identity,
@@ -233,28 +220,33 @@ impl Backbone {
         }
     }
 
+    /// What is taken for features and how images are prepared, in a line; `None` where the registry states both.
+    pub fn described(&self, side: u32) -> Option<String> {
+        let file = self.name.split('@').next().unwrap_or_default();
+        if self.taken.is_none() && REGISTRY.contains_key(file) {
+            return None;
+        }
+        let taken = self.taken.as_deref().unwrap_or("average before its classifier");
+        let Normalisation { mean, deviation } = self.normalisation;
+        Some(format!(
+            "backbone {}: {} features, {taken}; input {side} px, pixels from 0 to 1 less {mean:?}, divided by {deviation:?} ({})",
+            self.name, self.dimension, self.normalised_as
+        ))
+    }
+
     /// May an input have this side, in pixels?
     pub fn check_side(&self, side: usize) -> Result<(), BackboneError> {
+        let within = u32::try_from(side).is_ok_and(|side| SIDES.contains(&side));
         let expected = match self.ports.side {
             Some(fixed) if fixed != side => format!("{fixed} px, which its file fixes"),
-            None if side == 0 || !side.is_multiple_of(self.input_multiple) => {
+            _ if !within => format!("from {} to {} px", SIDES.start(), SIDES.end()),
+            None if !side.is_multiple_of(self.input_multiple) => {
                 format!("a multiple of {} px", self.input_multiple)
             }
             _ => return Ok(()),
         };
         Err(BackboneError::Side { name: self.name.clone(), side, expected })
     }
-}
-
-/// A classifier's file with its features as an output too. Messages of this format that follow one another are read as
-/// one, so that nothing of the file is written anew.
-fn with_features(mut bytes: Vec<u8>, ports: &Ports, dimension: usize) -> Vec<u8> {
-    if ports.logits.is_some() {
-        let sides = [Dimension::Name("batch".into()), Dimension::Size(dimension as i64)];
-        let graph = GraphProto { output: vec![ValueInfoProto::float(&ports.output, &sides)], ..Default::default() };
-        bytes.extend(ModelProto { graph: Some(graph), ..Default::default() }.write());
-    }
-    bytes
 }
 
 /// SHA-256 of the bytes, compared with the registry's where it states one for this file.
@@ -303,7 +295,7 @@ fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deep::onnx::{Attribute, Dimension, Graph, StringStringEntryProto};
+    use crate::deep::onnx::{Attribute, Dimension, Graph, ModelProto, StringStringEntryProto};
 
     fn folder_with(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Vec<PathBuf>) {
         let folder = tempfile::tempdir().unwrap();
@@ -404,7 +396,7 @@ mod tests {
         assert!(names(&folders).contains(&"average".to_owned()));
         let (_folder, folders) = folder_with("broken.onnx", b"PK\x03\x04 no model");
         let error = Backbone::open("broken", &folders).unwrap_err().to_string();
-        assert!(error.contains("broken.onnx: not an ONNX file"), "{error}");
+        assert!(error.contains("broken.onnx: not an ONNX file: it is a zip archive"), "{error}");
     }
 
     #[test]

@@ -65,15 +65,23 @@ impl Extractor {
     /// The features of any number of images, one row of [`dimension`](Extractor::dimension) numbers each.
     /// `images` holds normalised images of 3 x side x side, one after the other.
     ///
+    /// # Errors
+    /// A run that fails, another number of features than expected, or one that is no finite number.
+    ///
     /// # Panics
     /// When `images` is not a whole number of images.
     pub fn features(&mut self, images: &[f32]) -> Result<Vec<f32>, BackboneError> {
         let one = self.image_len();
         assert!(images.len().is_multiple_of(one), "whole images of {one} numbers");
-        let mut features = Vec::with_capacity(images.len() / one * self.dimension);
+        let mut features = Vec::new();
         for batch in images.chunks(self.batch * one) {
             let rows = self.run(batch)?;
-            features.extend_from_slice(&rows[..batch.len() / one * self.dimension]);
+            let rows = &rows[..batch.len() / one * self.dimension];
+            if let Some(place) = rows.iter().position(|feature| !feature.is_finite()) {
+                let image = features.len() / self.dimension + place / self.dimension;
+                return Err(BackboneError::NotFinite { name: self.name.clone(), image });
+            }
+            features.extend_from_slice(rows);
         }
         Ok(features)
     }
@@ -170,16 +178,19 @@ mod tests {
     fn a_graph_of_the_users_keeps_its_fixed_batch() {
         let mut graph = Graph::new("average");
         let sides = |shape: &[i64]| shape.iter().map(|&side| Dimension::Size(side)).collect::<Vec<_>>();
-        graph.input("pixels", &sides(&[2, 3, 4, 4]));
+        graph.input("pixels", &sides(&[2, 3, 32, 32]));
         graph.node_to("GlobalAveragePool", &["pixels"], &[], &["pooled"]);
         graph.output("pooled", &sides(&[2, 3, 1, 1]));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("average.onnx"), graph.model().write()).unwrap();
         let backbone = Backbone::open("average", &[folder.path().to_owned()]).unwrap();
-        let mut extractor = Extractor::new(&backbone, Device::Cpu, 4, BATCH).unwrap();
-        let images: Vec<f32> = (0..3 * 3 * 16).map(|i| (i / 16) as f32).collect();
+        let mut extractor = Extractor::new(&backbone, Device::Cpu, 32, BATCH).unwrap();
+        let mut images: Vec<f32> = (0..3 * 3 * 1024).map(|i| (i / 1024) as f32).collect();
         assert_eq!(extractor.features(&images).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-        assert!(matches!(Extractor::new(&backbone, Device::Cpu, 8, 1), Err(BackboneError::Side { side: 8, .. })));
+        assert!(matches!(Extractor::new(&backbone, Device::Cpu, 64, 1), Err(BackboneError::Side { side: 64, .. })));
+        images[2 * 3 * 1024] = f32::NAN;
+        let error = extractor.features(&images).unwrap_err();
+        assert!(matches!(error, BackboneError::NotFinite { image: 2, .. }), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod exported;
 pub mod extract;
 pub mod fetch;
 pub mod library;
+pub mod mistaken;
 pub mod network;
 pub mod onnx;
 pub mod session;

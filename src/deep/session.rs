@@ -42,7 +42,7 @@ pub enum SessionError {
     Load { path: PathBuf, reason: String },
     #[error("CUDA can't be used: {0}; {remedy}, or use --device cpu", remedy = .0.remedy())]
     Cuda(CudaError),
-    #[error("ONNX Runtime refuses the model: {0}")]
+    #[error("ONNX Runtime refuses the model: {0}{remedy}", remedy = remedy(.0))]
     Model(String),
     #[error("running the model failed: {0}")]
     Run(String),
@@ -265,6 +265,21 @@ fn cause(error: &ort::LoadDynamicError) -> String {
 fn in_short(message: &str) -> &str {
     let message = message.rsplit(" : FAIL : ").next().unwrap_or(message);
     message.split(" ; GPU=").next().unwrap_or(message)
+}
+
+/// What can be done about a refusal, by its words; nothing where they are others.
+fn remedy(refusal: &str) -> &'static str {
+    const REMEDIES: [(&str, &str); 5] = [
+        (
+            "Unsupported model IR version",
+            "; the file's format is newer than this ONNX Runtime: export it with an older `onnx` package, or update ONNX Runtime",
+        ),
+        ("opset", "; export it for an older operator set (torch.onnx.export: opset_version=18)"),
+        ("Could not find an implementation", "; export it in 32-bit float with standard operators"),
+        ("is not a registered function/op", "; export it with standard operators alone"),
+        ("No Op registered", "; export it with standard operators alone"),
+    ];
+    REMEDIES.into_iter().find(|(words, _)| refusal.contains(words)).map_or("", |(_, remedy)| remedy)
 }
 
 /// ONNX Runtime's messages run over several lines.

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::ImageFile;
-use crate::deep::backbone::Backbone;
+use crate::deep::backbone::{Backbone, BackboneError};
 use crate::deep::extract::{BATCH, Extractor, VERSION};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, resize, tensor};
@@ -133,6 +133,15 @@ impl Features for Network {
     }
 }
 
+/// The error with the image that it tells of.
+fn of_image(error: BackboneError, batch: &[Encoded]) -> Error {
+    let image = if let BackboneError::NotFinite { image, .. } = error { batch.get(image) } else { None };
+    match image {
+        Some(encoded) => Error::from(error).context(encoded.image.place()),
+        None => error.into(),
+    }
+}
+
 struct NetworkWorker {
     extractor: Arc<Mutex<Extractor>>,
     normalisation: tensor::Normalisation,
@@ -155,7 +164,8 @@ impl Worker for NetworkWorker {
                 watch.lap(Stage::Resize);
             }
             let mut extractor = self.extractor.lock().unwrap_or_else(|e| e.into_inner());
-            rows.extend(extractor.features(&self.tensors[..batch.len() * size])?);
+            let features = extractor.features(&self.tensors[..batch.len() * size]);
+            rows.extend(features.map_err(|error| of_image(error, batch))?);
             watch.lap(Stage::Infer);
         }
         Ok(Array2::from_shape_vec((images.len(), rows.len() / images.len().max(1)), rows)?)

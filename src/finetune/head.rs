@@ -68,8 +68,9 @@ impl Head {
 
     /// The backbone up to `features` with this head: outputs `features` and [`LOGITS`].
     /// Every constant is an initializer then, and the batch is free.
-    pub fn append(self, mut model: ModelProto, features: &str) -> ModelProto {
-        let mut graph = model.graph.take().unwrap_or_default().with_plain_constants().leading_to(&[features]);
+    pub fn append(self, model: ModelProto, features: &str) -> ModelProto {
+        let mut model = model.with_plain_constants();
+        let mut graph = model.graph.take().unwrap_or_default().leading_to(&[features]);
         graph.free_batch();
         let mut builder = Builder { graph: &mut graph, value: features.to_owned() };
         builder.add("Flatten", "flat", &[], &[("axis", Attribute::Int(1))]);

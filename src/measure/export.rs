@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use ndarray::ArrayView2;
+
 use crate::classify::{Classifier, ClassifierSettings};
 use crate::dataset::Dataset;
 use crate::deep::backbone::Backbone;
@@ -47,7 +49,11 @@ pub fn run(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Resul
         scores: if matches!(arm.classifier, ClassifierSettings::Svm(_)) { Scores::Margins } else { Scores::Logits },
         origin: origin(planned, dataset, backbone),
     };
-    Ok(export_with_head(model, backbone, &description)?)
+    let score = |features: &[f32]| {
+        let rows = ArrayView2::from_shape((features.len() / backbone.dimension, backbone.dimension), features);
+        fit.classifier.scores(rows.expect("whole rows of features")).into_iter().collect()
+    };
+    Ok(export_with_head(model, backbone, &description, &score)?)
 }
 
 /// A fitted classifier as a layer, its scaling folded in.

@@ -5,13 +5,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decide, rows};
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
+use crate::deep::exported::are_scores;
 use crate::features::{Choice, Features, Found, Lessons, Missing, Resources, Training, hashes};
 use crate::finetune::settings::Keep;
 use crate::record::format_scores;
@@ -78,6 +79,14 @@ impl FittedArm for Fitted<'_> {
             let vectors = self.features.vectors(self.resources, block)?;
             rows::check(vectors.x.view(), |row| block[row].place())?;
             let scores = self.classifier.scores(vectors.x.view());
+            for (row, image) in scores.outer_iter().zip(block) {
+                ensure!(
+                    are_scores(&row.to_vec()),
+                    "{}: the classifier's scores are no finite numbers (NaN or infinite): its features are too large or too \
+                     small for these settings; scale them (scale = \"standardise\")",
+                    image.place()
+                );
+            }
             let of_row = |(class, scores): (usize, ArrayView1<f32>)| Prediction { class, scores: scores.to_vec() };
             predictions.extend(decide(&scores).into_iter().zip(scores.outer_iter()).map(of_row));
             let before = self.without_keypoints.get().unwrap_or(0);

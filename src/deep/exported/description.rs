@@ -107,6 +107,10 @@ impl Preprocessing {
         let sides = [self.crop, self.resize_shorter_side].into_iter();
         let sides = sides.chain(self.canvas.into_iter().flat_map(|canvas| [canvas.side, canvas.reduce]));
         match sides.into_iter().find(|side| !(1..=4096).contains(side)) {
+            _ if !settings::SIDES.contains(&self.crop) => {
+                let (least, most) = (settings::SIDES.start(), settings::SIDES.end());
+                Err(format!("a crop of {} pixels must be from {least} to {most}", self.crop))
+            }
             Some(side) => Err(format!("a side of {side} pixels must be from 1 to 4096")),
             None if self.divide_by != LEVELS => Err(format!("divide_by = {} must be {LEVELS}", self.divide_by)),
             None => Ok(()),

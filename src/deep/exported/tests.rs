@@ -6,13 +6,15 @@ use crate::deep::onnx::{Graph, StringStringEntryProto, TensorProto};
 use crate::image::Canvas;
 use crate::image::tensor::IMAGENET;
 
+const SIDE: i64 = 32;
+
 /// Pixels averaged per channel, and two classes behind that; `last` comes at the end. Features and logits get these
 /// names; a batch of 0 is a free one.
 fn classifier(features: &str, logits: &str, last: Option<&str>, batch: i64) -> ModelProto {
     let mut graph = Graph::new("averages");
     let batch = if batch == 0 { Dimension::Name("n".into()) } else { Dimension::Size(batch) };
     let sides = |side| Dimension::Size(side);
-    graph.input("pixels", &[batch.clone(), sides(3), sides(4), sides(4)]);
+    graph.input("pixels", &[batch.clone(), sides(3), sides(SIDE), sides(SIDE)]);
     graph.node_to("GlobalAveragePool", &["pixels"], &[], &["pooled"]);
     graph.node_to("Flatten", &["pooled"], &[("axis", Attribute::Int(1))], &[features]);
     graph.initializer(TensorProto::float("w", Tensor::new(&[3, 2], vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0])));
@@ -24,7 +26,7 @@ fn classifier(features: &str, logits: &str, last: Option<&str>, batch: i64) -> M
 
 fn description(labels: &[&str]) -> Description {
     Description {
-        preprocessing: Preprocessing::of(4, IMAGENET, Some(Canvas { side: 8, reduce: 6 })),
+        preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, Some(Canvas { side: 8, reduce: 6 })),
         labels: labels.iter().map(|label| label.to_string()).collect(),
         scores: Scores::Margins,
         origin: "a test".into(),
@@ -74,13 +76,13 @@ fn names_are_made_alike_and_no_value_gets_lost() {
 fn a_map_of_one_pixel_becomes_a_vector() {
     let mut graph = Graph::new("pool");
     let sides = |side| [Dimension::Name("n".into()), Dimension::Size(3), Dimension::Size(side), Dimension::Size(side)];
-    graph.input("pixels", &sides(4));
+    graph.input("pixels", &sides(SIDE));
     graph.node_to("GlobalAveragePool", &["pixels"], &[], &[FEATURES]);
     graph.output(FEATURES, &sides(1));
     let (_folder, backbone) = open(&graph.model());
     let bytes = export(&backbone, &description(&[])).unwrap();
     let mut exported = Exported::open(&bytes, Device::Cpu, 1).unwrap();
-    assert_eq!(exported.run(&[1.0; 2 * 48], FEATURES).unwrap(), [1.0; 6]);
+    assert_eq!(exported.run(&vec![1.0; 2 * 3 * 32 * 32], FEATURES).unwrap(), [1.0; 6]);
     let error = exported.logits(&[picture([0; 3])]).unwrap_err().to_string();
     assert!(error.starts_with("it has features and no `logits`"), "{error}");
 }
@@ -92,7 +94,7 @@ fn what_was_exported_before_keeps_its_classes_and_canvas() {
     let (_folder, backbone) = open(&ModelProto::read(&bytes).unwrap());
     assert_eq!((backbone.dimension, backbone.normalisation), (3, IMAGENET));
     let bare = Description {
-        preprocessing: Preprocessing::of(4, IMAGENET, None),
+        preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, None),
         labels: vec![],
         scores: Scores::Logits,
         origin: "again".into(),
@@ -137,10 +139,49 @@ fn a_description_that_does_not_fit_is_said() {
     };
     assert!(changed("RGB", "BGR").starts_with("its metadata `preprocessing` can't be read (unknown variant `BGR`"));
     assert!(changed("\"divide_by\":255.0", "\"divide_by\":1.0").contains("divide_by = 1 must be 255"));
-    assert!(changed("\"crop\":4", "\"crop\":0").contains("a side of 0 pixels must be from 1 to 4096"));
+    assert!(changed("\"crop\":32", "\"crop\":0").contains("a crop of 0 pixels must be from 32 to 1024"));
     assert!(changed("[\"one\"]", "one").starts_with("its metadata `labels` can't be read"));
     let mut bare = model.clone();
     bare.metadata_props.clear();
     let error = Exported::open(&bare.write(), Device::Cpu, 1).unwrap_err();
     assert!(matches!(error, ExportedError::NoDescription) && error.to_string().contains("featbench export"), "{error}");
+}
+
+/// The same with its constant among the inputs, as old files and those of `keep_initializers_as_inputs` have it.
+fn with_constants_as_inputs(mut model: ModelProto) -> ModelProto {
+    let input = ValueInfoProto::float("w", &[Dimension::Size(3), Dimension::Size(2)]);
+    model.graph.iter_mut().for_each(|graph| graph.input.push(input.clone()));
+    ModelProto { ir_version: 3, ..model }
+}
+
+#[test]
+fn constants_that_are_inputs_too_are_none_in_the_export() {
+    let model = with_constants_as_inputs(classifier("a", LOGITS, Some("Softmax"), 0));
+    let (_folder, backbone) = open(&model);
+    let inputs = |bytes: &[u8]| ModelProto::read(bytes).unwrap().graph.unwrap().input.len();
+    assert_eq!(inputs(&export(&backbone, &description(&["red", "green"])).unwrap()), 1);
+    let mut features = with_constants_as_inputs(classifier("a", LOGITS, None, 0));
+    features.graph.as_mut().unwrap().output[0].name = "a".into();
+    let bytes = written(features, &backbone, (None, None), &description(&[])).unwrap();
+    assert_eq!(inputs(&bytes), 1, "the head's weights are gone, and so is their input");
+}
+
+#[test]
+fn what_is_exported_gives_what_is_measured_and_is_finite() {
+    let (_folder, backbone) = open(&classifier("a", "b", None, 0));
+    let exported = |model: ModelProto, factor: f32| {
+        let score = |features: &[f32]| features.chunks(3).flat_map(|row| [factor * row[0], factor * row[1]]).collect();
+        export_with_head(model, &backbone, &description(&["red", "green"]), &score)
+    };
+    let model = || classifier("a", LOGITS, None, 0);
+    exported(model(), 1.0).unwrap();
+    assert!(matches!(exported(model(), 1.1), Err(ExportedError::Differs { what: LOGITS, .. })));
+    let mut broken = model();
+    let weights = &mut broken.graph.as_mut().unwrap().initializer[0].raw_data;
+    weights[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let error = exported(broken, 1.0).unwrap_err();
+    assert!(matches!(error, ExportedError::NotFinite(LOGITS)), "{error}");
+    assert!(
+        are_scores(&[f32::NEG_INFINITY, 1.0]) && !are_scores(&[f32::NEG_INFINITY]) && !are_scores(&[f32::INFINITY])
+    );
 }

@@ -1,7 +1,11 @@
 //! ONNX files: a small builder of graphs, and reading and writing the format.
 //! Every network of featbench is such a graph, so that any ONNX runtime can execute it and any ONNX file can join.
 
+mod check;
 mod constants;
+mod external;
+mod finite;
+mod makers;
 pub mod ports;
 mod proto;
 
@@ -9,20 +13,25 @@ use std::collections::HashSet;
 
 use prost::Message;
 
-use super::Tensor;
+use super::{Tensor, mistaken};
+pub use makers::{Makers, Weight};
 pub use proto::*;
 
 /// Version of the standard operator set that graphs are written in, and the oldest file version that has it.
 const OPSET: i64 = 18;
 const IR_VERSION: i64 = 8;
+/// The first file version in which constants need not be inputs too.
+const CONSTANTS_ARE_NO_INPUTS: i64 = 4;
 
-/// Why bytes are not an ONNX model.
+/// Why bytes are not an ONNX model, or not one that is run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OnnxError {
-    #[error("not an ONNX file ({0})")]
-    Format(String),
-    #[error("an ONNX file without a graph")]
-    NoGraph,
+    #[error("not an ONNX file: {0}")]
+    Other(&'static str),
+    #[error("not an ONNX file, or one that is cut off or damaged ({0} bytes): get it again, or export it again")]
+    Damaged(usize),
+    #[error("{0}")]
+    Content(String),
 }
 
 /// A graph under construction. Nodes are added in the order in which they are computed.
@@ -115,15 +124,35 @@ impl Graph {
             graph: Some(self.proto),
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
             metadata_props: Vec::new(),
+            functions: Vec::new(),
         }
     }
 }
 
 impl ModelProto {
-    /// Reads a file's bytes and says what is wrong where they are not a model.
+    /// Reads a file's bytes: a model whose graph has no cycle, whose nodes are in the order in which they can be computed,
+    /// and whose constants have the numbers that their shapes say.
+    ///
+    /// # Errors
+    /// What is wrong where they are not such a model.
     pub fn read(bytes: &[u8]) -> Result<ModelProto, OnnxError> {
-        let model = ModelProto::decode(bytes).map_err(|e| OnnxError::Format(e.to_string()))?;
-        if model.graph.is_none() { Err(OnnxError::NoGraph) } else { Ok(model) }
+        if let Some(what) = mistaken::instead(bytes) {
+            return Err(OnnxError::Other(what));
+        }
+        let model = ModelProto::decode(bytes).map_err(|_| OnnxError::Damaged(bytes.len()))?;
+        // the operator sets stand last in the files of some exporters
+        if model.graph.is_none() || model.opset_import.is_empty() {
+            return Err(OnnxError::Damaged(bytes.len()));
+        }
+        model.checked().map_err(OnnxError::Content)
+    }
+
+    /// The same model with every constant an initializer and no input: [`GraphProto::with_plain_constants`], in a version
+    /// of the format in which that is enough.
+    pub fn with_plain_constants(mut self) -> ModelProto {
+        self.graph = self.graph.map(GraphProto::with_plain_constants);
+        self.ir_version = self.ir_version.max(CONSTANTS_ARE_NO_INPUTS);
+        self
     }
 
     /// The bytes of the file.
@@ -142,6 +171,7 @@ impl NodeProto {
             op_type: op.into(),
             attribute: attributes.iter().map(|(name, value)| value.named(name)).collect(),
             domain: String::new(),
+            overload: String::new(),
         }
     }
 }
@@ -149,7 +179,8 @@ impl NodeProto {
 impl GraphProto {
     /// What must be fed: old files list their constants among the inputs too, those are left out.
     pub fn fed_inputs(&self) -> impl Iterator<Item = &ValueInfoProto> {
-        self.input.iter().filter(|value| !self.initializer.iter().any(|constant| constant.name == value.name))
+        let constants: HashSet<&str> = self.initializer.iter().map(|constant| constant.name.as_str()).collect();
+        self.input.iter().filter(move |value| !constants.contains(value.name.as_str()))
     }
 
     /// The names of the values that `outputs` depend on, themselves among them.
@@ -157,7 +188,7 @@ impl GraphProto {
         let mut needed: HashSet<&str> = outputs.iter().copied().collect();
         for node in self.node.iter().rev() {
             if node.output.iter().any(|output| needed.contains(output.as_str())) {
-                needed.extend(node.input.iter().map(String::as_str));
+                needed.extend(node.uses());
             }
         }
         needed
@@ -178,11 +209,11 @@ impl GraphProto {
     pub fn fed_with(mut self, value: ValueInfoProto) -> GraphProto {
         let mut made: HashSet<String> = HashSet::new();
         self.node.retain(|node| {
-            let needs = node.input.iter().any(|name| *name == value.name || made.contains(name));
+            let needs = node.uses().any(|name| *name == value.name || made.contains(name));
             made.extend(node.output.iter().filter(|_| needs).cloned());
             needs
         });
-        let used: HashSet<&str> = self.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+        let used: HashSet<&str> = self.node.iter().flat_map(NodeProto::uses).collect();
         self.initializer.retain(|constant| used.contains(constant.name.as_str()));
         self.output.retain(|output| made.contains(&output.name));
         self.input = vec![value];
@@ -197,6 +228,10 @@ impl GraphProto {
             name if name == to => from.to_owned(),
             name => name.to_owned(),
         };
+        let branches = self.node.iter_mut().flat_map(|node| &mut node.attribute);
+        branches
+            .flat_map(|attribute| attribute.g.as_deref_mut().into_iter().chain(&mut attribute.graphs))
+            .for_each(|branch| branch.rename(from, to));
         let of_nodes = self.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output));
         let ports = self.input.iter_mut().chain(&mut self.output).map(|value| &mut value.name);
         let constants = self.initializer.iter_mut().map(|tensor| &mut tensor.name);
@@ -252,7 +287,15 @@ impl std::fmt::Display for ValueInfoProto {
             _ => "?".into(),
         };
         let sides: Vec<String> = shape.dim.iter().map(side).collect();
-        let kind = if tensor.is_some_and(|t| t.elem_type == FLOAT) { "" } else { ", not 32-bit float" };
+        let kind = match tensor.map_or(0, |t| t.elem_type) {
+            FLOAT => "",
+            2 => ", 8-bit integers",
+            6 => ", 32-bit integers",
+            INT64 => ", 64-bit integers",
+            FLOAT16 => ", 16-bit float",
+            DOUBLE => ", 64-bit float",
+            _ => ", not 32-bit float",
+        };
         write!(f, "`{}` ({}{kind})", self.name, sides.join(" x "))
     }
 }
@@ -276,8 +319,8 @@ impl TensorProto {
             [] => self.float_data.clone(),
             raw => raw.as_chunks().0.iter().map(four).collect(),
         };
-        let shape: Vec<usize> = self.dims.iter().map(|&side| side as usize).collect();
-        let whole = self.data_type == FLOAT && shape.iter().product::<usize>() == data.len();
+        let shape: Vec<usize> = self.dims.iter().map(|&side| side.try_into().ok()).collect::<Option<_>>()?;
+        let whole = self.data_type == FLOAT && self.count() == Some(data.len());
         whole.then(|| Tensor::new(&shape, data))
     }
 
@@ -343,7 +386,12 @@ mod tests {
 
     #[test]
     fn other_bytes_are_refused() {
-        assert!(matches!(ModelProto::read(b"PK\x03\x04 not a model"), Err(OnnxError::Format(_))));
-        assert_eq!(ModelProto::read(b""), Err(OnnxError::NoGraph));
+        assert!(matches!(ModelProto::read(b"PK\x03\x04 not a model"), Err(OnnxError::Other(_))));
+        assert!(matches!(ModelProto::read(b""), Err(OnnxError::Other(_))));
+        assert_eq!(ModelProto::read(b"no model"), Err(OnnxError::Damaged(8)));
+        let whole = small().write();
+        for cut in 1..whole.len() {
+            assert_eq!(ModelProto::read(&whole[..cut]), Err(OnnxError::Damaged(cut)));
+        }
     }
 }

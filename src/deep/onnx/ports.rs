@@ -1,22 +1,44 @@
 //! Where pixels go into a graph and where features come out: read off a file that somebody else made.
 
-use super::{GraphProto, NodeProto, ValueInfoProto};
+mod head;
+mod normalised;
+mod pixels;
+
+use super::{Dimension, GraphProto, Makers, ValueInfoProto};
 use crate::deep::network::FEATURES;
 use crate::names;
+use head::Head;
+pub use normalised::normalised_by;
+use pixels::Pixels;
+
+/// Numbers that a feature vector may have.
+pub const LONGEST: usize = 1 << 20;
 
 /// The input and the output of a feature extractor, and what its input is tied to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
     /// N x 3 x height x width.
     pub input: String,
-    /// N x dimension, or N x dimension x 1 x 1. In a classifier, what its last linear layer works on: no output yet.
+    /// N x dimension, or N x dimension x 1 x 1.
     pub output: String,
-    /// What that layer gives, N x classes.
+    /// What the last linear layer gives, N x classes, where the features are what that works on.
     pub logits: Option<String>,
     /// The number of images of every run, where the graph fixes it.
     pub batch: Option<usize>,
     /// The side of the input in pixels, where the graph fixes it.
     pub side: Option<usize>,
+}
+
+/// What is taken for features in a file, and how they are got out of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub ports: Ports,
+    /// Length of a vector; `None` where only a run tells.
+    pub dimension: Option<usize>,
+    /// Nodes and an output that the graph lacks; empty where the features are one of its outputs.
+    pub lacking: GraphProto,
+    /// What the features are, in words.
+    pub taken: String,
 }
 
 impl Ports {
@@ -25,95 +47,114 @@ impl Ports {
         Ports { input: input.into(), output: output.into(), logits: None, batch: None, side: None }
     }
 
-    /// Finds the only input of N x 3 x height x width, and as output the one that is named, else the one called
-    /// `features`, else the only one of N x dimension or N x dimension x 1 x 1; returns the dimension too. Where such an
-    /// only output, which nobody named, comes out of a linear layer, the file is a classifier, and that layer's input
-    /// is the features.
+    /// Finds the only input of N x 3 x height x width, and as features the value that is named, else the output called
+    /// `features`, else the only output that may be a vector an image. Where such an only output, which nobody named, comes
+    /// out of a linear layer, the file is a classifier, and that layer's input is the features.
     ///
     /// # Errors
-    /// Says what was expected and which inputs or outputs the file has.
-    pub fn of(graph: &GraphProto, output: Option<&str>) -> Result<(Ports, usize), String> {
-        if let Some(tensor) = graph.initializer.iter().find(|tensor| tensor.data_location == 1) {
-            return Err(format!("`{}` lies in another file; export the model with its weights inside", tensor.name));
-        }
-        let inputs: Vec<_> = graph.fed_inputs().collect();
-        let pixels = match inputs[..] {
-            [only] => only.float_shape().filter(|shape| shape.len() == 4 && matches!(shape[1], None | Some(3))),
-            _ => None,
-        };
-        let Some(pixels) = pixels else {
-            let expected = "one input of N x 3 x height x width (32-bit float)";
-            return Err(format!("{expected} is expected; the file has {}", listed(&inputs)));
-        };
-        if pixels[2] != pixels[3] && pixels[2].is_some() && pixels[3].is_some() {
-            return Err(format!("a square input is expected; the file has {}", listed(&inputs)));
-        }
-        let named = output.is_some();
-        let (output, dimension) = output_of(graph, output)?;
-        let (input, batch, side) = (inputs[0].name.clone(), pixels[0], pixels[2].or(pixels[3]));
-        let layer = if named || output == FEATURES { None } else { last_linear(graph, &output) };
-        Ok(match layer {
-            Some(Linear { input: features, depth, output }) => {
-                (Ports { input, output: features, logits: Some(output), batch, side }, depth)
+    /// Says what was expected, which inputs or outputs the file has, and what to do.
+    pub fn of(graph: &GraphProto, wanted: Option<&str>) -> Result<Found, String> {
+        let makers = Makers::of(graph);
+        let Pixels { input, batch, side } = Pixels::of(graph)?;
+        let ports = |output: &str, logits| Ports { input: input.clone(), output: output.into(), logits, batch, side };
+        let found = match wanted {
+            Some(name) if !graph.output.iter().any(|output| output.name == name) => inner(graph, &makers, name)?,
+            Some(name) => {
+                let output = named(graph, name)?;
+                Taken {
+                    dimension: dimension(output),
+                    ..Taken::output(name, format!("its output `{name}`, as is stated"))
+                }
             }
-            None => (Ports { input, output, logits: None, batch, side }, dimension),
-        })
+            None => unnamed(graph, &makers)?,
+        };
+        if let Some(long) = found.dimension.filter(|dimension| !(1..=LONGEST).contains(dimension)) {
+            return Err(format!("`{}` has {long} numbers an image; from 1 to {LONGEST} can be features", found.output));
+        }
+        let ports = ports(&found.output, found.logits);
+        Ok(Found { ports, dimension: found.dimension, lacking: found.lacking, taken: found.taken })
     }
 }
 
-/// A linear layer of a graph: the value that it works on and how long its rows are, and the value that it gives.
-struct Linear {
-    input: String,
-    depth: usize,
+/// What is taken for features.
+struct Taken {
     output: String,
+    logits: Option<String>,
+    dimension: Option<usize>,
+    lacking: GraphProto,
+    taken: String,
 }
 
-/// The linear layer that `output` comes out of, by way of a softmax where there is one.
-fn last_linear(graph: &GraphProto, output: &str) -> Option<Linear> {
-    let made_by = |value: &str| graph.node.iter().find(|node| node.output.first().is_some_and(|name| name == value));
-    let input = |node: &NodeProto, place: usize| node.input.get(place).map_or("", String::as_str).to_owned();
-    let mut node = made_by(output)?;
-    while let "Softmax" | "LogSoftmax" | "Identity" = node.op_type.as_str() {
-        node = made_by(&input(node, 0))?;
+impl Taken {
+    fn output(name: &str, taken: String) -> Taken {
+        Taken { output: name.into(), logits: None, dimension: None, lacking: GraphProto::default(), taken }
     }
-    let output = node.output[0].clone();
-    if node.op_type == "Add" {
-        node = made_by(&input(node, 0)).or_else(|| made_by(&input(node, 1)))?;
-    }
-    let set = |name: &str| node.attribute.iter().any(|attribute| attribute.name == name && attribute.i == Some(1));
-    let depth = match node.op_type.as_str() {
-        "Gemm" if !set("transA") => usize::from(set("transB")),
-        "MatMul" => 0,
-        _ => return None,
-    };
-    let (features, weight) = (input(node, 0), input(node, 1));
-    let sides = graph.initializer.iter().find(|tensor| tensor.name == weight).map(|tensor| &tensor.dims[..]);
-    let Some(sides @ [_, _]) = sides else { return None };
-    made_by(&features)?;
-    Some(Linear { input: features, depth: usize::try_from(sides[depth]).ok()?, output })
 }
 
-fn output_of(graph: &GraphProto, wanted: Option<&str>) -> Result<(String, usize), String> {
+/// The output of this name, which must be able to hold vectors.
+fn named<'g>(graph: &'g GraphProto, name: &str) -> Result<&'g ValueInfoProto, String> {
     let all: Vec<_> = graph.output.iter().collect();
-    let called = |name: &str| all.iter().copied().find(|output| output.name == name);
-    if let Some(name) = wanted.filter(|name| called(name).is_none()) {
-        let suggestion = names::suggestion(name, all.iter().map(|output| output.name.as_str()));
-        return Err(format!("output `{name}` is not there{suggestion}; the file has {}", listed(&all)));
+    let called = all.iter().copied().find(|output| output.name == name && may_be_vectors(output));
+    called.ok_or_else(|| format!("output `{name}` must be N x dimension, 32-bit float; the file has {}", listed(&all)))
+}
+
+/// A value within the graph that is named as the features.
+fn inner(graph: &GraphProto, makers: &Makers, name: &str) -> Result<Taken, String> {
+    if makers.node(name).is_none() {
+        let outputs: Vec<_> = graph.output.iter().collect();
+        let inner = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);
+        let suggestion = names::suggestion(name, outputs.iter().map(|output| output.name.as_str()).chain(inner));
+        return Err(format!("output `{name}` is not there{suggestion}; the file has {}", listed(&outputs)));
     }
-    let candidates: Vec<_> = match called(wanted.unwrap_or(FEATURES)) {
-        Some(named) => vec![named],
-        None => all.iter().copied().filter(|output| dimension(output).is_some()).collect(),
+    let known = graph.value_info.iter().find(|value| value.name == name);
+    if let Some(value) = known.filter(|value| value.has_shape() && !may_be_vectors(value)) {
+        return Err(format!("output `{name}` must be N x dimension, 32-bit float; the file has {value}"));
+    }
+    let lacking = GraphProto { output: vec![ValueInfoProto::unshaped(name)], ..Default::default() };
+    let taken = format!("its inner value `{name}`, as is stated");
+    Ok(Taken { dimension: known.and_then(dimension), lacking, ..Taken::output(name, taken) })
+}
+
+/// The features of a file of which nothing is stated.
+fn unnamed(graph: &GraphProto, makers: &Makers) -> Result<Taken, String> {
+    if graph.output.iter().any(|output| output.name == FEATURES) {
+        let dimension = dimension(named(graph, FEATURES)?);
+        return Ok(Taken { dimension, ..Taken::output(FEATURES, format!("its output `{FEATURES}`")) });
+    }
+    let output = only_output(graph)?;
+    let Some(head) = Head::of(makers, &output.name) else {
+        let dimension = dimension(output);
+        let doubt = match dimension.filter(|dimension| head::USUAL_CLASSES.contains(dimension)) {
+            Some(classes) => format!(
+                "; its {classes} values look like scores of classes: name an inner value as `output` in a TOML file beside it \
+                 if they are"
+            ),
+            None => String::new(),
+        };
+        let taken = format!("no linear head was found: its own output `{}` is taken{doubt}", output.name);
+        return Ok(Taken { dimension, ..Taken::output(&output.name, taken) });
     };
-    match candidates[..] {
-        [only] => match dimension(only) {
-            Some(dimension) => Ok((only.name.clone(), dimension)),
-            None => Err(format!(
-                "output `{}` must be N x dimension, 32-bit float; the file has {}",
-                only.name,
-                listed(&all)
-            )),
-        },
-        [] => Err(format!("an output of N x dimension (32-bit float) is expected; the file has {}", listed(&all))),
+    let (node, features) = head.features(makers);
+    let sides = [Dimension::Name("batch".into()), Dimension::Size(head.depth as i64)];
+    let pixel = [Dimension::Size(1), Dimension::Size(1)];
+    let sides = if head.is_map { [sides, pixel].concat() } else { sides.to_vec() };
+    let lacking = GraphProto { node, output: vec![ValueInfoProto::float(&features, &sides)], ..Default::default() };
+    let taken = head.taken();
+    Ok(Taken { output: features, logits: head.logits, dimension: Some(head.depth), lacking, taken })
+}
+
+/// The only output that may hold a vector an image.
+fn only_output(graph: &GraphProto) -> Result<&ValueInfoProto, String> {
+    let all: Vec<_> = graph.output.iter().collect();
+    let stated: Vec<_> = all.iter().copied().filter(|output| dimension(output).is_some()).collect();
+    let possible: Vec<_> = all.iter().copied().filter(|output| may_be_vectors(output)).collect();
+    match if stated.is_empty() { &possible[..] } else { &stated[..] } {
+        [only] => Ok(only),
+        [] => Err(format!(
+            "an output of N x dimension (32-bit float) is expected; the file has {}: export it with the pooled vector of an \
+             image as an output, or name a value that is one as `output` in a TOML file beside it",
+            listed(&all)
+        )),
         _ => Err(format!(
             "several outputs could be the features; name one as `output` in a TOML file beside it. The file has {}",
             listed(&all)
@@ -126,6 +167,16 @@ fn dimension(value: &ValueInfoProto) -> Option<usize> {
     match value.float_shape()?[..] {
         [_, Some(dimension)] | [_, Some(dimension), Some(1), Some(1)] => Some(dimension),
         _ => None,
+    }
+}
+
+/// Can it be a vector an image, as far as the file tells?
+fn may_be_vectors(value: &ValueInfoProto) -> bool {
+    match value.float_shape().as_deref() {
+        Some([_, _]) => true,
+        Some([_, _, height, width]) => [height, width].into_iter().all(|side| side.is_none_or(|side| side == 1)),
+        Some(_) => false,
+        None => !value.has_shape() && value.may_be_float(),
     }
 }
 
@@ -158,21 +209,24 @@ mod tests {
     fn ports_are_found() {
         let image: (&str, &[i64]) = ("image", &[1, 3, 224, 224]);
         let fixed = Ports { batch: Some(1), side: Some(224), ..Ports::free("image", "pooled") };
-        let found = Ports::of(&graph(&[image], &[("map", &[1, 512, 7, 7]), ("pooled", &[1, 512, 1, 1])]), None);
-        assert_eq!(found, Ok((fixed, 512)));
+        let found = |graph: &GraphProto, wanted: Option<&str>| {
+            let found = Ports::of(graph, wanted).unwrap();
+            (found.ports, found.dimension)
+        };
+        let two = graph(&[image], &[("map", &[1, 512, 7, 7]), ("pooled", &[1, 512, 1, 1])]);
+        assert_eq!(found(&two, None), (fixed, Some(512)));
         let free: (&str, &[i64]) = ("x", &[0, 3, 0, 0]);
         let graph = graph(&[free], &[("logits", &[0, 1000]), ("features", &[0, 64])]);
-        assert_eq!(Ports::of(&graph, None), Ok((Ports::free("x", "features"), 64)));
-        assert_eq!(Ports::of(&graph, Some("logits")), Ok((Ports::free("x", "logits"), 1000)));
+        assert_eq!(found(&graph, None), (Ports::free("x", "features"), Some(64)));
+        assert_eq!(found(&graph, Some("logits")), (Ports::free("x", "logits"), Some(1000)));
     }
 
     #[test]
     fn the_features_of_a_classifier_are_what_its_last_layer_works_on() {
         let classifier = |product: &str, bias: bool, softmax: bool| {
             let mut graph = Graph::new("classifier");
-            let sides = |count| [Dimension::Name("n".into()), Dimension::Size(count)];
-            graph
-                .input("x", &[Dimension::Name("n".into()), Dimension::Size(3), Dimension::Size(2), Dimension::Size(2)]);
+            let free = |name: &str| Dimension::Name(name.into());
+            graph.input("x", &[free("n"), Dimension::Size(3), free("h"), free("w")]);
             graph.node_to("Flatten", &["x"], &[], &["flat"]);
             let shape = if product == "Gemm" { [5, 12] } else { [12, 5] };
             graph.initializer(TensorProto::float("w", Tensor::new(&shape, vec![0.0; 60])));
@@ -181,34 +235,62 @@ mod tests {
             let y = graph.node(product, &["flat", "w"], if product == "Gemm" { &turned } else { &[] });
             let y = if bias { graph.node("Add", &[&y, "b"], &[]) } else { y };
             let output = if softmax { graph.node("Softmax", &[&y], &[]) } else { y.clone() };
-            graph.output(&output, &sides(5));
+            graph.output(&output, &[free("n"), Dimension::Size(5)]);
             (graph.model().graph.unwrap(), y, output)
         };
         for (product, bias, softmax) in [("Gemm", false, false), ("MatMul", true, true), ("MatMul", false, true)] {
             let (graph, logits, output) = classifier(product, bias, softmax);
-            let expected = Ports { logits: Some(logits), side: Some(2), ..Ports::free("x", "flat") };
-            assert_eq!(Ports::of(&graph, None), Ok((expected, 12)));
-            let (named, dimension) = Ports::of(&graph, Some(&output)).unwrap();
-            assert_eq!((named.output, named.logits, dimension), (output, None, 5), "what is named is taken as it is");
+            let found = Ports::of(&graph, None).unwrap();
+            assert_eq!(found.ports, Ports { logits: Some(logits), ..Ports::free("x", "flat") });
+            assert_eq!(found.dimension, Some(12));
+            let expected = format!("input of its last linear layer, node `{}_1` ({product})", product.to_lowercase());
+            assert!(
+                found.taken.starts_with(&expected) && found.taken.ends_with("the 5 values that this gives are cut off")
+            );
+            let named = Ports::of(&graph, Some(&output)).unwrap();
+            assert_eq!((named.ports.logits, named.dimension), (None, Some(5)), "what is named is taken as it is");
+            assert_eq!(named.ports.output, output);
+            let inner = Ports::of(&graph, Some("flat")).unwrap();
+            assert_eq!((inner.dimension, inner.taken.as_str()), (None, "its inner value `flat`, as is stated"));
         }
     }
 
     #[test]
     fn what_does_not_fit_is_said_with_what_the_file_has() {
         let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
+        let y: [(&str, &[i64]); 1] = [("y", &[0, 8])];
         let told = |graph: &GraphProto| Ports::of(graph, None).unwrap_err();
-        assert_eq!(
-            told(&graph(&[("grey", &[0, 1, 0, 0])], &[("y", &[0, 8])])),
-            "one input of N x 3 x height x width (32-bit float) is expected; the file has `grey` (n x 1 x n x n)"
+        let one = "one input of N x 3 x height x width (32-bit float) is expected; the file has";
+        for (input, expected) in [
+            (&[0, 1, 0, 0][..], "`x` (n x 1 x n x n): its input has another number of channels"),
+            (&[0, 0, 0, 3], "`x` (n x n x n x 3): its channels come last (N x height x width x 3); export it with"),
+            (&[0, 64, 64, 3], "`x` (n x 64 x 64 x 3): its channels come last"),
+            (&[0, 3, 3, 3], "`x` (n x 3 x 3 x 3): its sides are fixed at 3 px, and must be from 32 to 1024"),
+            (&[0, 3, 0, 2048], "`x` (n x 3 x n x 2048): its sides are fixed at 2048 px"),
+            (&[4096, 3, 0, 0], "`x` (4096 x 3 x n x n): it fixes 4096 images a run"),
+            (&[0, 3, 64], "`x` (n x 3 x 64): export it with images as its input"),
+        ] {
+            let told = told(&graph(&[("x", input)], &y));
+            assert!(told.starts_with(&format!("{one} {expected}")), "{told}");
+        }
+        let told_of_two = told(&graph(&[image, ("size", &[2])], &y));
+        assert!(
+            told_of_two.starts_with(&format!("{one} `image` (n x 3 x n x n), `size` (2): export the part that takes"))
         );
-        assert_eq!(
-            told(&graph(&[image, ("size", &[2])], &[("y", &[0, 8])])),
-            "one input of N x 3 x height x width (32-bit float) is expected; the file has `image` (n x 3 x n x n), \
-             `size` (2)"
-        );
-        assert_eq!(
-            told(&graph(&[image], &[("map", &[0, 8, 7, 7])])),
-            "an output of N x dimension (32-bit float) is expected; the file has `map` (n x 8 x 7 x 7)"
+        let oblong = told(&graph(&[("x", &[0, 3, 224, 192])], &y));
+        assert!(oblong.starts_with("a square input is expected; the file has `x` (n x 3 x 224 x 192): export it for"));
+        for (element, expected) in
+            [(10, "its input takes 16-bit floats"), (2, "its input takes bytes"), (7, "export it")]
+        {
+            let mut graph = graph(&[image], &y);
+            graph.input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = element;
+            assert!(told(&graph).contains(expected), "{}", told(&graph));
+        }
+        let map = told(&graph(&[image], &[("map", &[0, 8, 7, 7])]));
+        assert!(
+            map.starts_with(
+                "an output of N x dimension (32-bit float) is expected; the file has `map` (n x 8 x 7 x 7)"
+            )
         );
         assert_eq!(
             told(&graph(&[image], &[("a", &[0, 8]), ("b", &[0, 9])])),
@@ -224,12 +306,43 @@ mod tests {
             Ports::of(&several, Some("map")).unwrap_err(),
             "output `map` must be N x dimension, 32-bit float; the file has `pool` (n x 8), `map` (n x 8 x 7 x 7)"
         );
-        let mut elsewhere = graph(&[image], &[("y", &[0, 8])]);
-        elsewhere.initializer.push(super::super::TensorProto {
-            name: "w".into(),
-            data_location: 1,
-            ..Default::default()
-        });
-        assert_eq!(told(&elsewhere), "`w` lies in another file; export the model with its weights inside");
+        let huge = told(&graph(&[image], &[("y", &[0, 1 << 40, 1, 1])]));
+        assert_eq!(huge, "`y` has 1099511627776 numbers an image; from 1 to 1048576 can be features");
+        let free = Ports::of(&graph(&[("x", &[0, 0, 0, 0])], &[("y", &[0, 0])]), None).unwrap();
+        assert_eq!((free.ports, free.dimension), (Ports::free("x", "y"), None), "a run tells");
+        let doubtful = Ports::of(&graph(&[image], &[("y", &[0, 1000])]), None).unwrap();
+        assert!(
+            doubtful.taken.starts_with("no linear head was found: its own output `y` is taken; its 1000 values look")
+        );
+    }
+
+    #[test]
+    fn channels_that_are_brought_to_the_front_came_last() {
+        let mut graph = Graph::new("keras");
+        graph.input("x", &["n", "a", "b", "c"].map(|name| Dimension::Name(name.into())));
+        let half = graph.floats(Tensor::new(&[], vec![0.5]));
+        let x = graph.node("Mul", &["x", &half], &[]);
+        graph.node_to("Transpose", &[&x], &[("perm", Attribute::Ints(vec![0, 3, 1, 2]))], &["y"]);
+        graph.output("y", &[Dimension::Name("n".into()), Dimension::Size(8)]);
+        let told = Ports::of(&graph.model().graph.unwrap(), None).unwrap_err();
+        assert!(told.contains("`x` (n x a x b x c): its channels come last"), "{told}");
+    }
+
+    #[test]
+    fn arithmetic_on_pixels_is_noticed() {
+        let normalised = |constant: &[usize], operator: &str, inputs: [&str; 2]| {
+            let mut graph = Graph::new("normalised");
+            graph.initializer(TensorProto::float("c", Tensor::new(constant, vec![0.5; constant.iter().product()])));
+            graph.node_to("Shape", &["x"], &[], &["s"]);
+            graph.node_to("Identity", &["x"], &[], &["same"]);
+            graph.node_to(operator, &inputs, &[], &["y"]);
+            normalised_by(&graph.model().graph.unwrap(), "x")
+        };
+        let expected = |words: &str| Some(format!("its node `y` ({words})"));
+        assert_eq!(normalised(&[3, 1, 1], "Sub", ["same", "c"]), expected("subtracts [0.5, 0.5, 0.5]"));
+        assert_eq!(normalised(&[], "Div", ["same", "c"]), expected("divides by [0.5]"));
+        assert_eq!(normalised(&[1, 3, 8, 8], "Add", ["c", "same"]), expected("adds `c`"));
+        assert_eq!(normalised(&[16, 3, 8, 8], "Conv", ["same", "c"]), None);
+        assert_eq!(normalised(&[1], "Mul", ["s", "c"]), None, "not the pixels");
     }
 }

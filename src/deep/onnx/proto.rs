@@ -1,12 +1,18 @@
 //! The ONNX file format: the protobuf messages that a network needs, with the field numbers of `onnx.proto` (IR 8).
-//! Fields that featbench never reads (documentation, sparse tensors, subgraphs, functions) are left out; reading a
-//! file skips them.
+//! Fields that featbench neither reads nor has to hand on (documentation, sparse tensors, training) are left out; reading
+//! a file skips them.
 
 use prost::{Message, Oneof};
 
 /// `TensorProto.DataType`.
 pub const FLOAT: i32 = 1;
 pub const INT64: i32 = 7;
+pub const FLOAT16: i32 = 10;
+pub const DOUBLE: i32 = 11;
+pub const BFLOAT16: i32 = 16;
+
+/// `TensorProto.DataLocation`: the numbers lie in another file.
+pub const EXTERNAL: i32 = 1;
 
 /// `AttributeProto.AttributeType`.
 pub const ATTRIBUTE_FLOAT: i32 = 1;
@@ -31,6 +37,31 @@ pub struct ModelProto {
     pub opset_import: Vec<OperatorSetIdProto>,
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
+    #[prost(message, repeated, tag = "25")]
+    pub functions: Vec<FunctionProto>,
+}
+
+/// An operator that the file defines itself, out of others.
+#[derive(Clone, PartialEq, Message)]
+pub struct FunctionProto {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: Vec<String>,
+    #[prost(string, repeated, tag = "6")]
+    pub attribute: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: Vec<OperatorSetIdProto>,
+    #[prost(string, tag = "10")]
+    pub domain: String,
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: Vec<AttributeProto>,
+    #[prost(string, tag = "13")]
+    pub overload: String,
 }
 
 /// Which version of an operator set the nodes mean; the standard set has an empty domain.
@@ -80,6 +111,8 @@ pub struct NodeProto {
     pub attribute: Vec<AttributeProto>,
     #[prost(string, tag = "7")]
     pub domain: String,
+    #[prost(string, tag = "8")]
+    pub overload: String,
 }
 
 /// A named setting of a node. The single values are optional, because ONNX distinguishes a stated 0 from none.
@@ -95,12 +128,24 @@ pub struct AttributeProto {
     pub s: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    /// A branch, or the body of a loop.
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "10")]
+    pub tensors: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    pub graphs: Vec<GraphProto>,
     #[prost(int32, tag = "20")]
     pub r#type: i32,
+    /// In a function: the attribute of its caller that this one is.
+    #[prost(string, tag = "21")]
+    pub ref_attr_name: String,
 }
 
 /// Constant numbers; featbench writes them into `raw_data`, other writers may use the typed lists.
@@ -114,15 +159,21 @@ pub struct TensorProto {
     pub float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     pub int32_data: Vec<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub string_data: Vec<Vec<u8>>,
     #[prost(int64, repeated, tag = "7")]
     pub int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub name: String,
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
-    /// 1 where the numbers lie in another file.
+    /// [`EXTERNAL`] where the numbers lie in another file.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
 }

@@ -28,6 +28,11 @@ pub enum WeightsError {
     Torch(String),
     #[error("tensor `{name}` has the type {found}; f32, f16 or bf16 is expected")]
     Type { name: String, found: String },
+    #[error(
+        "tensor `{name}` holds {found} numbers that are not finite (NaN or infinite): the weights are damaged, or the training \
+         that made them diverged; get them again"
+    )]
+    NotFinite { name: String, found: usize },
     #[error("tensor `{name}` is missing; the network needs it with the shape {expected:?}")]
     Missing { name: String, expected: Vec<usize> },
     #[error("tensor `{name}` has the shape {found:?}; the network needs {expected:?}")]
@@ -91,16 +96,23 @@ impl Checkpoint<'_> {
     /// The parameters of these names, widened to f32 where they are f16 or bf16. Those that are not there are left out.
     ///
     /// # Errors
-    /// One of another type.
+    /// One of another type, or with numbers that are not finite.
     pub fn read<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Result<Weights, WeightsError> {
         let tensor = |name: &'n str| {
             let tensor = match self {
                 Checkpoint::Safetensors(file) => safetensors::tensor(file, name),
                 Checkpoint::Torch(file) => file.tensor(name),
             };
-            tensor.map(|found| Some((name.to_owned(), found?))).transpose()
+            tensor.and_then(|found| found.map(|tensor| finite(name, tensor)).transpose()).transpose()
         };
         names.into_iter().filter_map(tensor).collect()
+    }
+}
+
+fn finite(name: &str, tensor: Tensor) -> Result<(String, Tensor), WeightsError> {
+    match tensor.data.iter().filter(|number| !number.is_finite()).count() {
+        0 => Ok((name.to_owned(), tensor)),
+        found => Err(WeightsError::NotFinite { name: name.into(), found }),
     }
 }
 

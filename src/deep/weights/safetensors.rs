@@ -4,11 +4,12 @@
 use safetensors::{Dtype, SafeTensors};
 
 use super::{Float, WeightsError};
-use crate::deep::Tensor;
+use crate::deep::{Tensor, mistaken};
 
 /// Reads the header only.
 pub fn open(file: &[u8]) -> Result<SafeTensors<'_>, WeightsError> {
-    SafeTensors::deserialize(file).map_err(|e| WeightsError::Safetensors(e.to_string()))
+    let told = |error: safetensors::SafeTensorError| mistaken::instead(file).map_or(error.to_string(), str::to_owned);
+    SafeTensors::deserialize(file).map_err(|error| WeightsError::Safetensors(told(error)))
 }
 
 /// A tensor, widened to f32; `None` where there is none of this name.
@@ -55,6 +56,14 @@ mod tests {
     fn another_type_is_named() {
         let error = read(&file(Dtype::I64, &[1], &[0; 8])).unwrap_err();
         assert_eq!(error.to_string(), "tensor `w` has the type I64; f32, f16 or bf16 is expected");
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused() {
+        let bytes: Vec<u8> = [1.0, f32::NAN, f32::INFINITY].into_iter().flat_map(f32::to_le_bytes).collect();
+        let file = file(Dtype::F32, &[3], &bytes);
+        let checkpoint = super::super::Format::Safetensors.open(&file).unwrap();
+        assert_eq!(checkpoint.read(["w"]), Err(WeightsError::NotFinite { name: "w".into(), found: 2 }));
     }
 
     #[test]

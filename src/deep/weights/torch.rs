@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::pickle::{self, Dtype, Objects, Value, View};
 use super::zip::Zip;
 use super::{Float, Shapes, WeightsError};
-use crate::deep::Tensor;
+use crate::deep::{Tensor, mistaken};
 
 /// What a file without a zip container begins with, and the only version of what follows.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -38,7 +38,7 @@ impl<'a> StateDict<'a> {
             [] => Err("it is empty".into()),
             [b'P', b'K', ..] => zipped(file),
             [0x80, ..] => pickled(file),
-            _ => Err("it begins neither as a zip file nor as a pickle".into()),
+            _ => Err(mistaken::instead(file).unwrap_or("it begins neither as a zip file nor as a pickle").into()),
         };
         read.map(StateDict).map_err(WeightsError::Torch)
     }

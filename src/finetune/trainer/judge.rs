@@ -41,9 +41,11 @@ impl<'a> Judge<'a> {
         Ok(Judge { task, ground, shown })
     }
 
-    /// The class that the network with these weights sees in each image.
-    pub fn classes(&self, weights: Weights) -> Result<Vec<usize>> {
-        Ok(largest(&self.logits(weights)?, self.task.classes).collect())
+    /// The class that the network with these weights sees in each image; `None` where a logit is no finite number.
+    pub fn classes(&self, weights: Weights) -> Result<Option<Vec<usize>>> {
+        let logits = self.logits(weights)?;
+        let finite = logits.iter().all(|logit| logit.is_finite());
+        Ok(finite.then(|| largest(&logits, self.task.classes).collect()))
     }
 
     /// The mean cross-entropy of the network with these weights, where these are the images' labels.

@@ -155,17 +155,33 @@ impl Checkpoint {
     }
 }
 
-/// A training that can't go on.
+/// A training that can't go on, or whose end is worth nothing.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error(
-    "the loss of step {step} is {loss}: the training has diverged at a learning rate of {rate:.2e}, take a lower lr"
-)]
+#[error("{sign}: the training has diverged at a learning rate of {rate:.2e}, take a lower lr")]
 pub struct Diverged {
-    /// From 1.
-    step: usize,
-    loss: f32,
+    sign: Sign,
+    /// The largest up to there.
     rate: f64,
 }
+
+/// What tells it. Steps and epochs are counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+enum Sign {
+    #[error("the loss of step {step} is {loss}")]
+    Step { step: usize, loss: f32 },
+    #[error(
+        "the mean loss of the last epoch is {loss:.3e}, more than {GROWTH} times what it was at the beginning, {start:.3}"
+    )]
+    Epoch { loss: f64, start: f64 },
+    #[error("after epoch {epoch} weights are no finite numbers (NaN or infinite)")]
+    Weights { epoch: usize },
+    #[error("after epoch {epoch} the network's scores are no finite numbers (NaN or infinite)")]
+    Scores { epoch: usize },
+}
+
+/// A training has diverged where the last epoch's mean loss is so many times the first step's, or the one of equal
+/// probabilities where that is larger.
+const GROWTH: f64 = 10.0;
 
 impl Task<'_> {
     /// The rates of every step whose largest learning rate this is.
@@ -184,8 +200,8 @@ impl Task<'_> {
 /// Trains, from the beginning or from a checkpoint of the same task.
 ///
 /// # Errors
-/// Settings that do not fit the network or the data, a picture that can't be read, a loss that is not a number
-/// ([`Diverged`]), or what `observer` says.
+/// Settings that do not fit the network or the data, a picture that can't be read, a loss, a weight or a score that is not
+/// a number or a loss that has grown ([`Diverged`]), or what `observer` says.
 pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer) -> Result<Trained> {
     let settings = task.settings;
     let LearningRate::Given(lr) = settings.lr else { bail!("lr = \"auto\" must be settled before the training") };
@@ -203,6 +219,7 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
         let first = log.epochs.len();
         let mut course = Course { task, training, plan, val, watched, log, best, observer };
         ahead(&batches, first..settings.epochs, |prepared| course.run(prepared, steps_per_epoch))?;
+        course.check_loss()?;
         Ok(Trained { last: course.training.weights()?, best: course.best, log: course.log })
     })
 }
@@ -278,15 +295,35 @@ impl Course<'_> {
     fn run(&mut self, batches: &Receiver<Result<Prepared>>, steps: usize) -> Result<()> {
         while self.log.epochs.len() < self.task.settings.epochs && !self.stalled() {
             let mut epoch = self.epoch(batches, steps)?;
+            let number = self.log.epochs.len() + 1;
             let start = Instant::now();
+            let state = self.training.state()?;
+            if state.values().flat_map(|tensor| &tensor.data).any(|number| !number.is_finite()) {
+                bail!(self.diverged(Sign::Weights { epoch: number }));
+            }
             epoch.val_correct = self.look_at_val()?;
             if let Some(watched) = &self.watched {
-                epoch.watched = watched.classes(self.training.weights()?)?;
+                let classes = watched.classes(self.training.weights()?)?;
+                epoch.watched = classes.ok_or_else(|| self.diverged(Sign::Scores { epoch: number }))?;
             }
             epoch.val_s = start.elapsed().as_secs_f64();
             self.log.epochs.push(epoch);
-            let state = self.training.state()?;
             self.observer.keep(&Checkpoint { state, log: self.log.clone(), best: self.best.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn diverged(&self, sign: Sign) -> Diverged {
+        let rates = self.log.steps.iter().map(|step| step.rates.learning_rate);
+        Diverged { sign, rate: rates.fold(0.0, f64::max) }
+    }
+
+    /// Has the loss grown beyond what a training can mean?
+    fn check_loss(&self) -> Result<()> {
+        let (Some(first), Some(last)) = (self.log.steps.first(), self.log.epochs.last()) else { return Ok(()) };
+        let start = f64::from(first.loss).max((self.task.classes as f64).ln());
+        if last.train_loss > GROWTH * start {
+            bail!(self.diverged(Sign::Epoch { loss: last.train_loss, start }));
         }
         Ok(())
     }
@@ -306,7 +343,8 @@ impl Course<'_> {
             let rates = self.plan[number];
             let outcome = self.training.step(prepared.batch(), rates)?;
             if !outcome.loss.is_finite() {
-                bail!(Diverged { step: number + 1, loss: outcome.loss, rate: rates.learning_rate });
+                let sign = Sign::Step { step: number + 1, loss: outcome.loss };
+                bail!(Diverged { sign, rate: rates.learning_rate });
             }
             loss += f64::from(outcome.loss) * n as f64;
             correct += judge::correct(judge::largest(&outcome.logits, self.task.classes), &prepared.labels);
@@ -329,7 +367,9 @@ impl Course<'_> {
     fn look_at_val(&mut self) -> Result<Option<usize>> {
         let Some((judge, labels)) = &self.val else { return Ok(None) };
         let weights = self.training.weights()?;
-        let correct = judge::correct(judge.classes(weights.clone())?.into_iter(), labels);
+        let epoch = self.log.epochs.len() + 1;
+        let classes = judge.classes(weights.clone())?.ok_or_else(|| self.diverged(Sign::Scores { epoch }))?;
+        let correct = judge::correct(classes.into_iter(), labels);
         if self.best.as_ref().is_none_or(|best| correct > best.correct) {
             self.best = Some(Best { epoch: self.log.epochs.len(), correct, weights });
         }

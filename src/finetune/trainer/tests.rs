@@ -246,9 +246,12 @@ fn what_is_frozen_stays() {
 
 #[test]
 fn a_training_that_diverges_says_so() {
-    let settings = Settings { lr: 1e30.into(), ..settings() };
-    let error = run(&settings, 1, None, &mut watch(0, false)).unwrap_err().to_string();
-    assert!(error.contains("has diverged") && error.ends_with("take a lower lr"), "{error}");
+    for lr in [1e4, 1e30] {
+        let settings = Settings { lr: lr.into(), ..settings() };
+        let error = run(&settings, 1, None, &mut watch(0, false)).unwrap_err();
+        assert!(error.is::<Diverged>() && error.to_string().ends_with("take a lower lr"), "{error}");
+        assert!(error.to_string().contains("has diverged at a learning rate of"), "{error}");
+    }
 }
 
 /// Counts how often an image is asked for.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use featbench::deep::Tensor;
 use featbench::deep::exported::Description;
-use featbench::deep::onnx::{Attribute, Dimension, Graph, ModelProto, TensorProto};
+use featbench::deep::onnx::{Attribute, Dimension, Graph, ModelProto, TensorProto, ValueInfoProto};
 use featbench::image::decode_rgb;
 use serde::Deserialize;
 
@@ -256,4 +256,43 @@ fn an_operator_that_cannot_be_trained_is_named() {
         "has the operator Sigmoid, which can't be trained; supported are Add, AveragePool, BatchNormalization",
     ]);
     place.run("measure --dataset photos --arms resnet-frozen-svm --backbone mine --model-dir models").with(0);
+}
+
+#[test]
+fn scores_that_are_no_numbers_are_named_and_never_printed() {
+    let place = Place::with_photos();
+    place.run("export --arm resnet-frozen-softmax --dataset photos --input 32 -o model.onnx").with(0);
+    let mut model = ModelProto::read(&std::fs::read(place.path("model.onnx")).unwrap()).unwrap();
+    let constants = &mut model.graph.as_mut().unwrap().initializer;
+    let bias = constants.iter_mut().find(|tensor| tensor.name == "head.bias").unwrap();
+    bias.raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    place.write("model.onnx", model.write());
+    for form in ["", "--csv", "--json"] {
+        let ended = place.run(&format!("classify model.onnx photos/checks {form} --device cpu")).with(1);
+        let said = "photos/checks/00.png: its scores are no finite numbers (NaN or infinite): the network is damaged";
+        let ended = ended.saying(&[said]);
+        assert!(!ended.stdout.contains("NaN") && !ended.stdout.contains("checks/00"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn constants_that_are_inputs_too_do_not_break_an_export() {
+    let place = Place::with_photos();
+    let mut model = ModelProto::read(&classifier("Relu")).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    for constant in &graph.initializer {
+        let sides: Vec<Dimension> = constant.dims.iter().map(|&side| Dimension::Size(side)).collect();
+        let mut input = ValueInfoProto::float(&constant.name, &sides);
+        input.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = constant.data_type;
+        graph.input.push(input);
+    }
+    place.write("models/mine.onnx", model.write());
+    place.write("trained.toml", arm("trained", 2, "", HEAD));
+    let mine = "--backbone mine --model-dir models --dataset photos";
+    for arm in ["resnet-frozen-svm", "resnet-frozen-softmax", "trained.toml"] {
+        place.run(&format!("export --arm {arm} {mine} -o out.onnx")).with(0);
+        assert_eq!(classify(&place, "out.onnx photos").len(), 24, "{arm}");
+        let written = ModelProto::read(&std::fs::read(place.path("out.onnx")).unwrap()).unwrap().graph.unwrap();
+        assert_eq!(written.input.len(), 1, "{arm}: the image alone");
+    }
 }

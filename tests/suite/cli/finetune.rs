@@ -206,3 +206,19 @@ fn auto_takes_what_range_tests_suggest_and_says_which_rate_that_is() {
     let fresh = place.run(&format!("{measure} --arms wrong.toml --out wrong --threads 1")).with(1);
     assert!(fresh.stderr.contains("milestones = [9.0]") && !fresh.stderr.contains("takes"), "{}", fresh.stderr);
 }
+
+#[test]
+fn a_training_that_diverged_is_a_failed_run() {
+    let place = Place::with_photos();
+    for (lr, sign) in
+        [("1e6", "the training has diverged at a learning rate of"), ("1e30", "the training has diverged")]
+    {
+        place.write("wild.toml", arm("wild", 2, "", HEAD).replace("lr = 0.005", &format!("lr = {lr}")));
+        let ended = place.run("measure --dataset photos --arms wild.toml --input 32 --fresh").with(1);
+        ended.saying(&[sign, "take a lower lr"]);
+        let runs = place.rows("featbench-report/photos/runs.csv");
+        assert!(runs[0]["status"] == "failed" && runs[0]["reason"].contains("take a lower lr"), "{runs:?}");
+        assert_eq!(place.files("cache/featbench/train"), Vec::<String>::new(), "nothing of it is kept as a training");
+        place.run("export --arm wild.toml --dataset photos --input 32 -o wild.onnx").with(2).saying(&["has diverged"]);
+    }
+}
