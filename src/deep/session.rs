@@ -282,9 +282,26 @@ fn remedy(refusal: &str) -> &'static str {
     REMEDIES.into_iter().find(|(words, _)| refusal.contains(words)).map_or("", |(_, remedy)| remedy)
 }
 
-/// ONNX Runtime's messages run over several lines.
+/// ONNX Runtime's messages run over several lines, and may begin with the place in its source.
 fn one_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    without_place(&message).to_owned()
+}
+
+/// The message without `/a/file.cc:12 the_function(and, its, parameters) `, where it begins so.
+fn without_place(message: &str) -> &str {
+    let place = message.split(' ').next().unwrap_or_default();
+    let Some(open) = message.find('(').filter(|_| place.starts_with('/') && place.contains(".cc:")) else {
+        return message;
+    };
+    let mut depth = 0;
+    let closed = message[open..].find(|c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth == 0
+    });
+    let rest = closed.map_or("", |at| message[open + at + 1..].trim_start());
+    let rest = rest.strip_prefix("const ").unwrap_or(rest);
+    if rest.is_empty() { message } else { rest }
 }
 
 #[cfg(test)]
@@ -353,6 +370,17 @@ mod tests {
                        35: the driver is too old ; GPU=-1 ; hostname=h ; file=/a/provider.cc";
         assert_eq!(in_short(message), "options.h:187 Parse CUDA failure 35: the driver is too old");
         assert_eq!(in_short("as it is"), "as it is");
+        let placed =
+            "/src/model.cc:256 ort::Model::Model(P&&, const F<void (X)>&) const Unsupported model IR version: 99";
+        assert_eq!(without_place(placed), "Unsupported model IR version: 99");
+        assert_eq!(without_place("x (y) z"), "x (y) z");
+    }
+
+    #[test]
+    fn a_refusal_says_what_can_be_done() {
+        let refusal = SessionError::Model("Unsupported model IR version: 99, max supported IR version: 14".into());
+        assert!(refusal.to_string().contains("export it with an older `onnx` package"), "{refusal}");
+        assert!(SessionError::Model("something else".into()).to_string().ends_with("something else"));
     }
 
     #[test]

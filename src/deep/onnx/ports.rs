@@ -174,7 +174,7 @@ fn dimension(value: &ValueInfoProto) -> Option<usize> {
 fn may_be_vectors(value: &ValueInfoProto) -> bool {
     match value.float_shape().as_deref() {
         Some([_, _]) => true,
-        Some([_, _, height, width]) => [height, width].into_iter().all(|side| side.is_none_or(|side| side == 1)),
+        Some([_, _, Some(1), Some(1)] | [_, None, None, None]) => true,
         Some(_) => false,
         None => !value.has_shape() && value.may_be_float(),
     }
