@@ -291,7 +291,7 @@ fn one_line(error: &dyn std::fmt::Display) -> String {
 /// The message without `/a/file.cc:12 the_function(and, its, parameters) `, where it begins so.
 fn without_place(message: &str) -> &str {
     let place = message.split(' ').next().unwrap_or_default();
-    let Some(open) = message.find('(').filter(|_| place.starts_with('/') && place.contains(".cc:")) else {
+    let Some(open) = message.find('(').filter(|_| place.starts_with('/') && place.contains(':')) else {
         return message;
     };
     let mut depth = 0;

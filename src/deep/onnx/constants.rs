@@ -67,7 +67,7 @@ mod tests {
         let weight = TensorProto::float("w", Tensor::new(&[1], vec![2.0]));
         graph.initializer(weight.clone());
         graph.node_to("Identity", &["w"], &[], &["copy"]);
-        graph.node_to("Constant", &[], &[("value", Attribute::Tensor(weight))], &["tensor"]);
+        graph.node_to("Constant", &[], &[("value", Attribute::Tensor(weight.into()))], &["tensor"]);
         graph.node_to("Constant", &[], &[("value_ints", Attribute::Ints(vec![3, 4]))], &["list"]);
         graph.node_to("Constant", &[], &[("value_float", Attribute::Float(0.5))], &["number"]);
         graph.node_to("Identity", &["x"], &[], &["y"]);

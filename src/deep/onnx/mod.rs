@@ -49,7 +49,7 @@ pub enum Attribute {
     Text(String),
     Ints(Vec<i64>),
     Floats(Vec<f32>),
-    Tensor(TensorProto),
+    Tensor(Box<TensorProto>),
 }
 
 impl Graph {
@@ -343,7 +343,7 @@ impl Attribute {
             Attribute::Text(v) => (proto.r#type, proto.s) = (ATTRIBUTE_STRING, Some(v.into_bytes())),
             Attribute::Ints(v) => (proto.r#type, proto.ints) = (ATTRIBUTE_INTS, v),
             Attribute::Floats(v) => (proto.r#type, proto.floats) = (ATTRIBUTE_FLOATS, v),
-            Attribute::Tensor(v) => (proto.r#type, proto.t) = (ATTRIBUTE_TENSOR, Some(v)),
+            Attribute::Tensor(v) => (proto.r#type, proto.t) = (ATTRIBUTE_TENSOR, Some(*v)),
         }
         proto
     }

@@ -19,7 +19,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         tape.add_gradient(&x, |g| {
             let count = g.ints(&[x.shape.iter().product::<usize>() as i64]);
             let zero = TensorProto::float("zero", Tensor::new(&[1], vec![0.0]));
-            let zeros = g.node("ConstantOfShape", &[&count], &[("value", Attribute::Tensor(zero))]);
+            let zeros = g.node("ConstantOfShape", &[&count], &[("value", Attribute::Tensor(zero.into()))]);
             let flat = g.ints(&[-1]);
             let (places, dy) = (g.two("Reshape", &places, &flat), g.two("Reshape", dy, &flat));
             // windows overlap: a pixel can be the largest of several

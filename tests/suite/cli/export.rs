@@ -212,7 +212,7 @@ fn classifier(activation: &str) -> Vec<u8> {
     graph.initializer(TensorProto::float("onnx::Conv_2", Tensor::new(&[6], numbers(6))));
     graph.initializer(TensorProto::float("fc.weight", Tensor::new(&[10, 6], numbers(60))));
     let zeros = TensorProto::float("zeros", Tensor::new(&[10], vec![0.0; 10]));
-    graph.node_to("Constant", &[], &[("value", Attribute::Tensor(zeros))], &["fc.bias"]);
+    graph.node_to("Constant", &[], &[("value", Attribute::Tensor(zeros.into()))], &["fc.bias"]);
     let x =
         graph.node("Conv", &["onnx::in", "onnx::Conv_1", "onnx::Conv_2"], &[("strides", Attribute::Ints(vec![2, 2]))]);
     let x = graph.node(activation, &[&x], &[]);

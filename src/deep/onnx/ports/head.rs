@@ -217,17 +217,16 @@ mod tests {
     }
 
     /// Input, values an image, values that come out, logits, and the operators that make features of the input.
-    fn found(graph: &GraphProto) -> Option<(String, usize, usize, Option<String>, Vec<String>)> {
+    type Told = Option<(String, usize, usize, Option<String>, Vec<String>)>;
+
+    fn found(graph: &GraphProto) -> Told {
         let makers = Makers::of(graph);
         let head = Head::of(&makers, "y")?;
         let operators = head.features(&makers).0.into_iter().map(|node| node.op_type).collect();
         Some((head.input, head.depth, head.width, head.logits, operators))
     }
 
-    fn expected(
-        logits: Option<&str>,
-        operators: &[&str],
-    ) -> Option<(String, usize, usize, Option<String>, Vec<String>)> {
+    fn expected(logits: Option<&str>, operators: &[&str]) -> Told {
         let operators = operators.iter().map(|name| name.to_string()).collect();
         Some(("f".into(), 8, 5, logits.map(str::to_owned), operators))
     }
