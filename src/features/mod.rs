@@ -1,6 +1,7 @@
 //! From images to vectors, for every arm alike. A [`Kind`] is a method: one file, and one line in the list below; what
 //! it fits on training images gives [`Features`], the vectors of any image, cached by content.
 
+mod colour_histogram;
 mod finetuned;
 mod fitted;
 mod local;
@@ -10,6 +11,7 @@ mod nothing;
 mod picture;
 mod resources;
 mod thumbnail;
+mod whole;
 
 pub use finetuned::{Found, RangeTested, Tried, range_test, try_out};
 pub use fitted::{Features, Lessons, Training, Vectors, Worker};
@@ -52,6 +54,8 @@ kinds! {
     Metadata(metadata::Metadata),
     /// The picture reduced to a few pixels, aspect ignored.
     Thumbnail(thumbnail::Thumbnail),
+    /// How often each colour occurs.
+    ColourHistogram(colour_histogram::ColourHistogram),
     /// Local descriptors, counted by a codebook.
     Local(local::LocalSettings),
     /// The features of a pretrained network, frozen.

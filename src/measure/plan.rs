@@ -89,7 +89,7 @@ impl Planned {
 }
 
 /// Everything that a result depends on, and nothing else; equal values have equal results.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Ingredients<'a> {
     manifest: &'a str,
     settings: &'a str,
@@ -103,14 +103,14 @@ struct Ingredients<'a> {
     network: Option<Network<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Pixels {
     version: u32,
     opencv: String,
     canvas: Option<Canvas>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Network<'a> {
     backbone: &'a str,
     /// Hash of its file and of how it is used; empty where it is not here.
@@ -169,14 +169,66 @@ fn plan_one(
         pixels: needs.pixels.then(|| Pixels { version: image::VERSION, opencv: decode::version(), canvas }),
         network,
     };
-    let short = |hash: blake3::Hash| hash.to_hex()[..12].to_owned();
     Ok(Planned {
-        run_id: short(blake3::hash(&serde_json::to_vec(&ingredients)?)),
-        settings_hash: short(blake3::hash(settings.as_bytes())),
+        run_id: ingredients.hash()?,
+        settings_hash: short(settings.as_bytes()),
         arm: arm.clone(),
         canvas,
         seed,
         refit,
-        device: if arm.needs().network { request.device } else { Device::Cpu },
+        device: if needs.network { request.device } else { Device::Cpu },
     })
+}
+
+impl Ingredients<'_> {
+    fn hash(&self) -> Result<String> {
+        Ok(short(&serde_json::to_vec(self)?))
+    }
+}
+
+fn short(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..12].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ingredients(arm: &Arm) -> Ingredients<'_> {
+        let pixels = Pixels { version: 1, opencv: "4".into(), canvas: None };
+        let network = Network { backbone: "net", identity: "a", input: 224, device: "cpu", runtime: "1".into() };
+        Ingredients {
+            manifest: "m",
+            settings: "s",
+            seed: 0,
+            refit: "train".into(),
+            stages: arm.versions(),
+            pixels: arm.needs().pixels.then_some(pixels),
+            network: arm.needs().network.then_some(network),
+        }
+    }
+
+    #[test]
+    fn every_stage_that_an_arm_uses_changes_its_runs_and_no_other_one() {
+        for arm in Arm::embedded().unwrap() {
+            let own = ingredients(&arm);
+            let id = own.hash().unwrap();
+            for place in 0..own.stages.len() {
+                let mut raised = own.clone();
+                raised.stages[place].1 += 1;
+                assert_ne!(raised.hash().unwrap(), id, "{}: {}", arm.name, own.stages[place].0);
+            }
+            let raised = own.pixels.clone().map(|pixels| Pixels { version: pixels.version + 1, ..pixels });
+            let looks = Ingredients { pixels: raised, ..own.clone() };
+            assert_eq!(looks.hash().unwrap() != id, arm.needs().pixels, "{}", arm.name);
+        }
+        let names = |arm: &str| {
+            let arm = Arm::select(&[arm.to_owned()]).unwrap().remove(0);
+            arm.versions().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("orb-bovw-svm"), ["orb", "k-majority", "k-means", "words", "classifier"]);
+        assert_eq!(names("resnet-frozen-svm"), ["infer", "classifier"]);
+        assert_eq!(names("resnet-scratch"), ["infer", "train", "classifier"]);
+        assert_eq!(names("thumbnail-1nn"), ["thumbnail", "classifier"]);
+    }
 }

@@ -10,12 +10,14 @@ use crate::finetune::settings::Settings;
 use crate::names;
 
 /// The arms that the binary carries, in the order of the tables.
-const EMBEDDED: [&str; 14] = [
+const EMBEDDED: [&str; 16] = [
     include_str!("../../arms/majority.toml"),
     include_str!("../../arms/metadata-1nn.toml"),
     include_str!("../../arms/thumbnail-1nn.toml"),
     include_str!("../../arms/sift-bovw-svm.toml"),
     include_str!("../../arms/orb-bovw-svm.toml"),
+    include_str!("../../arms/akaze-bovw-svm.toml"),
+    include_str!("../../arms/colour-histogram-svm.toml"),
     include_str!("../../arms/resnet-frozen-svm.toml"),
     include_str!("../../arms/resnet-frozen-softmax.toml"),
     include_str!("../../arms/resnet-finetuned-1cycle.toml"),

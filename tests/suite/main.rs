@@ -3,6 +3,7 @@
 mod browser;
 mod check;
 mod cli;
+mod conformance;
 mod dataset;
 mod docs;
 mod experiments;

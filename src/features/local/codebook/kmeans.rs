@@ -1,7 +1,7 @@
 //! k-means: mini-batches find the rough centres (Sculley 2010), whole passes (Lloyd) settle them.
 //! Equal data and seed give the same bits with any number of threads.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, parallel::prelude::*, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, parallel::prelude::*};
 use rand::Rng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -173,15 +173,16 @@ fn assign_block(block: ArrayView2<f32>, centres: ArrayView2<f32>, half_norms: &A
     block.outer_iter().zip(products.outer_iter()).map(nearest).collect()
 }
 
-/// Mean squared distance of the rows to their nearest centre.
-pub fn inertia(rows: ArrayView2<f32>, centres: ArrayView2<f32>) -> f64 {
-    assign(rows.slice(s![.., ..]), centres).iter().map(|&(_, d)| f64::from(d)).sum::<f64>() / rows.nrows() as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::s;
     use rand::SeedableRng;
+
+    /// Mean squared distance of the rows to their nearest centre.
+    fn inertia(rows: ArrayView2<f32>, centres: ArrayView2<f32>) -> f64 {
+        assign(rows, centres).iter().map(|&(_, d)| f64::from(d)).sum::<f64>() / rows.nrows() as f64
+    }
 
     fn blobs() -> Array2<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);

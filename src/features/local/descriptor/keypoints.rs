@@ -12,6 +12,17 @@ pub(super) fn detect(
     layout: Layout,
     picture: &Grey,
 ) -> Result<Descriptors, DescribeError> {
+    strongest(detector, layout, picture, usize::MAX)
+}
+
+/// The same for a detector that knows no limit: at most so many keypoints, those with the largest response, the first of
+/// equal ones, in the order in which they were found.
+pub(super) fn strongest(
+    detector: &mut impl Feature2DTrait,
+    layout: Layout,
+    picture: &Grey,
+    most: usize,
+) -> Result<Descriptors, DescribeError> {
     let image = Mat::new_rows_cols_with_data(picture.height as i32, picture.width as i32, &picture.data)?;
     let (mut keypoints, mut found) = (Vector::<KeyPoint>::new(), Mat::default());
     detector.detect_and_compute(&image, &no_array(), &mut keypoints, &mut found, false)?;
@@ -23,7 +34,18 @@ pub(super) fn detect(
         Layout::Bits(_) => found.data_bytes()?.to_vec(),
     };
     let place = |point: KeyPoint| Place { x: point.pt().x, y: point.pt().y, size: point.size() };
-    Ok(Descriptors::new(layout, bytes, keypoints.iter().map(place).collect()))
+    let all = Descriptors::new(layout, bytes, keypoints.iter().map(place).collect());
+    if all.len() <= most {
+        return Ok(all);
+    }
+    let responses: Vec<f32> = keypoints.iter().map(|point| point.response()).collect();
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by(|&a, &b| responses[b].total_cmp(&responses[a]));
+    order.truncate(most);
+    order.sort_unstable();
+    let mut kept = Descriptors::none(layout);
+    order.into_iter().for_each(|i| kept.push(&all, i));
+    Ok(kept)
 }
 
 /// What is wrong with a number of keypoints, if anything is.

@@ -1,10 +1,12 @@
 //! Local descriptors: what a picture looks like at many places. A method is one file, and one line in the list below.
 //! One detector a worker: detectors are `Send`, not shared.
 
+mod akaze;
 mod keypoints;
 mod orb;
 mod root_sift;
 
+pub use akaze::Akaze;
 pub use orb::Orb;
 pub use root_sift::{RootSift, root_sift};
 
@@ -39,6 +41,8 @@ descriptors! {
     RootSift(RootSift),
     /// ORB at keypoints.
     Orb(Orb),
+    /// AKAZE at keypoints.
+    Akaze(Akaze),
 }
 
 /// What every method is; its settings are what the arm's file says.
