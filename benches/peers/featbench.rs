@@ -17,7 +17,7 @@ use featbench::classify::kernel::Kernel;
 use featbench::classify::scale::Scaling;
 use featbench::classify::svm::Point;
 use featbench::classify::{Candidate, Labelled, decide};
-use featbench::dataset::{Dataset, DatasetError, ImageFile, drawn};
+use featbench::dataset::{Dataset, DatasetError, ImageFile};
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::BATCH;
 use featbench::deep::session::{Device, Runtime};
@@ -26,7 +26,8 @@ use featbench::features::descriptor::{Describe, Descriptor, Descriptors, Orb, Ro
 use featbench::features::{
     Choice, Encoded, FeatureSettings, FoundBackbone, Frozen, Kind, Lessons, Resources, Worker, read,
 };
-use featbench::image::{decode, decode_grey};
+use featbench::image::encode::encode_jpeg;
+use featbench::image::{decode, decode_grey, decode_rgb};
 use featbench::measure::environment::environment;
 use featbench::measure::memory;
 use featbench::random;
@@ -111,9 +112,23 @@ fn answer(value: &Value) -> Result<()> {
 fn open(name: &str, data_dir: &str) -> Result<Dataset> {
     let data_dir = Some(Path::new(data_dir)).filter(|folder| !folder.as_os_str().is_empty());
     match Dataset::open(name, data_dir, 0) {
-        Err(DatasetError::NotFound(_)) => Ok(drawn::open(&Cache::default_folder()?.join("drawn"))?),
+        Err(DatasetError::NotFound(_)) => {
+            let folder = Cache::default_folder()?.join("drawn");
+            draw(&folder)?;
+            Ok(Dataset::open(&folder.to_string_lossy(), None, 0)?)
+        }
         opened => Ok(opened?),
     }
+}
+
+/// Drawn images as files, which Python can read too.
+fn draw(folder: &Path) -> Result<()> {
+    for image in Dataset::open("procedural,train=48,val=1,test=1", None, 0)?.splits.train.images() {
+        let path = folder.join(image.id.trim_start_matches("train/")).with_extension("jpg");
+        fs::create_dir_all(path.parent().context("an image lies in the folder of its class")?)?;
+        fs::write(path, encode_jpeg(&decode_rgb(&image.read()?)?, 95))?;
+    }
+    Ok(())
 }
 
 impl Side {

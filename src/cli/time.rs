@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args as ClapArgs;
 
-use crate::dataset::{Dataset, drawn, registry};
+use crate::dataset::Dataset;
 use crate::measure::environment::environment_id;
 use crate::measure::plan::{Planned, Request, plan};
 use crate::measure::run;
 use crate::measure::session::Session;
+use crate::protocol::arm::Arm;
 use crate::record::{TimeRow, TimingRow, time};
 use crate::report;
-use crate::stage::cache::Cache;
 
 use super::Outcome;
 use super::options::{Job, Options};
@@ -26,7 +26,7 @@ Examples:
   featbench time --input 128 --arms resnet-frozen-svm
 
 Arms are chosen and fitted as `featbench measure` does it, from its cache where they are there. Without a data set \
-pictures are drawn, which says how fast the stages are here and nothing about accuracy. Let nothing else run.";
+they are those of drawn images, without files to decode. Let nothing else run.";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
@@ -40,11 +40,9 @@ pub(super) struct Args {
 
 pub(super) fn run(mut args: Args) -> Result<Outcome> {
     let options = &mut args.options;
-    if options.dataset.is_empty() && !is_any_here(options.setup.data_dir.as_deref()) {
-        let folder = Cache::default_folder()?.join("drawn");
-        drawn::draw(&folder).with_context(|| format!("can't draw pictures in {}", folder.display()))?;
-        eprintln!("no data set is here: timing on drawn pictures, which say nothing about photographs");
-        options.dataset = vec![folder.display().to_string()];
+    if options.arms.is_empty() {
+        // what drawn images are measured with beside them would have to be trained first
+        options.arms = Arm::select(&[])?.into_iter().map(|arm| arm.name).collect();
     }
     let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
@@ -66,12 +64,6 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
         }
     }
     Ok(outcome)
-}
-
-/// Is any registered data set on this machine, whole or not?
-fn is_any_here(data_dir: Option<&Path>) -> bool {
-    let folders = registry::search_folders(data_dir);
-    registry::registered().iter().any(|set| set.locate(&folders).is_ok())
 }
 
 /// Times one run after the other and shows what came out; `false` if one could not be.

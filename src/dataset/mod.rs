@@ -3,7 +3,6 @@
 //! splits in its types. [`Dataset::open`] is the way in.
 
 pub mod download;
-pub mod drawn;
 pub mod error;
 mod file;
 pub mod findings;

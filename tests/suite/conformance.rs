@@ -200,6 +200,7 @@ fn changed(arm: &Arm) -> Vec<Arm> {
         let number = numbers(&mut other["features"]).swap_remove(place);
         *number = match number {
             toml::Value::Integer(value) => toml::Value::Integer(*value + 1),
+            toml::Value::Float(0.0) => toml::Value::Float(0.01),
             toml::Value::Float(value) => toml::Value::Float(*value * 1.01),
             _ => unreachable!("numbers only"),
         };

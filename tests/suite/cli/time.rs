@@ -1,4 +1,4 @@
-//! `featbench time`: every sample a row, stages that add up, and pictures of its own where there is no data set.
+//! `featbench time`: every sample a row, stages that add up, and drawn images where there is no data set.
 
 use std::collections::BTreeSet;
 
@@ -66,17 +66,16 @@ fn a_network_is_timed_alone_beside_the_whole() {
 }
 
 #[test]
-fn without_a_data_set_pictures_are_drawn() {
+fn without_a_data_set_drawn_images_are_timed_and_nothing_is_trained() {
     let place = Place::empty();
     let run = |arguments: &str| {
         let mut command = place.command(arguments);
         Ended::of(command.env("XDG_DATA_HOME", place.path("data")))
     };
-    let ended = run("time --arms thumbnail-1nn --images 2").with(0);
-    ended.saying(&["no data set is here: timing on drawn pictures", "drawn: one image"]);
-    assert!(!place.rows("featbench-report/drawn/time/time.csv").is_empty());
-    run("time --arms thumbnail-1nn --dry-run --out other").with(0).saying(&["drawn: would time", "thumbnail-1nn"]);
-    assert!(!place.path("other").exists());
+    let ended = run("time --dry-run --out other").with(0).saying(&["procedural: would time", "thumbnail-1nn"]);
+    assert!(!ended.stdout.contains("1cycle") && !place.path("other").exists());
+    run("time --arms majority --images 2").with(0).saying(&["data set: procedural", "procedural: one image"]);
+    assert!(!place.rows("featbench-report/procedural/time/time.csv").is_empty());
 }
 
 #[test]
