@@ -46,7 +46,7 @@ impl Descriptor for Akaze {
     }
 
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
-        tame_opencv();
+        tame_opencv()?;
         let (kind, diffusivity) = (AKAZE_DescriptorType::DESCRIPTOR_MLDB, KAZE_DiffusivityType::DIFF_PM_G2);
         let detector = AKAZE::create(kind, 0, 3, THRESHOLD, 4, 4, diffusivity)?;
         Ok(Box::new(Detector { detector, max_keypoints: self.max_keypoints as usize }))
