@@ -5,10 +5,10 @@ use opencv::core::Ptr;
 use opencv::features2d::{AKAZE, AKAZE_DescriptorType, KAZE_DiffusivityType};
 use serde::{Deserialize, Serialize};
 
-use super::keypoints::{check, strongest};
+use super::keypoints::{check, strongest, tame};
 use super::{Describe, DescribeError, Descriptor, Descriptors, Layout};
 use crate::features::Cost;
-use crate::image::{Grey, tame_opencv};
+use crate::image::Grey;
 
 /// 486 bits, and two that are always 0.
 const LAYOUT: Layout = Layout::Bits(61);
@@ -46,7 +46,7 @@ impl Descriptor for Akaze {
     }
 
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
-        tame_opencv()?;
+        tame()?;
         let (kind, diffusivity) = (AKAZE_DescriptorType::DESCRIPTOR_MLDB, KAZE_DiffusivityType::DIFF_PM_G2);
         let detector = AKAZE::create(kind, 0, 3, THRESHOLD, 4, 4, diffusivity)?;
         Ok(Box::new(Detector { detector, max_keypoints: self.max_keypoints as usize }))

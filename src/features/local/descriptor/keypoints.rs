@@ -4,7 +4,12 @@ use opencv::core::{KeyPoint, KeyPointTraitConst, Mat, MatTraitConst, MatTraitCon
 use opencv::features2d::Feature2DTrait;
 
 use super::{DescribeError, Descriptors, Layout, Place};
-use crate::image::Grey;
+use crate::image::{Grey, tame_opencv};
+
+/// What has to be done before OpenCV is used.
+pub(super) fn tame() -> Result<(), DescribeError> {
+    Ok(tame_opencv().map_err(|message| opencv::Error::new(opencv::core::StsNoMem, message))?)
+}
 
 /// Finds keypoints and describes them. OpenCV gives bits as bytes, and SIFT's whole numbers from 0 to 255 as floats.
 pub(super) fn detect(

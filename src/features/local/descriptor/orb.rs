@@ -5,10 +5,10 @@ use opencv::core::Ptr;
 use opencv::features2d::{ORB, ORB_ScoreType};
 use serde::{Deserialize, Serialize};
 
-use super::keypoints::{check, detect};
+use super::keypoints::{check, detect, tame};
 use super::{Describe, DescribeError, Descriptor, Descriptors, Layout};
 use crate::features::Cost;
-use crate::image::{Grey, tame_opencv};
+use crate::image::Grey;
 
 /// Side of ORB's patch, OpenCV's default. Any other size makes OpenCV replace the learned test pattern by a random one.
 const PATCH: i32 = 31;
@@ -43,7 +43,7 @@ impl Descriptor for Orb {
 
     /// On a canvas the border is narrowed by [`border`].
     fn open(&self, canvas: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
-        tame_opencv().map_err(|message| opencv::Error::new(opencv::core::StsNoMem, message))?;
+        tame()?;
         let (border, score) = (canvas.map_or(BORDER, border), ORB_ScoreType::HARRIS_SCORE);
         let detector = ORB::create(self.max_keypoints as i32, 1.2, 8, border as i32, 0, 2, score, PATCH, 20)?;
         Ok(Box::new(Detector { detector, border }))

@@ -5,10 +5,10 @@ use opencv::core::Ptr;
 use opencv::features2d::SIFT;
 use serde::{Deserialize, Serialize};
 
-use super::keypoints::{check, detect};
+use super::keypoints::{check, detect, tame};
 use super::{Describe, DescribeError, Descriptor, Descriptors, Layout};
 use crate::features::Cost;
-use crate::image::{Grey, tame_opencv};
+use crate::image::Grey;
 
 /// The strongest keypoints. Equally strong ones at the cap are all kept, as OpenCV does it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Descriptor for RootSift {
     }
 
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
-        tame_opencv().map_err(|message| opencv::Error::new(opencv::core::StsNoMem, message))?;
+        tame()?;
         Ok(Box::new(Detector(SIFT::create(self.max_keypoints as i32, 3, 0.04, 10.0, 1.6)?)))
     }
 }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn descriptors_are_whole_numbers_in_a_byte() {
-        tame_opencv().unwrap();
+        tame().unwrap();
         let picture = canvas::grey(&drawn::pattern(160, 120));
         let image = Mat::new_rows_cols_with_data(120, 160, &picture.data).unwrap();
         let (mut keypoints, mut found) = (Vector::<KeyPoint>::new(), Mat::default());
