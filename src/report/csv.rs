@@ -102,7 +102,7 @@ fn line<'a>(run: &Run<'a>) -> Line<'a> {
     let row: &RunRow = run.row;
     let measured = row.status == Status::Ok;
     let confusion = run.confusion.as_ref();
-    let interval = confusion.map(|c| wilson(c.correct(), c.total(), LEVEL));
+    let interval = confusion.map(|c| wilson(c.correct() as f64, c.total(), LEVEL));
     let times = &run.times;
     let of_measured = |value: f64| decimals(Some(value).filter(|_| measured), 3);
     Line {

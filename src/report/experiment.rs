@@ -5,11 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::format::{NONE, capitalised, count, counted, list, percent, points};
-use super::summary::{Entry, Run, Summary};
+use super::format::{NONE, capitalised, count, counted, list, p_value, percent, points, relation, significant};
+use super::summary::{Entry, Run, SIGNIFICANT, Summary};
 use super::table::{Cell, Table};
 use crate::record::{Comparison, EpochRow, ExperimentRecord};
 use crate::stats::crossed::{Difference, difference};
+use crate::stats::latency::median;
+use crate::stats::paired::holm;
 
 /// Of the intervals of differences.
 const LEVEL: f64 = 0.95;
@@ -26,7 +28,9 @@ pub struct ExperimentView {
     /// What each protocol is.
     pub protocols: Vec<String>,
     pub comparisons: Table,
+    pub comparisons_note: String,
     pub reach: Table,
+    pub reach_note: &'static str,
 }
 
 /// One comparison under one protocol.
@@ -36,6 +40,8 @@ struct Compared<'a> {
     seeds: usize,
     images: usize,
     difference: Difference,
+    /// Adjusted by Holm over all comparisons of the experiment, each under each protocol.
+    p_holm: f64,
 }
 
 pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
@@ -49,7 +55,10 @@ pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
         source: record.source.clone(),
         protocols: protocols.collect(),
         comparisons: comparisons(&compared),
+        comparisons_note: comparisons_note(compared.len()),
         reach: reach(summary, record),
+        reach_note: "Epochs until the reported images are classified with that accuracy for the first time: the median \
+                     over the seeds, in which one that does not get there takes longer than any.",
     })
 }
 
@@ -61,9 +70,9 @@ fn answers(summary: &Summary, record: &ExperimentRecord, all: &[Compared]) -> Ve
         let question = record.question.trim_end_matches('?');
         *sentence = format!("{}? {sentence}", capitalised(question));
     }
-    let changed = others.iter().filter(|other| {
-        main.iter().any(|c| c.comparison == other.comparison && verdict(&c.difference) != verdict(&other.difference))
-    });
+    let changed = others
+        .iter()
+        .filter(|other| main.iter().any(|c| c.comparison == other.comparison && c.verdict() != other.verdict()));
     sentences.extend(changed.map(|compared| sentence(compared)));
     let arms: BTreeSet<&str> = record.comparisons.iter().flat_map(|c| [&*c.first, &*c.second]).collect();
     let unmeasured = |arm: &&str| record.protocols.iter().all(|protocol| entry(summary, arm, protocol).is_none());
@@ -97,38 +106,36 @@ fn meaning(protocol: &str) -> &'static str {
     }
 }
 
-fn verdict(difference: &Difference) -> &'static str {
-    match difference.mean {
-        _ if !difference.decided() => "undecided",
-        mean if mean > 0.0 => "better",
-        _ => "worse",
+impl Compared<'_> {
+    fn verdict(&self) -> &'static str {
+        match self.difference.mean {
+            _ if self.p_holm >= SIGNIFICANT => "undecided",
+            mean if mean > 0.0 => "better",
+            _ => "worse",
+        }
     }
 }
 
 fn sentence(compared: &Compared) -> String {
-    let Compared { comparison, protocol, seeds, images, difference } = compared;
+    let Compared { comparison, protocol, seeds, images, difference, p_holm } = compared;
     let Comparison { first, second, about } = comparison;
-    let interval = interval(difference);
-    let decided = match (difference.decided(), difference.images_to_decide()) {
-        (true, _) => String::new(),
-        (false, Some(needed)) => {
-            format!(" About {} such images would decide, were this the difference.", count(needed))
-        }
-        (false, None) if difference.mean == 0.0 => String::new(),
-        (false, None) => {
-            format!(
-                " No number of images would decide with {}: it moves too much from seed to seed.",
-                counted(*seeds, "seed")
-            )
-        }
-    };
+    let verdict = compared.verdict();
+    let detectable = difference.detectable.filter(|_| verdict == "undecided").map(|detectable| {
+        format!(
+            " Seeds and images like these show a difference of {} points in four of five measurements.",
+            percent(detectable)
+        )
+    });
     format!(
         "{}: `{first}` against `{second}` ({about}; protocol `{protocol}`) differs by {} points of accuracy (95 % \
-         interval {interval}; {} on the same {}).{decided}",
-        capitalised(verdict(difference)),
+         interval {}, p {} after Holm's correction; {} on the same {}).{}",
+        capitalised(verdict),
         points(difference.mean),
+        interval(difference),
+        relation(*p_holm),
         counted(*seeds, "seed"),
         counted(*images, "image"),
+        detectable.unwrap_or_default(),
     )
 }
 
@@ -145,10 +152,13 @@ fn compared<'a>(summary: &Summary, record: &'a ExperimentRecord) -> Vec<Compared
             let rows = paired(summary, first, second);
             if rows.first().is_some_and(|row| !row.is_empty()) {
                 let (seeds, images) = (rows.len(), rows[0].len());
-                all.push(Compared { comparison, protocol, seeds, images, difference: difference(&rows, LEVEL) });
+                let difference = difference(&rows, LEVEL);
+                all.push(Compared { comparison, protocol, seeds, images, difference, p_holm: difference.p });
             }
         }
     }
+    let p: Vec<f64> = all.iter().map(|compared| compared.difference.p).collect();
+    all.iter_mut().zip(holm(&p)).for_each(|(compared, adjusted)| compared.p_holm = adjusted);
     all
 }
 
@@ -184,21 +194,25 @@ fn comparisons(compared: &[Compared]) -> Table {
         "first is",
         "#difference, points",
         "#95 % interval",
-        "#images that would decide",
+        "#p",
+        "#p, Holm",
+        "#shown with 80 % power, points",
         "what it tells",
     ]);
-    for Compared { comparison, protocol, difference, .. } in compared {
-        let needed = difference.images_to_decide().filter(|_| !difference.decided());
+    for compared in compared {
+        let Compared { comparison, protocol, difference, p_holm, .. } = compared;
         table.push(
             "deep",
             vec![
                 Cell::code(&*comparison.first),
                 Cell::code(&*comparison.second),
                 Cell::text(*protocol),
-                Cell::text(verdict(difference)),
+                Cell::text(compared.verdict()),
                 Cell::number(difference.mean, points(difference.mean)),
                 Cell::text(interval(difference)),
-                Cell::optional(needed.map(|needed| needed as f64), |needed| count(needed as usize)),
+                Cell::number(difference.p, p_value(difference.p)),
+                Cell::number(*p_holm, p_value(*p_holm)),
+                Cell::optional(difference.detectable, percent),
                 Cell::text(&*comparison.about),
             ],
         );
@@ -206,7 +220,19 @@ fn comparisons(compared: &[Compared]) -> Table {
     table
 }
 
-/// Epochs to each accuracy on the reported images: the median of the seeds that reached it, and how many did.
+fn comparisons_note(rows: usize) -> String {
+    format!(
+        "Differences of accuracy over all seeds on the same images, seeds and images both counted as drawn at random \
+         (Student's 95 % interval of a two-way layout). What the first is goes by p after Holm's correction over the {} \
+         of this table; the intervals are not adjusted. What is shown with 80 % power is the difference that seeds and \
+         images like these show in four of five measurements; it is left out where it would rest on fewer than five \
+         degrees of freedom.",
+        counted(rows, "row")
+    )
+}
+
+/// Epochs to each accuracy on the reported images: the median over the seeds, in which one that never got there took
+/// longer than any number of epochs, and how many got there.
 fn reach(summary: &Summary, record: &ExperimentRecord) -> Table {
     let titles: Vec<String> = record.reach.iter().map(|share| format!("#epochs to {} %", percent(*share))).collect();
     let titles: Vec<&str> = ["arm"].into_iter().chain(titles.iter().map(String::as_str)).collect();
@@ -224,17 +250,23 @@ fn reach(summary: &Summary, record: &ExperimentRecord) -> Table {
         }
         let cells = record.reach.iter().map(|&share| {
             let first = |course: &Vec<f64>| course.iter().position(|accuracy| *accuracy >= share).map(|i| i + 1);
-            let mut reached: Vec<usize> = courses.iter().filter_map(first).collect();
-            reached.sort_unstable();
-            let middle = reached.get(reached.len() / 2).copied();
-            Cell::optional(middle.map(|epochs| epochs as f64), |epochs| match reached.len() {
-                all if all == courses.len() => count(epochs as usize),
-                some => format!("{} ({some} of {} seeds)", count(epochs as usize), courses.len()),
-            })
+            reach_cell(&courses.iter().map(first).collect::<Vec<_>>(), courses[0].len())
         });
         table.push("deep", std::iter::once(Cell::code(&*entry.row.arm)).chain(cells).collect());
     }
     if record.reach.is_empty() { Table::new(&["arm"]) } else { table }
+}
+
+/// Of each seed the epoch that got there, `None` where none of `epochs` did.
+fn reach_cell(reached: &[Option<usize>], epochs: usize) -> Cell {
+    let seeds = reached.iter().flatten().count();
+    let infinite = |epoch: &Option<usize>| epoch.map_or(f64::INFINITY, |epoch| epoch as f64);
+    let middle = median(&reached.iter().map(infinite).collect::<Vec<_>>()).filter(|middle| middle.is_finite());
+    let note = if seeds < reached.len() { format!(" ({seeds} of {} seeds)", reached.len()) } else { String::new() };
+    match middle {
+        Some(middle) => Cell::number(middle, format!("{}{note}", significant(middle, 2))),
+        None => Cell::text(format!("over {}{note}", count(epochs))),
+    }
 }
 
 /// Accuracy on the reported images after each epoch.

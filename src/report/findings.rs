@@ -2,10 +2,11 @@
 //! each renderer turns into its own way of writing code.
 
 use crate::record::Status;
+use crate::stats::binomial;
 use crate::stats::latency::median;
 use crate::stats::paired::smallest_significant_difference;
 
-use super::format::{NONE, column_name, count, counted, list, p_value, percent, points, significant};
+use super::format::{NONE, column_name, count, counted, list, percent, points, relation, significant};
 use super::near_duplicates;
 use super::summary::{Column, Entry, Pair, SIGNIFICANT, Summary, Verdict};
 
@@ -16,6 +17,7 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     findings.extend(best_arms(summary));
     findings.extend(reduced(summary));
     findings.extend(floors(summary));
+    findings.extend(chance(summary));
     findings.extend(near_duplicates::finding(summary));
     findings.extend(times(summary));
     findings.extend(seeds(summary));
@@ -32,8 +34,10 @@ fn name(entry: &Entry) -> String {
     }
 }
 
+/// An epoch that the reported images themselves chose is no candidate: the best of such arms is a maximum of maxima.
 fn best<'s, 'a>(summary: &'s Summary<'a>, column: &Column, family: &str) -> Option<(usize, &'s Entry<'a>)> {
-    let of_family = column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| e.row.family == family);
+    let fair = |entry: &Entry| entry.row.family == family && !entry.chosen_by_reported_images();
+    let of_family = column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| fair(e));
     // The order of display is that of the first column, so the best of another one is looked for.
     of_family.filter(|(_, e)| e.scores.is_some()).reduce(|a, b| if b.1.accuracy() > a.1.accuracy() { b } else { a })
 }
@@ -86,7 +90,8 @@ fn reduced(summary: &Summary) -> Option<String> {
 fn difference(summary: &Summary, deep: (usize, &Entry), handcrafted: (usize, &Entry)) -> Option<String> {
     let pair = Pair::of(deep.0, handcrafted.0, &summary.entries, &summary.runs)?;
     let difference = deep.1.accuracy()? - handcrafted.1.accuracy()?;
-    let telling = if pair.verdict() == Verdict::Level { ", which this test set can't tell from chance" } else { "" };
+    let telling =
+        if pair.verdict() == Verdict::Undecided { ", which this test set can't tell from chance" } else { "" };
     Some(format!(
         "The best deep arm is {} points {} the best handcrafted one{telling}: {} only it gets right, {} only the \
          handcrafted one (first seed, exact McNemar p {}).",
@@ -96,12 +101,6 @@ fn difference(summary: &Summary, deep: (usize, &Entry), handcrafted: (usize, &En
         count(pair.only_b),
         relation(pair.p),
     ))
-}
-
-/// `= 0.32`, or `< 0.001`.
-fn relation(p: f64) -> String {
-    let p = p_value(p);
-    if p.starts_with('<') { p } else { format!("= {p}") }
 }
 
 fn floors(summary: &Summary) -> Vec<String> {
@@ -121,7 +120,7 @@ fn floor(summary: &Summary, column: &Column) -> Option<String> {
         let accuracy = percent(accuracy);
         match against.verdict {
             Verdict::Above => {}
-            Verdict::Level => judged.push(format!(
+            Verdict::Undecided => judged.push(format!(
                 "`{}` ({accuracy} %) can't be told from it (p {})",
                 entry.label,
                 relation(against.p)
@@ -143,29 +142,85 @@ fn floor(summary: &Summary, column: &Column) -> Option<String> {
     ))
 }
 
+/// Where guessing is known to end, and which arms can't be told from it.
+fn chance(summary: &Summary) -> Option<String> {
+    let column = summary.first_column()?;
+    let mut chance = None;
+    let (mut guesses, mut above) = (Vec::new(), Vec::new());
+    for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
+        let Some(run) = summary.shown_run(entry) else { continue };
+        let (Some(known), Some(confusion)) = (run.chance(), run.confusion.as_ref()) else { continue };
+        chance = Some(known);
+        let p = binomial::test(confusion.correct(), confusion.total(), known);
+        let said = format!("`{}` ({} %, p {})", entry.label, percent(confusion.accuracy()?), relation(p));
+        let level = entry.against_floor.as_ref().is_some_and(|against| against.verdict == Verdict::Undecided);
+        match p {
+            p if p >= SIGNIFICANT => guesses.push(said),
+            _ if level => above.push(said),
+            _ => {}
+        }
+    }
+    let chance = format!("Chance is {} %, since every class has as many reported images", percent(chance?));
+    let test = "exact binomial test, each arm by itself, first seed";
+    Some(match (guesses.is_empty(), above.is_empty()) {
+        (true, true) => format!("{chance}; every arm can be told from it ({test})."),
+        (false, true) => format!("{chance}; {} can't be told from it ({test}).", list(&guesses)),
+        (true, false) => format!("{chance}; every arm can be told from it, {} too ({test}).", list(&above)),
+        (false, false) => {
+            format!("{chance}; {} can't be told from it, {} can ({test}).", list(&guesses), list(&above))
+        }
+    })
+}
+
+/// An arm on native images and on a canvas.
+struct Move<'a> {
+    label: &'a str,
+    before: f64,
+    after: f64,
+    /// Of the paired test, on the first seed.
+    p: Option<f64>,
+}
+
+impl Move<'_> {
+    fn change(&self) -> f64 {
+        self.after - self.before
+    }
+
+    fn shown(&self) -> bool {
+        self.p.is_some_and(|p| p < SIGNIFICANT)
+    }
+
+    fn describe(&self, first: bool) -> String {
+        let Move { label, before, after, p } = self;
+        let (goes, unit) = if first { (" goes", " points") } else { ("", "") };
+        let p = match p {
+            Some(p) if !self.shown() => format!(", not shown: p {}", relation(*p)),
+            _ => String::new(),
+        };
+        let change = points(self.change());
+        format!("`{label}`{goes} from {} to {} % ({change}{unit}{p})", percent(*before), percent(*after))
+    }
+}
+
 /// What is left of native accuracies on a canvas, the greatest loss first.
 fn canvas(summary: &Summary, column: &Column) -> Option<String> {
     let native = summary.first_column().filter(|first| first.canvas == "native")?;
-    let mut moves: Vec<(f64, f64, &str)> = Vec::new();
-    for entry in column.entries.iter().map(|&i| &summary.entries[i]).filter(|e| !e.is_floor()) {
-        let before = summary.same_arm(entry, native).and_then(|i| summary.entries[i].accuracy());
-        if let (Some(before), Some(after)) = (before, entry.accuracy()) {
-            moves.push((before, after, &entry.label));
+    let mut moves: Vec<Move> = Vec::new();
+    for (i, entry) in column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| !e.is_floor()) {
+        let Some(before) = summary.same_arm(entry, native) else { continue };
+        if let (Some(was), Some(after)) = (summary.entries[before].accuracy(), entry.accuracy()) {
+            let pair = Pair::of(before, i, &summary.entries, &summary.runs);
+            moves.push(Move { label: &entry.label, before: was, after, p: pair.map(|pair| pair.p) });
         }
     }
-    moves.sort_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
-    let lost_most = moves.first().filter(|(before, after, _)| before - after >= 0.05).is_some();
-    let describe = |(i, (before, after, label)): (usize, &(f64, f64, &str))| {
-        let (goes, unit) = if i == 0 { (" goes", " points") } else { ("", "") };
-        let difference = points(after - before);
-        format!("`{label}`{goes} from {} to {} % ({difference}{unit})", percent(*before), percent(*after))
-    };
-    let moves: Vec<String> = moves.iter().enumerate().map(describe).collect();
-    let meaning = if lost_most {
-        " What an arm loses there it owed to the size of the images, their aspect ratio or detail finer than the canvas."
+    moves.sort_by(|a, b| a.change().total_cmp(&b.change()));
+    let meaning = if moves.first().is_some_and(|most| most.change() <= -0.05 && most.shown()) {
+        " The canvas takes away size and shape, and it crops and blurs: which of these a loss comes from is not told \
+         apart."
     } else {
         ""
     };
+    let moves: Vec<String> = moves.iter().enumerate().map(|(i, arm)| arm.describe(i == 0)).collect();
     (!moves.is_empty()).then(|| {
         format!(
             "On {}, where every image has the same size, shape and resolution, {}.{meaning}",

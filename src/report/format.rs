@@ -59,6 +59,18 @@ pub fn p_value(p: f64) -> String {
     }
 }
 
+/// A p value after its letter: `= 0.32`, `< 0.001`.
+pub fn relation(p: f64) -> String {
+    let p = p_value(p);
+    if p.starts_with('<') { p } else { format!("= {p}") }
+}
+
+/// At most `decimals` decimals, without zeros at the end: `0.9`, `0.851`.
+pub fn trimmed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// Words as a list: `a`, `a and b`, `a, b and c`.
 pub fn list(words: &[String]) -> String {
     match words {
@@ -96,6 +108,11 @@ mod tests {
             [p_value(0.0001), p_value(0.0041), p_value(0.0996), p_value(1.0)],
             ["< 0.001", "0.004", "0.10", "1.00"]
         );
+        assert_eq!(
+            [trimmed(0.850_540_5, 3), trimmed(0.9, 3), trimmed(0.0, 3), trimmed(10.0, 0)],
+            ["0.851", "0.9", "0", "10"]
+        );
+        assert_eq!([relation(0.0001), relation(0.32)], ["< 0.001", "= 0.32"]);
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         assert_eq!([counted(1, "image"), counted(2000, "image")], ["1 image", "2,000 images"]);
     }

@@ -1,6 +1,6 @@
 //! The trainings of networks as a table: how long, how fast, and how far they came.
 
-use super::format::{NONE, count, percent, significant};
+use super::format::{NONE, count, percent, significant, trimmed};
 use super::summary::{Course, Summary, Training};
 use super::table::{Cell, Table};
 
@@ -58,7 +58,8 @@ fn rates(training: &Training) -> [Cell; 4] {
     let (low, high) = training.range(|step| step.momentum);
     let (_, effective) = training.range(|step| step.effective);
     let sum = training.mean(|course| Some(course.steps.iter().map(|step| step.effective).sum()));
-    let momentum = if low == high { format!("{high}") } else { format!("{low} to {high}") };
+    let [from, to] = [low, high].map(|momentum| trimmed(momentum, 3));
+    let momentum = if from == to { to } else { format!("{from} to {to}") };
     [
         Cell::number(peak, significant(peak, 2)),
         Cell::number(high, momentum),

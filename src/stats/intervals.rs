@@ -28,13 +28,14 @@ pub struct Interval {
 
 /// Wilson's score interval (Wilson 1927): all proportions that a score test would not reject.
 ///
-/// `correct` out of `n`; without any trial nothing is known and it is the whole of [0, 1].
-pub fn wilson(correct: u64, n: u64, level: Level) -> Interval {
+/// `correct` out of `n`, which need not be whole where it is a mean; without any trial nothing is known and it is the
+/// whole of [0, 1].
+pub fn wilson(correct: f64, n: u64, level: Level) -> Interval {
     if n == 0 {
         return Interval { low: 0.0, high: 1.0 };
     }
     let (n, z2) = (n as f64, level.z * level.z);
-    let p = correct as f64 / n;
+    let p = correct / n;
     let centre = p + z2 / (2.0 * n);
     let half = level.z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z2 / n;
@@ -90,7 +91,8 @@ mod tests {
         assert_eq!(student(&[1.0], 0.95), None);
     }
 
-    const KINDS: [fn(u64, u64, Level) -> Interval; 2] = [wilson, clopper_pearson];
+    const KINDS: [fn(u64, u64, Level) -> Interval; 2] =
+        [|correct, n, level| wilson(correct as f64, n, level), clopper_pearson];
 
     #[test]
     fn nothing_seen_is_nothing_known() {

@@ -12,7 +12,8 @@ pub fn quantile(samples: &[f64], p: f64) -> Option<f64> {
     sorted.sort_by(f64::total_cmp);
     let place = p.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
+    // two infinite samples have no difference
+    Some(if above == below { below } else { below + (above - below) * place.fract() })
 }
 
 /// The middle sample, or the mean of the two in the middle; `None` without samples.

@@ -1,7 +1,7 @@
 //! Statistics: intervals, tests and metrics, computed from counts and samples.
 //! Pure functions that use nothing of the rest of the program.
 
-mod binomial;
+pub mod binomial;
 pub mod classification;
 pub mod crossed;
 pub mod intervals;

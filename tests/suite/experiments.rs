@@ -49,7 +49,10 @@ fn the_first_finding_answers_the_question() {
     let report = report_of(&records([0.85, 0.86]));
     let answer = report.split("## Findings").nth(1).unwrap().lines().find(|line| line.starts_with("- ")).unwrap();
     assert!(answer.contains("Is 1cycle better? Undecided: `1cycle` against `step`"), "{answer}");
-    assert!(answer.contains("3 seeds on the same 153 images") && answer.contains("would decide"), "{answer}");
+    assert!(
+        answer.contains("3 seeds on the same 153 images") && answer.contains("in four of five measurements"),
+        "{answer}"
+    );
     assert!(report.contains("\n- Not measured yet: `constant`; the same command goes on.\n"), "{report}");
     assert!(report.contains("Form `reduced`: 3 epochs a training where 50 were published, 90 image steps"));
     assert!(report.contains("featbench experiment one-cycle --form reduced"));

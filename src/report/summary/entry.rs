@@ -10,6 +10,9 @@ use super::run::{Run, Times};
 /// Of every interval of the report.
 pub const LEVEL: Level = Level::PERCENT_95;
 
+/// The protocol under which the reported images choose the epoch, as `runs.csv` has it.
+const OPTIMISTIC: &str = "published";
+
 /// One arm with one backbone on native images or on one canvas, over its seeds.
 #[derive(Debug)]
 pub struct Entry<'a> {
@@ -34,8 +37,8 @@ pub struct Scores {
     /// Judged images of one run (the first seed's).
     pub n: usize,
     pub accuracy: Spread,
-    /// Wilson 95 % interval at the mean accuracy with `n` images (correct images rounded to a whole one): how
-    /// far the choice of images carries. The seeds are not pooled, they share their images.
+    /// Wilson 95 % interval at the mean accuracy with `n` images: how far the choice of images carries. The seeds are
+    /// not pooled, they share their images.
     pub interval: Interval,
     pub mean_class_accuracy: f64,
     pub macro_f1: f64,
@@ -77,8 +80,8 @@ pub struct AgainstFloor {
 pub enum Verdict {
     /// Higher, and the test tells them apart (p < 0.05).
     Above,
-    /// Can't be told from it.
-    Level,
+    /// Not told apart, which does not make them equal.
+    Undecided,
     /// Lower, and the test tells them apart.
     Below,
 }
@@ -109,6 +112,11 @@ impl<'a> Entry<'a> {
         self.row.family == "floor"
     }
 
+    /// Was its epoch the best on the reported images? Its accuracy is optimistic then.
+    pub fn chosen_by_reported_images(&self) -> bool {
+        self.row.protocol == OPTIMISTIC
+    }
+
     /// Backbone and input of a network, or nothing.
     pub fn network(&self) -> String {
         match (self.row.backbone.as_str(), self.row.input_px) {
@@ -124,7 +132,6 @@ impl Scores {
         let confusions: Vec<_> = runs.iter().filter_map(|r| r.confusion.as_ref()).collect();
         let n = runs.first()?.judged.len();
         let accuracy = Spread::of(confusions.iter().filter_map(|c| c.accuracy()))?;
-        let correct = (accuracy.mean * n as f64).round() as u64;
         let of_seeds: Vec<Vec<classification::ClassScores>> =
             confusions.iter().map(|c| c.per_class().collect()).collect();
         let class = |class: usize| ClassScores {
@@ -137,7 +144,7 @@ impl Scores {
             seeds: runs.len(),
             n,
             accuracy,
-            interval: wilson(correct, n as u64, LEVEL),
+            interval: wilson(accuracy.mean * n as f64, n as u64, LEVEL),
             mean_class_accuracy: mean(confusions.iter().filter_map(|c| c.mean_class_accuracy()))?,
             macro_f1: mean(confusions.iter().filter_map(|c| c.macro_f1()))?,
             val_accuracy: mean(runs.iter().filter_map(|r| r.row.val_accuracy)),

@@ -61,7 +61,7 @@ impl Pair {
     /// Does the first arm lie above, level with or below the second?
     pub fn verdict(&self) -> Verdict {
         match self.only_a.cmp(&self.only_b) {
-            _ if self.p >= SIGNIFICANT => Verdict::Level,
+            _ if self.p >= SIGNIFICANT => Verdict::Undecided,
             std::cmp::Ordering::Less => Verdict::Below,
             _ => Verdict::Above,
         }

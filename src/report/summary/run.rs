@@ -99,6 +99,16 @@ impl<'a> Run<'a> {
     }
 }
 
+impl Run<'_> {
+    /// The share that guesses get which know nothing of the images: 1 / k where all k classes have as many of them,
+    /// whatever is guessed; else it depends on the guesses and is not known.
+    pub fn chance(&self) -> Option<f64> {
+        let images: Vec<u64> = self.confusion.as_ref()?.per_class().map(|class| class.support).collect();
+        let equal = images.len() > 1 && images.iter().all(|of_class| *of_class == images[0]);
+        equal.then(|| 1.0 / images.len() as f64)
+    }
+}
+
 impl Judged<'_> {
     pub fn right(&self) -> bool {
         self.truth == self.predicted

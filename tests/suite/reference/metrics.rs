@@ -1,6 +1,8 @@
 //! Metrics, intervals and tests against scikit-learn 1.9.1, SciPy 1.17.1 and statsmodels 0.15.0.
 
+use featbench::stats::binomial;
 use featbench::stats::classification::{ClassScores, Confusion};
+use featbench::stats::crossed::difference;
 use featbench::stats::intervals::{Interval, Level, clopper_pearson, wilson};
 use featbench::stats::paired::{holm, mcnemar};
 use serde::Deserialize;
@@ -10,10 +12,15 @@ struct Reference {
     classification: Vec<Classification>,
     /// Correct, n, alpha, Wilson low and high, Clopper-Pearson low and high.
     intervals: Vec<(u64, u64, f64, f64, f64, f64, f64)>,
+    /// Correct, n, chance, two-sided p.
+    binomial: Vec<(u64, u64, f64, f64)>,
     /// Only first right, only second right, exact p, mid-p.
     mcnemar: Vec<(u64, u64, f64, f64)>,
     /// p values, adjusted.
     holm: Vec<(Vec<f64>, Vec<f64>)>,
+    /// Rows, one a seed; their mean, its 95 % bounds and p from the mean squares of statsmodels' two-way analysis of
+    /// variance; what SciPy's noncentral t finds with a power of 80 %, from five degrees of freedom on.
+    crossed: Vec<(Vec<Vec<f64>>, f64, f64, f64, f64, Option<f64>)>,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +82,15 @@ fn proportion_intervals() {
     for (correct, n, alpha, wilson_low, wilson_high, exact_low, exact_high) in reference().intervals {
         let level = if alpha == 0.05 { Level::PERCENT_95 } else { Level::PERCENT_99 };
         let what = format!("{correct} of {n}, alpha {alpha}");
-        assert_bounds(wilson(correct, n, level), wilson_low, wilson_high, 1e-10, &what);
+        assert_bounds(wilson(correct as f64, n, level), wilson_low, wilson_high, 1e-10, &what);
         assert_bounds(clopper_pearson(correct, n, level), exact_low, exact_high, 1e-9, &what);
+    }
+}
+
+#[test]
+fn binomial_against_a_known_chance() {
+    for (correct, n, chance, p) in reference().binomial {
+        assert_close(binomial::test(correct, n, chance), p, 1e-9, &format!("{correct} of {n}, chance {chance}"));
     }
 }
 
@@ -96,5 +110,19 @@ fn holm_correction() {
         for (got, expected) in holm(&p).into_iter().zip(expected) {
             assert_close(got, expected, 1e-10, &format!("{p:?}"));
         }
+    }
+}
+
+/// Among the cases are some whose mean square of the seeds lies above that of the rest, and some where it lies below.
+#[test]
+fn differences_over_crossed_seeds_and_images() {
+    for (rows, mean, low, high, p, detectable) in reference().crossed {
+        let (got, what) = (difference(&rows, 0.95), format!("{rows:?}"));
+        assert_close(got.mean, mean, 1e-12, &what);
+        assert_close(got.bounds.unwrap().0, low, 1e-6, &what);
+        assert_close(got.bounds.unwrap().1, high, 1e-6, &what);
+        assert_close(got.p, p, 1e-6, &what);
+        assert_eq!(got.detectable.is_some(), detectable.is_some(), "{what}");
+        assert_close(got.detectable.unwrap_or(0.0), detectable.unwrap_or(0.0), 1e-3, &what);
     }
 }
