@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Side of the network's input in pixels [default: as for `report`]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=1024))]
     input: Option<u32>,
-    /// Seeds: each draws images, classes and training images anew
+    /// Seeds: each draws classes and images anew
     #[arg(long, value_delimiter = ',', default_value = "0,1,2", value_name = "N,...")]
     seeds: Vec<u64>,
     #[command(flatten)]
@@ -129,7 +129,7 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &
     }
     let base = datasets.first().context("a sweep has a data set")?;
     let mut store = session.store(base, folder)?;
-    store.name_sweep(&sweep.record(&request.form, command))?;
+    store.name_sweep(&sweep.record(&request.form, command, &request.arms)?)?;
     let (mut outcome, mut held) = (Outcome::Complete, Vec::new());
     let planned = |point: &Point| {
         // opened one after the other: what is drawn stays in memory as long as its data set is open

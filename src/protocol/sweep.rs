@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use crate::dataset::variant::Variant;
 use crate::dataset::{Dataset, DatasetError, procedural};
+use crate::finetune::settings::Start;
 use crate::image::degrade::Clarity;
 use crate::names;
-use crate::record::{FactorRecord, LevelRecord, SweepRecord};
+use crate::record::{FactorRecord, LevelRecord, SweepComparison, SweepQuestion, SweepRecord};
 
-use super::arm::Arm;
+use super::arm::{Arm, Family};
 
 /// What is swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,7 +236,10 @@ impl<'a> Sweep<'a> {
     }
 
     /// What the records say of it: which data set is which point, and which command measures them.
-    pub fn record(&self, form: &str, command: &str) -> SweepRecord {
+    ///
+    /// # Errors
+    /// None: a test reads the embedded arms.
+    pub fn record(&self, form: &str, command: &str, arms: &[Arm]) -> Result<SweepRecord> {
         let mut names = self.points().into_iter().map(|point| point.name);
         let all = self.base.splits.classes.len();
         let mut level = |kind, value| LevelRecord {
@@ -248,15 +252,46 @@ impl<'a> Sweep<'a> {
             title: factor.title.into(),
             levels: levels.iter().map(|&value| level(factor.kind, value)).collect(),
         };
-        SweepRecord {
+        Ok(SweepRecord {
             title: self.title.into(),
             image_steps: self.image_steps,
             form: form.into(),
             seeds: self.seeds.to_vec(),
             command: command.into(),
+            comparisons: comparisons(arms)?,
             factors: self.factors.iter().map(factor).collect(),
+        })
+    }
+}
+
+/// What the sentences compare, of these arms and then of those that the binary carries: the first handcrafted arm with
+/// every deep one whose features are not those of an earlier one, and a network that starts from random weights with
+/// the first that is trained from others.
+fn comparisons(arms: &[Arm]) -> Result<Vec<SweepComparison>> {
+    let named = |other: &Arm| arms.iter().any(|arm| arm.name == other.name);
+    let embedded = Arm::embedded()?;
+    let all: Vec<&Arm> = arms.iter().chain(embedded.iter().filter(|arm| !named(arm))).collect();
+    let of = |family: Family| all.iter().filter(move |arm| arm.family == family);
+    let mut deep: Vec<&Arm> = Vec::new();
+    for arm in of(Family::Deep) {
+        if deep.iter().all(|earlier| earlier.features != arm.features) {
+            deep.push(arm);
         }
     }
+    let random = |arm: &&&Arm| arm.training().is_some_and(|training| training.start == Start::Random);
+    let pretrained = deep.iter().find(|arm| arm.training().is_some() && !random(arm));
+    let compare = |first: &Arm, second: &Arm, question| SweepComparison {
+        first: first.name.clone(),
+        second: second.name.clone(),
+        question,
+    };
+    let suffers = of(Family::Handcrafted)
+        .take(1)
+        .flat_map(|first| deep.iter().map(|second| compare(first, second, SweepQuestion::Suffers)));
+    let pretraining = pretrained
+        .into_iter()
+        .flat_map(|first| deep.iter().filter(random).map(|second| compare(first, second, SweepQuestion::Pretraining)));
+    Ok(suffers.chain(pretraining).collect())
 }
 
 /// `None` for as many as there are: one data set has one name, and what is measured of it is recorded under that.
@@ -282,7 +317,7 @@ mod tests {
         let manifests = |point: &Point| sweep.open(point).unwrap().manifest.sha256();
         let clear = [5 * 2, 10 * 2, 15 * 2].map(|place| manifests(&points[place]));
         assert!(clear.iter().all(|manifest| *manifest == clear[0]));
-        let record = sweep.record("reduced", "");
+        let record = sweep.record("reduced", "", &[]).unwrap();
         assert_eq!(record.factors[0].levels[2].datasets, [&points[4].name, &points[5].name].map(String::clone));
     }
 
@@ -312,6 +347,27 @@ mod tests {
             sweep.arms(&arms, &dataset).iter().map(|arm| arm.training().unwrap().epochs).collect::<Vec<_>>()
         };
         assert_eq!((epochs(&points[0]), epochs(&points[9])), (vec![8, 8], vec![64, 64]));
+    }
+
+    #[test]
+    fn arms_of_two_families_and_two_starts_are_compared() {
+        let named = Arm::select(&["orb-bovw-svm".into(), "resnet-scratch".into()]).unwrap();
+        let pairs = |arms: &[Arm], question| -> Vec<(String, String)> {
+            let all = comparisons(arms).unwrap().into_iter().filter(|pair| pair.question == question);
+            all.map(|pair| (pair.first, pair.second)).collect()
+        };
+        let pair = |first: &str, second: &str| (first.to_owned(), second.to_owned());
+        let suffers = pairs(&[], SweepQuestion::Suffers);
+        assert_eq!(
+            suffers[..2],
+            [pair("sift-bovw-svm", "resnet-frozen-svm"), pair("sift-bovw-svm", "resnet-finetuned-1cycle")]
+        );
+        let same_features = ["resnet-frozen-softmax", "resnet-finetuned-1cycle-svm"];
+        assert!(suffers.iter().all(|(first, second)| first == "sift-bovw-svm" && !same_features.contains(&&**second)));
+        assert_eq!(pairs(&named, SweepQuestion::Suffers)[0], pair("orb-bovw-svm", "resnet-scratch"));
+        let pretraining = [pair("resnet-finetuned-1cycle", "resnet-scratch")];
+        assert_eq!(pairs(&[], SweepQuestion::Pretraining), pretraining);
+        assert_eq!(pairs(&named, SweepQuestion::Pretraining), pretraining);
     }
 
     #[test]

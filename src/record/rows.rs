@@ -311,7 +311,29 @@ pub struct SweepRecord {
     pub seeds: Vec<u64>,
     /// What measures it again.
     pub command: String,
+    /// Which arms the sentences compare, those that are not measured too.
+    #[serde(default)]
+    pub comparisons: Vec<SweepComparison>,
     pub factors: Vec<FactorRecord>,
+}
+
+/// Two arms along the factors of a sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepComparison {
+    pub first: String,
+    pub second: String,
+    pub question: SweepQuestion,
+}
+
+/// What is asked of two arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SweepQuestion {
+    /// Which of a handcrafted and a deep arm keeps less of its accuracy as a factor gets harder?
+    Suffers,
+    /// From how many training images on, if at all, is the second, which starts from random weights, no worse?
+    Pretraining,
 }
 
 /// One factor, from the level that is thought easiest to the hardest.
@@ -331,6 +353,13 @@ pub struct LevelRecord {
     pub value: f64,
     pub classes: usize,
     pub datasets: Vec<String>,
+}
+
+impl LevelRecord {
+    /// The share that guesses get: every class has as many reported images.
+    pub fn chance(&self) -> f64 {
+        1.0 / self.classes as f64
+    }
 }
 
 pub type Environments = BTreeMap<String, Environment>;

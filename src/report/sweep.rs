@@ -10,23 +10,23 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::format::{NONE, capitalised, counted, list, percent, points};
+use super::format::{NONE, capitalised, count, counted, list, percent, points};
 use super::plot::{Figure, sweep as plot};
 use super::summary::{mean, range};
 use super::table::{Cell, Table};
 use super::tables;
 use super::templates;
 use super::{File, PAGE, Thumbnails, picture};
-use crate::record::{Records, Status, SweepRecord};
+use crate::record::{Records, Status, SweepQuestion, SweepRecord};
 use crate::stats::intervals::student;
-use curves::{Comparison, LEVEL, Panel, panels};
+use curves::{Comparison, Curve, LEVEL, Panel, panels};
 
 #[derive(Debug, Serialize)]
 struct View {
     title: String,
     answers: Vec<String>,
     /// Stands in the place of answers.
-    unanswered: &'static str,
+    unanswered: String,
     figures: Vec<Figure>,
     how: String,
     beside: Table,
@@ -66,7 +66,7 @@ pub fn answers(records: &Records, sweep: &SweepRecord) -> Vec<String> {
 }
 
 fn said(panels: &[Panel]) -> Vec<String> {
-    panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel))).collect()
+    panels.iter().flat_map(|panel| pretraining(panel).into_iter().chain(sentences(panel)).chain(blank(panel))).collect()
 }
 
 fn view(records: &Records, sweep: &SweepRecord, panels: &[Panel], others: &[Records]) -> View {
@@ -86,12 +86,11 @@ fn view(records: &Records, sweep: &SweepRecord, panels: &[Panel], others: &[Reco
     View {
         title: format!("{}: one factor at a time", sweep.title),
         answers: disagreements.into_iter().chain(said(panels)).collect(),
-        unanswered: "Nothing can be said yet: measure `sift-bovw-svm` and a deep arm at the first and the last level \
-                     with two seeds or more.",
+        unanswered: unanswered(sweep),
         figures: vec![plot::figure(&sweep.title, panels)],
         how: format!(
-            "Accuracy in %, mean over {}, each of which draws images, classes and training images anew; smallest to \
-             largest in brackets.{trained}",
+            "Accuracy in %, mean over {}, each of which draws classes and images anew, those that are reported too; \
+             smallest to largest in brackets.{trained}",
             counted(sweep.seeds.len(), "seed")
         ),
         beside,
@@ -133,17 +132,49 @@ fn sentences(panel: &Panel) -> Vec<String> {
     panel.comparisons(|_| true).into_iter().map(sentence).collect()
 }
 
+/// What to measure before anything can be said.
+fn unanswered(sweep: &SweepRecord) -> String {
+    let arms = sweep.comparisons.first().map_or("a handcrafted and a deep arm".to_owned(), |pair| {
+        format!("two arms that are compared, such as `{}` and `{}`,", pair.first, pair.second)
+    });
+    format!("Nothing can be said yet: measure {arms} at the first and the last level with two seeds or more.")
+}
+
+/// At which levels most images have no keypoint for an arm that describes nothing else, and what that means.
+fn blank(panel: &Panel) -> Option<String> {
+    let of_level = |curve: &Curve, i: usize| {
+        let counts = || curve.levels[i].iter().flatten();
+        let (blank, images) = (counts().map(|c| c.blank).sum::<u64>(), counts().map(|c| c.images).sum::<u64>());
+        let said =
+            || format!("{} of {} at {}", count(blank as usize), count(images as usize), panel.factor.levels[i].value);
+        (2 * blank > images).then(said)
+    };
+    let of_arm = |curve: &Curve| {
+        let levels: Vec<String> = (0..curve.levels.len()).filter_map(|i| of_level(curve, i)).collect();
+        (!levels.is_empty()).then(|| format!("`{}` finds none in {}", curve.label, list(&levels)))
+    };
+    let arms: Vec<String> = panel.curves.iter().filter_map(of_arm).collect();
+    (!arms.is_empty()).then(|| {
+        format!(
+            "{}: most images have no keypoint left: {}. What such an arm loses there is decided by its detector's \
+             threshold, an absolute contrast in OpenCV, and not by its descriptor; with a threshold relative to the \
+             contrast of each image nothing was measured.",
+            capitalised(&panel.factor.title),
+            list(&arms)
+        )
+    })
+}
+
 /// From how many training images on, if at all, a network that starts from random weights is no worse.
 fn pretraining(panel: &Panel) -> Option<String> {
     if panel.factor.name != "train" {
         return None;
     }
-    let find = |name: &str| panel.curves.iter().find(|curve| curve.arm == name);
-    let (pretrained, random) = (find("resnet-finetuned-1cycle")?, find("resnet-scratch")?);
+    let (pretrained, random) = panel.asked(SweepQuestion::Pretraining).next()?;
     let (mut said, mut helps) = (Vec::new(), Vec::new());
     for (i, level) in panel.factor.levels.iter().enumerate() {
         let pairs = pretrained.levels[i].iter().zip(&random.levels[i]);
-        let gains: Vec<f64> = pairs.map(|(a, b)| Some((*a)? - (*b)?)).collect::<Option<_>>()?;
+        let gains: Vec<f64> = pairs.map(|(a, b)| Some((*a)?.accuracy() - (*b)?.accuracy())).collect::<Option<_>>()?;
         let (low, high) = student(&gains, LEVEL)?;
         let gain = points(mean(gains.iter().copied())?);
         said.push(format!("{gain} points with {} images a class ({} to {})", level.value, points(low), points(high)));
@@ -161,11 +192,14 @@ fn pretraining(panel: &Panel) -> Option<String> {
         ),
     };
     Some(format!(
-        "{verdict}: `{}` against `{}` {} (95 % intervals, {}).",
+        "{verdict}: `{}` against `{}` {} (95 % intervals, {}). Random weights reach {} % at most, where chance is {} %: \
+         it says how far ahead pretraining starts, not where long training ends.",
         pretrained.label,
         random.label,
         said.join(", "),
         counted(panel.factor.levels.first()?.datasets.len(), "seed"),
+        percent((0..random.levels.len()).filter_map(|i| mean(random.at(i).into_iter())).reduce(f64::max)?),
+        percent(panel.factor.levels.first()?.chance()),
     ))
 }
 
@@ -201,7 +235,7 @@ fn missing(records: &Records) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::curves::tests::{curve, factor};
+    use super::curves::tests::{curve, factor, suffers};
     use super::*;
 
     #[test]
@@ -210,7 +244,8 @@ mod tests {
         let said = |frozen| {
             let curves =
                 vec![curve("sift-bovw-svm", [[0.9, 0.9], [0.4, 0.41], [0.3, 0.3]]), curve("resnet-frozen-svm", frozen)];
-            sentences(&Panel { factor: &factor, curves })
+            let pairs = [suffers("sift-bovw-svm", "resnet-frozen-svm")];
+            sentences(&Panel { factor: &factor, curves, pairs: &pairs })
         };
         let clear = said([[0.9, 0.9], [0.9, 0.9], [0.9, 0.9]]);
         assert!(

@@ -1,6 +1,8 @@
 //! The page of a sweep, and what it says of a sweep of other images.
 
-use featbench::record::{FactorRecord, LevelRecord, PredictionRow, Records, Status, SweepRecord};
+use featbench::record::{
+    FactorRecord, LevelRecord, PredictionRow, Records, Status, SweepComparison, SweepQuestion, SweepRecord,
+};
 use featbench::report;
 
 use crate::synthetic::{Arm, SIFT, broken, empty, run};
@@ -43,6 +45,11 @@ pub fn blurred(title: &str, sift: [usize; 3], resnet: [usize; 3]) -> Records {
         image_steps: None,
         seeds: seeds.to_vec(),
         command: "featbench sweep".into(),
+        comparisons: vec![SweepComparison {
+            first: SIFT.name.into(),
+            second: frozen.name.into(),
+            question: SweepQuestion::Suffers,
+        }],
         factors: vec![FactorRecord {
             name: "blur".into(),
             title: "blur of reported images".into(),

@@ -71,7 +71,7 @@ fn axes(figure: &mut Figure, time: &Scale, accuracy: &Scale) {
 fn front(figure: &mut Figure, points: &[Point], time: &Scale, accuracy: &Scale) {
     let mut steps: Vec<(f64, f64)> = Vec::new();
     let mut best = f64::NEG_INFINITY;
-    for point in points.iter().filter(|p| p.accuracy >= 0.0) {
+    for point in points.iter().filter(|p| !p.entry.chosen_by_reported_images()) {
         if point.accuracy > best {
             best = point.accuracy;
             let (x, y) = (time.at(point.ms.log10()), accuracy.at(point.accuracy));

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 
-use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepRecord};
+use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepComparison, SweepQuestion, SweepRecord};
 use crate::report::format::points;
 use crate::report::summary::mean;
 use crate::report::table::Cell;
-use crate::stats::intervals::student;
+use crate::stats::intervals::{Level, clopper_pearson, student};
 
 /// Of the intervals.
 pub const LEVEL: f64 = 0.95;
 
-/// Handcrafted and deep arms that the sentences compare.
-const COMPARED: [(&str, &str); 3] = [
-    ("sift-bovw-svm", "resnet-frozen-svm"),
-    ("sift-bovw-svm", "resnet-finetuned-1cycle"),
-    ("sift-bovw-svm", "resnet-scratch"),
-];
+/// Of the images of one seed, how many a run got right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub correct: u64,
+    pub images: u64,
+    /// Images in which no keypoint was found.
+    pub blank: u64,
+}
 
 /// One arm along one factor.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +27,8 @@ pub struct Curve {
     pub label: String,
     pub arm: String,
     pub family: String,
-    /// At every level, the accuracy with each seed, in their order; `None` where that was not measured.
-    pub levels: Vec<Vec<Option<f64>>>,
+    /// At every level, what was right with each seed, in their order; `None` where that was not measured.
+    pub levels: Vec<Vec<Option<Counts>>>,
 }
 
 /// A factor and every arm along it.
@@ -34,6 +36,7 @@ pub struct Curve {
 pub struct Panel<'a> {
     pub factor: &'a FactorRecord,
     pub curves: Vec<Curve>,
+    pub pairs: &'a [SweepComparison],
 }
 
 /// A handcrafted and a deep arm along one factor: which keeps less of what it has at the first level?
@@ -48,36 +51,54 @@ pub struct Comparison<'a> {
     pub seeds: usize,
 }
 
+impl Counts {
+    pub fn accuracy(self) -> f64 {
+        self.correct as f64 / self.images as f64
+    }
+
+    /// Above this chance beyond what the choice of images leaves open?
+    fn clearly_above(self, chance: f64) -> bool {
+        clopper_pearson(self.correct, self.images, Level::PERCENT_99).low > chance
+    }
+}
+
 impl Curve {
     /// Accuracies at this level, of the seeds that were measured.
     pub fn at(&self, level: usize) -> Vec<f64> {
-        self.levels[level].iter().flatten().copied().collect()
+        self.levels[level].iter().flatten().map(|counts| counts.accuracy()).collect()
     }
 
     /// With each seed, which share of its accuracy above chance at the first of the levels that count remains on
-    /// average over the others; `None` unless every seed has every level and is above chance at the first.
+    /// average over the others; `None` unless every seed has every level and is clearly above chance at the first: who has
+    /// hardly anything has hardly anything to lose.
     fn kept(&self, levels: &[LevelRecord], counts: &impl Fn(f64) -> bool) -> Option<Vec<f64>> {
         let of_seed = |seed: usize| {
-            let above = |(level, values): (&LevelRecord, &Vec<Option<f64>>)| {
-                let chance = 1.0 / level.classes as f64;
-                Some((values[seed]? - chance) / (1.0 - chance))
+            let above = |(level, values): (&LevelRecord, &Vec<Option<Counts>>)| {
+                Some((values[seed]?.accuracy() - level.chance()) / (1.0 - level.chance()))
             };
-            let levels = levels.iter().zip(&self.levels).filter(|(level, _)| counts(level.value));
-            let above: Vec<f64> = levels.map(above).collect::<Option<_>>()?;
-            let (first, others) = above.split_first().filter(|(first, _)| **first > 0.0)?;
-            Some(mean(others.iter().copied())? / first)
+            let mut levels = levels.iter().zip(&self.levels).filter(|(level, _)| counts(level.value));
+            let (level, values) = levels.next()?;
+            let first =
+                above((level, values)).filter(|_| values[seed].is_some_and(|c| c.clearly_above(level.chance())))?;
+            let others: Vec<f64> = levels.map(above).collect::<Option<_>>()?;
+            Some(mean(others.into_iter())? / first)
         };
         (0..self.levels.first()?.len()).map(of_seed).collect()
     }
 }
 
 impl Panel<'_> {
-    /// Every pair of compared arms that was measured at every level that counts.
-    pub fn comparisons(&self, counts: impl Fn(f64) -> bool) -> Vec<Comparison<'_>> {
+    /// Every two arms of which this is asked and that were measured.
+    pub fn asked(&self, question: SweepQuestion) -> impl Iterator<Item = (&Curve, &Curve)> {
         let find = |name: &str| self.curves.iter().find(|curve| curve.arm == name);
-        let compare = |&(handcrafted, deep): &(&str, &str)| {
-            let (first, second) = (find(handcrafted)?, find(deep)?);
-            let of = |curve: &Curve| curve.kept(&self.factor.levels, &counts);
+        let asked = self.pairs.iter().filter(move |pair| pair.question == question);
+        asked.filter_map(move |pair| Some((find(&pair.first)?, find(&pair.second)?)))
+    }
+
+    /// What compared arms keep, of those that were measured at every level that counts.
+    pub fn comparisons(&self, counts: impl Fn(f64) -> bool) -> Vec<Comparison<'_>> {
+        let of = |curve: &Curve| curve.kept(&self.factor.levels, &counts);
+        let compare = |(first, second)| {
             let (a, b) = (of(first)?, of(second)?);
             let more: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
             let average = |values: &[f64]| mean(values.iter().copied());
@@ -90,7 +111,7 @@ impl Panel<'_> {
                 seeds: more.len(),
             })
         };
-        COMPARED.iter().filter_map(compare).collect()
+        self.asked(SweepQuestion::Suffers).filter_map(compare).collect()
     }
 }
 
@@ -117,7 +138,7 @@ impl Comparison<'_> {
 
 /// Every panel of a sweep, arms in the order of the records.
 pub fn panels<'a>(records: &Records, sweep: &'a SweepRecord) -> Vec<Panel<'a>> {
-    let accuracies = accuracies(records);
+    let counts = counts(records);
     let mut arms: Vec<(&str, &str, &str)> = Vec::new();
     for RunRow { arm, form, family, .. } in &records.runs {
         if !arms.contains(&(arm, form, family)) {
@@ -127,29 +148,34 @@ pub fn panels<'a>(records: &Records, sweep: &'a SweepRecord) -> Vec<Panel<'a>> {
     let curve = |factor: &FactorRecord, &(arm, form, family): &(&str, &str, &str)| {
         let of_level = |datasets: &[String]| {
             let seeds = datasets.iter().zip(&sweep.seeds);
-            seeds.map(|(dataset, &seed)| accuracies.get(&(dataset.as_str(), arm, form, seed)).copied()).collect()
+            seeds.map(|(dataset, &seed)| counts.get(&(dataset.as_str(), arm, form, seed)).copied()).collect()
         };
         let label = if form.is_empty() { arm.to_owned() } else { format!("{arm} · {form}") };
         let levels = factor.levels.iter().map(|level| of_level(&level.datasets)).collect();
         Curve { label, arm: arm.into(), family: family.into(), levels }
     };
-    let panel =
-        |factor: &'a FactorRecord| Panel { factor, curves: arms.iter().map(|arm| curve(factor, arm)).collect() };
+    let panel = |factor: &'a FactorRecord| Panel {
+        factor,
+        curves: arms.iter().map(|arm| curve(factor, arm)).collect(),
+        pairs: &sweep.comparisons,
+    };
     sweep.factors.iter().map(panel).collect()
 }
 
-/// Share of correct predictions of every run, by data set, arm, form and seed.
-fn accuracies(records: &Records) -> HashMap<(&str, &str, &str, u64), f64> {
-    let mut counts: HashMap<&str, [usize; 2]> = HashMap::new();
+/// Predictions of every run, by data set, arm, form and seed.
+fn counts(records: &Records) -> HashMap<(&str, &str, &str, u64), Counts> {
+    let mut counts: HashMap<&str, [u64; 2]> = HashMap::new();
     for row in &records.details.predictions {
-        let [correct, all] = counts.entry(row.run_id.as_str()).or_default();
-        *correct += usize::from(row.truth == row.predicted);
-        *all += 1;
+        let [correct, images] = counts.entry(row.run_id.as_str()).or_default();
+        *correct += u64::from(row.truth == row.predicted);
+        *images += 1;
     }
+    let of_run = |run: &RunRow| {
+        let &[correct, images] = counts.get(run.run_id.as_str())?;
+        Some(Counts { correct, images, blank: run.without_keypoints.unwrap_or(0) as u64 })
+    };
     let done = records.runs.iter().filter(|run| run.status == Status::Ok);
-    let accuracy = |run: &RunRow| counts.get(run.run_id.as_str()).map(|[correct, all]| *correct as f64 / *all as f64);
-    done.filter_map(|run| Some(((run.dataset.as_str(), run.arm.as_str(), run.form.as_str(), run.seed), accuracy(run)?)))
-        .collect()
+    done.filter_map(|run| Some(((&*run.dataset, &*run.arm, &*run.form, run.seed), of_run(run)?))).collect()
 }
 
 #[cfg(test)]
@@ -157,8 +183,13 @@ pub mod tests {
     use super::*;
 
     pub fn curve(arm: &str, levels: [[f64; 2]; 3]) -> Curve {
-        let levels = levels.map(|seeds| seeds.map(Some).to_vec()).to_vec();
+        let counts = |share: f64| Counts { correct: (share * 1000.0).round() as u64, images: 1000, blank: 0 };
+        let levels = levels.map(|seeds| seeds.map(|share| Some(counts(share))).to_vec()).to_vec();
         Curve { label: arm.into(), arm: arm.into(), family: "deep".into(), levels }
+    }
+
+    pub fn suffers(first: &str, second: &str) -> SweepComparison {
+        SweepComparison { first: first.into(), second: second.into(), question: SweepQuestion::Suffers }
     }
 
     pub fn factor() -> FactorRecord {
@@ -176,7 +207,9 @@ pub mod tests {
         let kept = |levels| curve("x", levels).kept(&factor().levels, &|_| true);
         let halves = kept([[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).unwrap();
         assert!((halves[0] - 0.5).abs() < 1e-12 && (halves[1] - 1.0).abs() < 1e-12, "{halves:?}");
-        assert_eq!(kept([[0.5, 1.0], [0.7, 1.0], [0.36, 1.0]]), None, "nothing to lose");
+        for hardly_any in [0.5, 0.53] {
+            assert_eq!(kept([[hardly_any, 1.0], [0.7, 1.0], [0.36, 1.0]]), None, "nothing to lose");
+        }
         let two = curve("x", [[0.9, 1.0], [0.7, 1.0], [0.36, 1.0]]).kept(&factor().levels, &|value| value < 5.0);
         assert!((two.unwrap()[0] - 0.75).abs() < 1e-12);
     }
