@@ -5,9 +5,10 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args as ClapArgs;
+use clap::{ArgGroup, Args as ClapArgs};
 
 use crate::dataset::Dataset;
+use crate::record::files::replace;
 use crate::record::{Records, Store};
 use crate::report;
 
@@ -47,7 +48,7 @@ const MEASURING: [&str; 17] = [
 ];
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("rendered").args(["from", "readme"]))]
 pub(super) struct Args {
     #[command(flatten)]
     options: Options,
@@ -56,8 +57,11 @@ pub(super) struct Args {
     /// Measure nothing: render every data set recorded in or below this folder, in place
     #[arg(long, value_name = "FOLDER", conflicts_with_all = MEASURING)]
     from: Option<PathBuf>,
+    /// Measure nothing: write the results in a text again, between its marks, from the records that its templates name
+    #[arg(long, value_name = "FILE", conflicts_with_all = MEASURING, conflicts_with_all = ["from", "thumbnails"], hide = true)]
+    readme: Option<PathBuf>,
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
-    #[arg(long, requires = "from")]
+    #[arg(long, requires = "rendered")]
     check: bool,
     /// Show the listed images in the page (errors, near-duplicates); such a page is as public as they are
     #[arg(long, conflicts_with = "check")]
@@ -65,6 +69,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if let Some(readme) = &args.readme {
+        return splice(readme, args.check);
+    }
     if let Some(from) = &args.from {
         let folders = if from.is_dir() { Records::find(from)? } else { Vec::new() };
         if folders.is_empty() {
@@ -104,6 +111,26 @@ fn registered(name: &str) -> Result<Dataset> {
             "--thumbnails needs the images of {name}: name their folder in FEATBENCH_DATA, or use --dataset in the place of --from"
         )
     })
+}
+
+/// Writes the results in a text again, or says whether they are what the records give.
+fn splice(path: &Path, check: bool) -> Result<Outcome> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let root = path.parent().unwrap_or(Path::new(""));
+    let spliced = report::spliced(&text, root).with_context(|| path.display().to_string())?;
+    if spliced == text {
+        println!("{}: its results are what the records give", path.display());
+        return Ok(Outcome::Complete);
+    }
+    if check {
+        let line = text.lines().zip(spliced.lines()).take_while(|(is, should)| is == should).count() + 1;
+        let remedy = "change its template and not the text, then `featbench report --readme` writes it again";
+        println!("{}: line {line} is not what the records give; {remedy}", path.display());
+        return Ok(Outcome::Partial);
+    }
+    replace(path, spliced.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+    println!("{}", path.display());
+    Ok(Outcome::Complete)
 }
 
 /// Does the same for every folder. One that can't be read is said and does not keep the others from it.
@@ -158,7 +185,8 @@ mod tests {
             command.get_arg_conflicts_with(from).iter().map(|argument| argument.get_id().as_str()).collect();
         refused.sort();
         let others = command.get_arguments().map(|argument| argument.get_id().as_str());
-        let mut others: Vec<&str> = others.filter(|id| !["from", "check", "thumbnails"].contains(id)).collect();
+        let mut others: Vec<&str> =
+            others.filter(|id| !["from", "readme", "check", "thumbnails"].contains(id)).collect();
         others.sort();
         assert_eq!(refused, others);
     }

@@ -8,6 +8,7 @@ use crate::classify::{ClassifierSettings, ClassifyError};
 use crate::features::{FeatureSettings, Needs, Version};
 use crate::finetune::settings::Settings;
 use crate::names;
+use crate::record::Family;
 
 /// The arms that the binary carries, in the order of the tables.
 const EMBEDDED: [&str; 16] = [
@@ -28,26 +29,6 @@ const EMBEDDED: [&str; 16] = [
     include_str!("../../arms/resnet-head-only.toml"),
     include_str!("../../arms/resnet-scratch.toml"),
 ];
-
-/// Whose idea the features are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// Uses no content; what every other arm has to beat.
-    Floor,
-    Handcrafted,
-    Deep,
-}
-
-impl Family {
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::Floor => "floor",
-            Family::Handcrafted => "handcrafted",
-            Family::Deep => "deep",
-        }
-    }
-}
 
 /// One arm, as its file says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

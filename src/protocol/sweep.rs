@@ -11,9 +11,9 @@ use crate::dataset::{Dataset, DatasetError, procedural};
 use crate::finetune::settings::Start;
 use crate::image::degrade::Clarity;
 use crate::names;
-use crate::record::{FactorRecord, LevelRecord, SweepComparison, SweepQuestion, SweepRecord};
+use crate::record::{FactorRecord, Family, LevelRecord, SweepComparison, SweepQuestion, SweepRecord};
 
-use super::arm::{Arm, Family};
+use super::arm::Arm;
 
 /// What is swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 pub mod claim;
 pub mod details;
+pub mod family;
 pub(crate) mod files;
 pub mod records;
 pub mod rows;
@@ -15,6 +16,7 @@ mod table;
 pub mod time;
 
 pub use details::Details;
+pub use family::Family;
 pub use records::Records;
 pub use rows::*;
 pub use run_file::RunRecord;

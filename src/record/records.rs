@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail, ensure};
 
 use super::details::Details;
+use super::family::Family;
 use super::files;
 use super::rows::*;
 use super::run_file::{self, Loose, RunRecord, Written};
@@ -209,7 +210,8 @@ impl Records {
     /// Brings all rows into their fixed order and drops what belongs to no run.
     pub(super) fn settle(&mut self) {
         let Records { environments, runs, details, .. } = self;
-        runs.sort_by(|a, b| (a.family_rank(), a.identity()).cmp(&(b.family_rank(), b.identity())));
+        let rank = |run: &RunRow| Family::rank(&run.family);
+        runs.sort_by(|a, b| (rank(a), a.identity()).cmp(&(rank(b), b.identity())));
         environments.retain(|id, _| runs.iter().any(|run| run.environment_id == *id));
         details.settle(&runs.iter().enumerate().map(|(place, run)| (run.run_id.as_str(), place)).collect());
     }

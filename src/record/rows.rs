@@ -16,6 +16,17 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// As in `runs.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Missing => "missing",
+            Status::Failed => "failed",
+        }
+    }
+}
+
 /// `runs.csv`: one arm on one data set with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
@@ -77,12 +88,6 @@ impl RunRow {
         let side = if self.canvas == "native" { 0 } else { self.canvas.parse().unwrap_or(u32::MAX) };
         let names = (&self.dataset, &self.arm, &self.backbone);
         (names, self.input_px, (side, &self.canvas), self.seed, &self.form, &self.protocol)
-    }
-
-    /// Place of the family in every table: floors first, then handcrafted, then deep.
-    pub fn family_rank(&self) -> usize {
-        const FAMILIES: [&str; 3] = ["floor", "handcrafted", "deep"];
-        FAMILIES.iter().position(|family| *family == self.family).unwrap_or(FAMILIES.len())
     }
 }
 

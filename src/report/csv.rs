@@ -1,145 +1,86 @@
 //! `summary.csv`: one row a run, for spreadsheets and for comparing two versions; a value that is not defined is
-//! an empty cell.
+//! an empty cell. Fractions have six decimals, milliseconds and seconds three.
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
-use crate::record::{RunRow, Status};
-use crate::stats::intervals::wilson;
+use crate::record::Status;
 use crate::stats::latency::quantile;
 
-use super::summary::{LEVEL, Run, Summary};
+use super::metrics::{METRICS, Metric};
+use super::summary::{Run, Summary};
 
-/// The columns, in their order.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    dataset: &'a str,
-    arm: &'a str,
-    family: &'a str,
-    backbone: &'a str,
-    input_px: Option<u32>,
-    canvas: &'a str,
-    seed: u64,
-    form: &'a str,
-    epochs: Option<u32>,
-    protocol: &'a str,
-    settings_hash: &'a str,
-    environment_id: &'a str,
-    split: &'a str,
-    status: Status,
-    reason: &'a str,
-    n: Option<usize>,
-    skipped: Option<usize>,
-    correct: Option<u64>,
-    /// Fractions with six decimals.
-    accuracy: String,
-    accuracy_low: String,
-    accuracy_high: String,
-    mean_class_accuracy: String,
-    macro_f1: String,
-    /// Milliseconds and seconds with three decimals.
-    extract_ms_median: String,
-    extract_ms_p90: String,
-    classify_ms_median: String,
-    images_per_s: String,
-    fit_s: String,
-    select_s: String,
-    peak_mib: String,
-    dimension: Option<usize>,
-    threads: usize,
-    device: &'a str,
-}
+/// A column's name and what stands in it.
+type Column = (&'static str, fn(&Run) -> String);
+
+/// What was run; stands before the metrics.
+const RUN: [Column; 18] = [
+    ("dataset", |run| run.row.dataset.clone()),
+    ("arm", |run| run.row.arm.clone()),
+    ("family", |run| run.row.family.clone()),
+    ("backbone", |run| run.row.backbone.clone()),
+    ("input_px", |run| text(run.row.input_px)),
+    ("canvas", |run| run.row.canvas.clone()),
+    ("seed", |run| run.row.seed.to_string()),
+    ("form", |run| run.row.form.clone()),
+    ("epochs", |run| text(run.row.epochs)),
+    ("protocol", |run| run.row.protocol.clone()),
+    ("settings_hash", |run| run.row.settings_hash.clone()),
+    ("environment_id", |run| run.row.environment_id.clone()),
+    ("split", |run| run.row.split.clone()),
+    ("status", |run| run.row.status.name().to_owned()),
+    ("reason", |run| run.row.reason.clone()),
+    ("n", |run| text(measured(run, run.row.n))),
+    ("skipped", |run| text(measured(run, run.row.skipped))),
+    ("correct", |run| text(run.confusion.as_ref().map(|confusion| confusion.correct()))),
+];
+
+/// What it cost; stands behind the metrics.
+const COST: [Column; 10] = [
+    ("extract_ms_median", |run| decimals(quantile(&run.times.extract, 0.5), 3)),
+    ("extract_ms_p90", |run| decimals(quantile(&run.times.extract, 0.9), 3)),
+    ("classify_ms_median", |run| decimals(quantile(&run.times.classify, 0.5), 3)),
+    ("images_per_s", |run| decimals(run.times.images_per_s(), 3)),
+    ("fit_s", |run| decimals(measured(run, run.row.fit_s), 3)),
+    ("select_s", |run| decimals(measured(run, run.row.select_s), 3)),
+    ("peak_mib", |run| decimals(measured(run, run.row.peak_mib).flatten(), 3)),
+    ("dimension", |run| text(measured(run, run.row.dimension))),
+    ("threads", |run| run.row.threads.to_string()),
+    ("device", |run| run.row.device.clone()),
+];
 
 pub fn csv(summary: &Summary) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    if summary.runs.is_empty() {
-        writer.write_record(COLUMNS)?;
-    }
+    let names = |columns: &[Column]| columns.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    let metrics = METRICS.iter().flat_map(metric_names).collect();
+    writer.write_record([names(&RUN), metrics, names(&COST)].concat())?;
     for run in &summary.runs {
-        writer.serialize(line(run))?;
+        let cells = |columns: &[Column]| columns.iter().map(|(_, cell)| cell(run)).collect::<Vec<_>>();
+        let metrics = METRICS.iter().flat_map(|metric| metric_cells(metric, run)).collect();
+        writer.write_record([cells(&RUN), metrics, cells(&COST)].concat())?;
     }
     writer.into_inner().context("writing summary.csv to memory")
 }
 
-/// The head of a file without rows; a test holds it equal to the fields of [`Line`].
-const COLUMNS: [&str; 33] = [
-    "dataset",
-    "arm",
-    "family",
-    "backbone",
-    "input_px",
-    "canvas",
-    "seed",
-    "form",
-    "epochs",
-    "protocol",
-    "settings_hash",
-    "environment_id",
-    "split",
-    "status",
-    "reason",
-    "n",
-    "skipped",
-    "correct",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "mean_class_accuracy",
-    "macro_f1",
-    "extract_ms_median",
-    "extract_ms_p90",
-    "classify_ms_median",
-    "images_per_s",
-    "fit_s",
-    "select_s",
-    "peak_mib",
-    "dimension",
-    "threads",
-    "device",
-];
+fn metric_names(metric: &Metric) -> Vec<String> {
+    let bounds = if metric.interval.is_some() { &["_low", "_high"][..] } else { &[] };
+    [""].iter().chain(bounds).map(|bound| format!("{}{bound}", metric.name)).collect()
+}
 
-fn line<'a>(run: &Run<'a>) -> Line<'a> {
-    let row: &RunRow = run.row;
-    let measured = row.status == Status::Ok;
-    let confusion = run.confusion.as_ref();
-    let interval = confusion.map(|c| wilson(c.correct() as f64, c.total(), LEVEL));
-    let times = &run.times;
-    let of_measured = |value: f64| decimals(Some(value).filter(|_| measured), 3);
-    Line {
-        dataset: &row.dataset,
-        arm: &row.arm,
-        family: &row.family,
-        backbone: &row.backbone,
-        input_px: row.input_px,
-        canvas: &row.canvas,
-        seed: row.seed,
-        form: &row.form,
-        epochs: row.epochs,
-        protocol: &row.protocol,
-        settings_hash: &row.settings_hash,
-        environment_id: &row.environment_id,
-        split: &row.split,
-        status: row.status,
-        reason: &row.reason,
-        n: measured.then_some(row.n),
-        skipped: measured.then_some(row.skipped),
-        correct: confusion.map(|c| c.correct()),
-        accuracy: decimals(confusion.and_then(|c| c.accuracy()), 6),
-        accuracy_low: decimals(interval.map(|i| i.low), 6),
-        accuracy_high: decimals(interval.map(|i| i.high), 6),
-        mean_class_accuracy: decimals(confusion.and_then(|c| c.mean_class_accuracy()), 6),
-        macro_f1: decimals(confusion.and_then(|c| c.macro_f1()), 6),
-        extract_ms_median: decimals(quantile(&times.extract, 0.5), 3),
-        extract_ms_p90: decimals(quantile(&times.extract, 0.9), 3),
-        classify_ms_median: decimals(quantile(&times.classify, 0.5), 3),
-        images_per_s: decimals(times.images_per_s(), 3),
-        fit_s: of_measured(row.fit_s),
-        select_s: of_measured(row.select_s),
-        peak_mib: decimals(row.peak_mib.filter(|_| measured), 3),
-        dimension: measured.then_some(row.dimension),
-        threads: row.threads,
-        device: &row.device,
-    }
+fn metric_cells(metric: &Metric, run: &Run) -> Vec<String> {
+    let value = (metric.of)(run);
+    let bounds = metric.interval.map(|interval| {
+        let interval = value.map(|value| interval(value, run.judged.len() as u64));
+        [interval.map(|i| i.low), interval.map(|i| i.high)]
+    });
+    [value].into_iter().chain(bounds.into_iter().flatten()).map(|value| decimals(value, 6)).collect()
+}
+
+fn measured<T>(run: &Run, value: T) -> Option<T> {
+    (run.row.status == Status::Ok).then_some(value)
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn decimals(value: Option<f64>, decimals: usize) -> String {

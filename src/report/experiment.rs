@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::format::{NONE, capitalised, count, counted, list, p_value, percent, points, relation, significant};
+use super::format::{NONE, capitalised, count, counted, list, p_value, percent, points, relation, trimmed};
 use super::summary::{Entry, Run, SIGNIFICANT, Summary};
 use super::table::{Cell, Table};
-use crate::record::{Comparison, EpochRow, ExperimentRecord};
+use crate::record::{Comparison, EpochRow, ExperimentRecord, Family};
 use crate::stats::crossed::{Difference, difference};
 use crate::stats::latency::median;
 use crate::stats::paired::holm;
@@ -34,14 +34,14 @@ pub struct ExperimentView {
 }
 
 /// One comparison under one protocol.
-struct Compared<'a> {
-    comparison: &'a Comparison,
-    protocol: &'a str,
-    seeds: usize,
+pub struct Compared<'a> {
+    pub comparison: &'a Comparison,
+    pub protocol: &'a str,
+    pub seeds: usize,
     images: usize,
-    difference: Difference,
+    pub difference: Difference,
     /// Adjusted by Holm over all comparisons of the experiment, each under each protocol.
-    p_holm: f64,
+    pub p_holm: f64,
 }
 
 pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
@@ -107,7 +107,7 @@ fn meaning(protocol: &str) -> &'static str {
 }
 
 impl Compared<'_> {
-    fn verdict(&self) -> &'static str {
+    pub fn verdict(&self) -> &'static str {
         match self.difference.mean {
             _ if self.p_holm >= SIGNIFICANT => "undecided",
             mean if mean > 0.0 => "better",
@@ -143,7 +143,8 @@ fn interval(difference: &Difference) -> String {
     difference.bounds.map_or(NONE.to_owned(), |(low, high)| format!("{} to {}", points(low), points(high)))
 }
 
-fn compared<'a>(summary: &Summary, record: &'a ExperimentRecord) -> Vec<Compared<'a>> {
+/// Every comparison of the experiment whose arms were measured, under each protocol.
+pub fn compared<'a>(summary: &Summary, record: &'a ExperimentRecord) -> Vec<Compared<'a>> {
     let mut all = Vec::new();
     for protocol in &record.protocols {
         for comparison in &record.comparisons {
@@ -202,7 +203,7 @@ fn comparisons(compared: &[Compared]) -> Table {
     for compared in compared {
         let Compared { comparison, protocol, difference, p_holm, .. } = compared;
         table.push(
-            "deep",
+            Family::Deep.name(),
             vec![
                 Cell::code(&*comparison.first),
                 Cell::code(&*comparison.second),
@@ -252,7 +253,7 @@ fn reach(summary: &Summary, record: &ExperimentRecord) -> Table {
             let first = |course: &Vec<f64>| course.iter().position(|accuracy| *accuracy >= share).map(|i| i + 1);
             reach_cell(&courses.iter().map(first).collect::<Vec<_>>(), courses[0].len())
         });
-        table.push("deep", std::iter::once(Cell::code(&*entry.row.arm)).chain(cells).collect());
+        table.push(&entry.row.family, std::iter::once(Cell::code(&*entry.row.arm)).chain(cells).collect());
     }
     if record.reach.is_empty() { Table::new(&["arm"]) } else { table }
 }
@@ -264,7 +265,7 @@ fn reach_cell(reached: &[Option<usize>], epochs: usize) -> Cell {
     let middle = median(&reached.iter().map(infinite).collect::<Vec<_>>()).filter(|middle| middle.is_finite());
     let note = if seeds < reached.len() { format!(" ({seeds} of {} seeds)", reached.len()) } else { String::new() };
     match middle {
-        Some(middle) => Cell::number(middle, format!("{}{note}", significant(middle, 2))),
+        Some(middle) => Cell::number(middle, format!("{}{note}", trimmed(middle, 1))),
         None => Cell::text(format!("over {}{note}", count(epochs))),
     }
 }

@@ -1,7 +1,7 @@
 //! The findings: what the numbers say, in sentences that are computed from them. Names stand in backticks, which
 //! each renderer turns into its own way of writing code.
 
-use crate::record::Status;
+use crate::record::{Family, Status};
 use crate::stats::binomial;
 use crate::stats::latency::median;
 use crate::stats::paired::smallest_significant_difference;
@@ -35,8 +35,8 @@ fn name(entry: &Entry) -> String {
 }
 
 /// An epoch that the reported images themselves chose is no candidate: the best of such arms is a maximum of maxima.
-fn best<'s, 'a>(summary: &'s Summary<'a>, column: &Column, family: &str) -> Option<(usize, &'s Entry<'a>)> {
-    let fair = |entry: &Entry| entry.row.family == family && !entry.chosen_by_reported_images();
+fn best<'s, 'a>(summary: &'s Summary<'a>, column: &Column, family: Family) -> Option<(usize, &'s Entry<'a>)> {
+    let fair = |entry: &Entry| entry.is_of(family) && !entry.chosen_by_reported_images();
     let of_family = column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| fair(e));
     // The order of display is that of the first column, so the best of another one is looked for.
     of_family.filter(|(_, e)| e.scores.is_some()).reduce(|a, b| if b.1.accuracy() > a.1.accuracy() { b } else { a })
@@ -59,7 +59,7 @@ fn best_arms(summary: &Summary) -> Vec<String> {
             percent(scores.interval.high),
         ))
     };
-    let (deep, handcrafted) = (best(summary, column, "deep"), best(summary, column, "handcrafted"));
+    let (deep, handcrafted) = (best(summary, column, Family::Deep), best(summary, column, Family::Handcrafted));
     let mut sentences: Vec<String> = [deep, handcrafted].into_iter().flatten().filter_map(sentence).collect();
     if let (Some(deep), Some(handcrafted)) = (deep, handcrafted) {
         sentences.extend(difference(summary, deep, handcrafted));

@@ -3,61 +3,81 @@
 use std::collections::BTreeMap;
 
 use crate::record::{Environment, Environments, Status};
+use crate::stats::intervals::Interval;
 use crate::stats::latency::{median, quantile};
 
 use super::findings::status_name;
 use super::format::{NONE, count, list, p_value, percent, points, significant};
+use super::metrics::METRICS;
 use super::summary::{Column, Entry, Pair, Scores, Summary, Verdict};
 use super::table::{Cell, Table};
 
 /// Names of one kind of finding that are listed in full.
 const LISTED: usize = 12;
 
-/// The arms of one column with their accuracies.
+/// A column over arms: its title, when it goes where there is little room, and what stands in it.
+type ArmColumn = (String, u8, Box<dyn Fn(&Entry) -> Cell>);
+
+/// The arms of one column with their metrics.
 pub fn accuracy(summary: &Summary, column: &Column) -> Table {
-    let mut table = Table::new(&[
-        "arm",
-        "family",
-        "#accuracy, %",
-        "#95 % interval",
-        "against floor",
-        "#mean class accuracy, %",
-        "#macro F1, %",
-        "#val accuracy, %",
-        "#seeds",
-        "#min to max, %",
-        "#images",
-        "network",
-    ])
-    .dispensable(&[0, 8, 0, 1, 1, 2, 3, 6, 4, 5, 7, 9]);
+    let columns = arm_columns();
+    let titles: Vec<&str> = columns.iter().map(|(title, ..)| title.as_str()).collect();
+    let order: Vec<u8> = columns.iter().map(|(_, order, _)| *order).collect();
+    let mut table = Table::new(&titles).dispensable(&order);
     for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
-        let scores = entry.scores.as_ref().map_or_else(|| vec![Cell::none(); 8], accuracy_cells);
-        let mut cells = vec![Cell::code(&*entry.label), Cell::text(&*entry.row.family)];
-        cells.extend(scores);
-        cells.insert(4, floor_cell(entry));
-        cells.push(Cell::text(entry.network()));
-        table.push(&entry.row.family, cells);
+        table.push(&entry.row.family, columns.iter().map(|(.., cell)| cell(entry)).collect());
     }
     table
 }
 
-fn accuracy_cells(scores: &Scores) -> Vec<Cell> {
-    let (low, high) = (scores.interval.low, scores.interval.high);
-    let fraction = |value: f64| Cell::number(value, percent(value));
-    let spread = match scores.accuracy {
+fn arm_columns() -> Vec<ArmColumn> {
+    let of_entry =
+        |title: &str, order, cell: fn(&Entry) -> Cell| -> ArmColumn { (title.to_owned(), order, Box::new(cell)) };
+    let scored = |title: &str, order, cell: fn(&Scores) -> Cell| -> ArmColumn {
+        (title.to_owned(), order, Box::new(move |entry| entry.scores.as_ref().map_or_else(Cell::none, cell)))
+    };
+    let mut columns = vec![
+        of_entry("arm", 0, |entry| Cell::code(&*entry.label)),
+        of_entry("family", 8, |entry| Cell::text(&*entry.row.family)),
+    ];
+    for (i, metric) in METRICS.iter().enumerate() {
+        let order = if i == 0 { 0 } else { i as u8 + 1 };
+        columns.push((metric.column(), order, Box::new(move |entry| metric_cell(entry, i))));
+        if metric.interval.is_some() {
+            columns.push(("#95 % interval".to_owned(), order + 1, Box::new(move |entry| interval_cell(entry, i))));
+        }
+        if i == 0 {
+            columns.push(of_entry("against floor", 1, floor_cell));
+        }
+    }
+    columns.extend([
+        scored("#val accuracy, %", 6, |scores| Cell::optional(scores.val_accuracy, percent)),
+        scored("#seeds", 4, |scores| Cell::number(scores.seeds as f64, count(scores.seeds))),
+        scored("#min to max, %", 5, spread_cell),
+        scored("#images", 7, |scores| Cell::number(scores.n as f64, count(scores.n))),
+        of_entry("network", 9, |entry| Cell::text(entry.network())),
+    ]);
+    columns
+}
+
+fn metric_cell(entry: &Entry, metric: usize) -> Cell {
+    let value = entry.scores.as_ref().and_then(|scores| scores.metrics[metric]);
+    Cell::optional(value, METRICS[metric].print)
+}
+
+fn interval_cell(entry: &Entry, metric: usize) -> Cell {
+    let (interval, print) = (METRICS[metric].interval, METRICS[metric].print);
+    let interval = entry.scores.as_ref().and_then(|s| Some(interval?(s.metrics[metric]?, s.n as u64)));
+    interval.map_or_else(Cell::none, |Interval { low, high }| {
+        Cell::number(low, format!("{} to {}", print(low), print(high)))
+    })
+}
+
+fn spread_cell(scores: &Scores) -> Cell {
+    match scores.accuracy {
         _ if scores.seeds < 2 => Cell::none(),
         spread => Cell::number(spread.min, format!("{} to {}", percent(spread.min), percent(spread.max))),
-    };
-    vec![
-        fraction(scores.accuracy.mean),
-        Cell::number(low, format!("{} to {}", percent(low), percent(high))),
-        fraction(scores.mean_class_accuracy),
-        fraction(scores.macro_f1),
-        Cell::optional(scores.val_accuracy, percent),
-        Cell::number(scores.seeds as f64, count(scores.seeds)),
-        spread,
-        Cell::number(scores.n as f64, count(scores.n)),
-    ]
+    }
 }
 
 fn floor_cell(entry: &Entry) -> Cell {

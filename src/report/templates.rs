@@ -11,16 +11,13 @@ use serde::Serialize;
 use crate::names::printable_lines;
 
 use super::markdown;
-use super::plot::Figure;
+use super::plot::{Figure, coloured};
 use super::table::Table;
 
-const FIGURE_STYLE: &str = include_str!("templates/figure.css");
+static FIGURE_STYLE: LazyLock<String> = LazyLock::new(|| coloured(include_str!("templates/figure.css")));
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.expect("the usual delimiters are valid"));
+    let mut environment = plain();
     environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
         Some("svg" | "html") => AutoEscape::Html,
         _ => AutoEscape::None,
@@ -31,8 +28,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.add_filter("without_empty_columns", |Serde(table): Serde<Table>| {
         Value::from(Serde(&table.without_empty_columns()))
     });
-    environment.add_global("page_style", include_str!("templates/page.css"));
-    environment.add_global("figure_style", FIGURE_STYLE);
+    environment.add_global("page_style", coloured(include_str!("templates/page.css")));
+    environment.add_global("figure_style", FIGURE_STYLE.as_str());
     environment.add_global("script", include_str!("templates/page.js"));
     for (name, source) in [
         ("figure.svg", include_str!("templates/figure.svg")),
@@ -49,6 +46,15 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+/// Without a template: blocks leave no empty line, and what is not defined is an error.
+pub fn plain() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the usual delimiters are valid"));
+    environment
+}
+
 /// A template with its values filled in.
 pub fn render(template: &str, values: Value) -> Result<String> {
     let template = TEMPLATES.get_template(template)?;
@@ -64,7 +70,7 @@ pub fn markdown(template: &str, view: &impl Serialize) -> Result<String> {
 
 /// A picture as a file of its own; inside a page it takes the page's style.
 pub fn svg(figure: &Figure) -> Result<String> {
-    render("figure.svg", context! { figure => Serde(figure), style => FIGURE_STYLE })
+    render("figure.svg", context! { figure => Serde(figure), style => FIGURE_STYLE.as_str() })
 }
 
 /// Text as HTML, with what stands in backticks as code.

@@ -2,6 +2,7 @@
 //! many columns as the window has room for.
 
 use crate::names::printable;
+use crate::record::Family;
 
 use super::table::{Row, Table, pad};
 use super::view::View;
@@ -62,11 +63,7 @@ impl Style {
     }
 
     fn family(&self, family: &str, text: &str) -> String {
-        match family {
-            "handcrafted" => self.ansi("33", text),
-            "deep" => self.ansi("36", text),
-            _ => text.to_owned(),
-        }
+        Family::of(family).and_then(Family::ansi).map_or_else(|| text.to_owned(), |code| self.ansi(code, text))
     }
 
     fn ansi(&self, code: &str, text: &str) -> String {

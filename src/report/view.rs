@@ -10,6 +10,7 @@ use crate::record::RunRow;
 use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_resolution, findings};
 use super::format::{column_name, counted};
+use super::metrics;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
 use super::summary::{Entry, Summary};
@@ -30,6 +31,8 @@ pub struct View {
     /// Of the folder's experiment, where it has one.
     pub experiment: Option<ExperimentView>,
     pub columns: Vec<ColumnView>,
+    /// What the metrics of a table are.
+    pub metrics_note: String,
     /// Native beside canvas; without rows where only one of them was measured.
     pub canvas: Table,
     pub cost: Table,
@@ -109,6 +112,7 @@ impl View {
                     resolution: column_resolution(column).unwrap_or_default(),
                 })
                 .collect(),
+            metrics_note: metrics::note(),
             canvas: tables::canvas(summary),
             cost: tables::cost(summary),
             trainings: trainings::table(summary),

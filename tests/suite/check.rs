@@ -98,3 +98,25 @@ fn without_records_or_a_folder_nothing_can_be_checked() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--from"));
 }
+
+#[test]
+fn results_in_a_text_are_what_the_records_give() {
+    let root = rendered();
+    let text = root.path().join("TEXT.md");
+    let template = "{% set shapes = record('shapes') %}\n{{ shapes.arms.native['sift-bovw-svm'].accuracy }} % of \
+                    {{ shapes.test }}\n";
+    fs::write(root.path().join("part.md.in"), template).unwrap();
+    let written = |part: &str| format!("# Text\n\n<!-- results: part.md.in -->\n{part}\n<!-- /results -->\n\nEnd.\n");
+    fs::write(&text, written("99.9 % of 50")).unwrap();
+    let splice = |more: &[&str]| {
+        let mut command = Command::cargo_bin("featbench").unwrap();
+        let output = command.args(["report", "--readme"]).arg(&text).args(more).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = splice(&["--check"]);
+    assert!(code == 1 && said.contains("line 4 is not what the records give"), "{said}");
+    assert_eq!(fs::read_to_string(&text).unwrap(), written("99.9 % of 50"), "a check writes nothing");
+    assert_eq!(splice(&[]).0, 0);
+    assert_eq!(fs::read_to_string(&text).unwrap(), written("78.0 % of 50"));
+    assert_eq!(splice(&["--check"]).0, 0);
+}

@@ -70,3 +70,24 @@ fn what_the_images_show_is_decided() {
     let worse = report_of(&records([0.95, 0.6]));
     assert!(worse.contains("Is 1cycle better? Worse: `1cycle` against `step`"), "{worse}");
 }
+
+#[test]
+fn an_epoch_that_the_reported_images_chose_is_never_the_best() {
+    let mut records = records([0.6, 0.95]);
+    records.runs.iter_mut().filter(|run| run.arm == "1cycle").for_each(|run| run.protocol = "published".into());
+    let report = report_of(&records);
+    assert!(report.contains("- Best deep arm on native images: `step` "), "{report}");
+}
+
+#[test]
+fn a_seed_that_never_gets_there_counts_as_infinite() {
+    let mut records = records([0.85, 0.86]);
+    let slow: Vec<String> = records.runs.iter().filter(|run| run.seed > 0).map(|run| run.run_id.clone()).collect();
+    let never = vec!["0"; 153].join(" ");
+    let rows = records.details.epochs.iter_mut().filter(|row| slow.contains(&row.run_id));
+    rows.for_each(|row| row.reported.clone_from(&never));
+    let report = report_of(&records);
+    let line = report.split("epochs to 45.0 %").nth(1).unwrap().lines().find(|line| line.contains("`step`")).unwrap();
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    assert_eq!(cells[2..4], ["1", "over 3 (1 of 3 seeds)"], "one of three seeds got to 90 %");
+}

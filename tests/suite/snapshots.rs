@@ -146,3 +146,20 @@ fn file(records: &Records, path: &str) -> String {
     let file = files.into_iter().find(|file| file.path == path).unwrap_or_else(|| panic!("the report has {path}"));
     String::from_utf8(file.bytes).unwrap()
 }
+
+#[test]
+fn what_guessing_gets_is_said_where_it_is_known() {
+    let findings = |classes: &[(&str, usize)]| {
+        let mut records = empty(classes);
+        measure(&mut records, &Arm { native: 0.5, ..SIFT }, 1);
+        measure(&mut records, &Arm { name: "good", native: 0.95, ..SIFT }, 1);
+        file(&records, "report.md")
+    };
+    let known = findings(&[("circle", 30), ("square", 30)]);
+    let line = known.lines().find(|line| line.starts_with("- Chance is 50.0 %")).unwrap();
+    assert!(
+        line.contains("`sift-bovw-svm` (") && line.contains("can't be told from it") && !line.contains("`good`"),
+        "{line}"
+    );
+    assert!(!findings(&[("circle", 30), ("square", 20)]).contains("Chance is"), "it depends on the guesses");
+}

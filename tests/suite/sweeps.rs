@@ -110,3 +110,25 @@ fn what_could_not_be_measured_is_listed_with_its_reason() {
     let page = page(&drawn, &[]);
     assert!(page.contains("## What is missing and why") && page.contains("| no space left |"), "{page}");
 }
+
+#[test]
+fn a_page_says_where_no_keypoint_is_left() {
+    let mut records = blurred("Drawn", [90, 60, 55], [95, 90, 85]);
+    assert!(!page(&records, &[]).contains("no keypoint left"));
+    let flat = |run: &&mut featbench::record::RunRow| run.arm == SIFT.name && run.dataset.contains("blur=8");
+    records.runs.iter_mut().filter(flat).for_each(|run| run.without_keypoints = Some(99));
+    let page = page(&records, &[]);
+    assert!(
+        page.contains("most images have no keypoint left: `sift-bovw-svm` finds none in 297 of 300 at 8."),
+        "{page}"
+    );
+}
+
+#[test]
+fn an_arm_that_starts_near_chance_is_compared_with_none() {
+    let page = page(&blurred("Drawn", [55, 50, 50], [95, 90, 85]), &[]);
+    assert!(
+        page.contains("Nothing can be said yet") && page.contains("`sift-bovw-svm` and `resnet-frozen-svm`"),
+        "{page}"
+    );
+}

@@ -1,7 +1,8 @@
 //! Accuracy of every arm with its interval, native images and canvases one under the other.
 
+use crate::record::Family;
 use crate::report::findings::status_name;
-use crate::report::format::{capitalised, count, percent};
+use crate::report::format::{count, percent};
 use crate::report::summary::{Entry, Summary};
 
 use super::family_rank;
@@ -96,7 +97,8 @@ impl Line<'_, '_> {
         let y = top + self.height() - LINE / 2.0;
         match self {
             Line::Family(family) => {
-                figure.text(MARGIN, y + 4.0, &capitalised(family), &format!("strong ink-{family}"));
+                let title = Family::of(family).map_or_else(|| (*family).to_owned(), |family| family.title().to_owned());
+                figure.text(MARGIN, y + 4.0, &title, &format!("strong ink-{family}"));
             }
             Line::Entry(entry, first) => {
                 if *first {

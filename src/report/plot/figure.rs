@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::record::family::{Family, Marker};
+
 /// Pixels from the picture's edge to what is drawn.
 pub const MARGIN: f64 = 20.0;
 
@@ -83,14 +85,13 @@ impl Figure {
         self.marks.push(Mark::Text { x, y, text: text.to_owned(), class: class.to_owned(), turn });
     }
 
-    /// A point whose shape tells the family: square floors, triangular handcrafted, round deep ones; `hollow` for
-    /// a canvas.
+    /// A point whose shape tells the family; `hollow` for a canvas.
     pub fn marker(&mut self, x: f64, y: f64, family: &str, hollow: bool, title: String) {
         let (x, y) = (tenth(x), tenth(y));
-        let d = match family {
-            "floor" => format!("M{} {}h9v9h-9z", tenth(x - 4.5), tenth(y - 4.5)),
-            "handcrafted" => format!("M{x} {}l6 10.5h-12z", tenth(y - 6.5)),
-            _ => format!("M{} {y}a5.2 5.2 0 1 1 10.4 0a5.2 5.2 0 1 1 -10.4 0z", tenth(x - 5.2)),
+        let d = match Family::of(family).map(Family::marker) {
+            Some(Marker::Square) => format!("M{} {}h9v9h-9z", tenth(x - 4.5), tenth(y - 4.5)),
+            Some(Marker::Triangle) => format!("M{x} {}l6 10.5h-12z", tenth(y - 6.5)),
+            Some(Marker::Disc) | None => format!("M{} {y}a5.2 5.2 0 1 1 10.4 0a5.2 5.2 0 1 1 -10.4 0z", tenth(x - 5.2)),
         };
         let shape = if hollow { "hollow" } else { "solid" };
         self.marks.push(Mark::Path { d, class: format!("marker {shape} {family}"), title });

@@ -12,6 +12,7 @@ pub mod sweep;
 mod training;
 
 use super::summary::{Entry, Summary};
+use crate::record::Family;
 
 pub use figure::Figure;
 pub use slopes::figure as slopes;
@@ -25,7 +26,15 @@ pub fn figures(summary: &Summary) -> Vec<Figure> {
     figures
 }
 
-/// Families as pictures list them, the best on top.
-fn family_rank(entry: &Entry) -> Option<usize> {
-    ["deep", "handcrafted", "floor"].iter().position(|family| *family == entry.row.family)
+/// Families as pictures list them, the last of a table on top.
+fn family_rank(entry: &Entry) -> std::cmp::Reverse<usize> {
+    std::cmp::Reverse(Family::rank(&entry.row.family))
+}
+
+/// A style sheet with the colours of the families, `$NAME` on a light and `$NAME-dark` on a dark ground.
+pub fn coloured(style: &str) -> String {
+    Family::ALL.iter().fold(style.to_owned(), |style, family| {
+        let [light, dark] = family.colours();
+        style.replace(&format!("${}-dark", family.name()), dark).replace(&format!("${}", family.name()), light)
+    })
 }

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 
+use crate::record::Family;
 use crate::report::format::percent;
 use crate::report::summary::mean;
 use crate::report::templates;
@@ -149,7 +150,7 @@ impl RangeTest {
             let x = x.at(at.learning_rate.log10());
             let rate = rate(at.learning_rate);
             for &accuracy in &at.accuracies {
-                figure.marker(x, y.at(accuracy), "deep", true, format!("{rate}: {} %", percent(accuracy)));
+                figure.marker(x, y.at(accuracy), Family::Deep.name(), true, format!("{rate}: {} %", percent(accuracy)));
             }
             if at.diverged > 0 {
                 figure.text(x, top - 8.0, &format!("{} diverged", at.diverged), "muted small middle");
@@ -178,8 +179,8 @@ impl Suggested {
         let at = |rate: f64| x.at(rate.log10());
         let range = format!("{} to {}", rate(self.low), rate(self.high));
         figure.line((at(self.middle), y), (at(self.middle), bottom), "floor-line");
-        figure.interval((at(self.low), at(self.high)), y, "deep");
-        figure.marker(at(self.middle), y, "deep", false, format!("{}: {}", self.name, rate(self.middle)));
+        figure.interval((at(self.low), at(self.high)), y, Family::Deep.name());
+        figure.marker(at(self.middle), y, Family::Deep.name(), false, format!("{}: {}", self.name, rate(self.middle)));
         figure.text(MARGIN, y + 4.0, self.name, "");
         figure.text(AXIS.1 + 70.0, y + 4.0, &rate(self.middle), "end strong");
         if self.low < self.high {

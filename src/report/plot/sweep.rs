@@ -1,10 +1,14 @@
 //! Small multiples: accuracy against the levels of one factor, a panel a factor, a line an arm, the range over seeds as
 //! a band.
 
+use std::sync::LazyLock;
+
+use crate::record::Family;
 use crate::report::format::percent;
 use crate::report::summary::{mean, range};
 use crate::report::sweep::curves::{Curve, Panel};
 
+use super::coloured;
 use super::figure::{Figure, MARGIN, text_width};
 use super::scale::Scale;
 
@@ -16,17 +20,14 @@ const LINE: f64 = HEIGHT + 74.0;
 const LEFT: f64 = 36.0;
 const BETWEEN: f64 = 52.0;
 
-const STYLE: &str = include_str!("../templates/sweep.css");
-
-/// Of each family, the first look in the style sheet and how many there are.
-const LOOKS: [(&str, usize, usize); 3] = [("floor", 0, 3), ("handcrafted", 3, 2), ("deep", 5, 5)];
+static STYLE: LazyLock<String> = LazyLock::new(|| coloured(include_str!("../templates/sweep.css")));
 
 pub fn figure(title: &str, panels: &[Panel]) -> Figure {
     let description = "Accuracy on the reported images, %, from the level of a factor that is thought easiest to the \
                        hardest, everything else as it is. Lines: means over the seeds; bands: from the smallest to the \
                        largest.";
     let (mut figure, top) = Figure::new("sweep", WIDTH, &format!("{title}: one factor at a time"), description);
-    figure.style = STYLE;
+    figure.style = &STYLE;
     let mut y = legend(&mut figure, panels, top + 14.0) + 34.0;
     let width =
         (WIDTH - 2.0 * MARGIN - COLUMNS as f64 * LEFT - (COLUMNS - 1) as f64 * (BETWEEN - LEFT)) / COLUMNS as f64;
@@ -57,12 +58,11 @@ fn legend(figure: &mut Figure, panels: &[Panel], top: f64) -> f64 {
     y
 }
 
-/// Greys for floors, warm colours for handcrafted arms, cold ones for deep ones.
+/// Greys for floors, warm colours for handcrafted arms, cold ones for deep ones: the first of each is its family's.
 fn look(kind: &str, curves: &[Curve], i: usize) -> String {
     let family = &curves[i].family;
     let place = curves[..i].iter().filter(|other| other.family == *family).count();
-    let (first, looks) =
-        LOOKS.iter().find(|(name, ..)| name == family).map_or((0, 3), |&(_, first, looks)| (first, looks));
+    let (first, looks) = Family::of(family).unwrap_or(Family::Floor).looks();
     format!("{kind} look-{}", first + place % looks)
 }
 

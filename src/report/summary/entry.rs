@@ -1,9 +1,10 @@
 //! One arm over its seeds: what a line of the tables and a row of the pictures show.
 
-use crate::record::{RunRow, Status};
+use crate::record::{Family, RunRow, Status};
 use crate::stats::classification;
 use crate::stats::intervals::{Interval, Level, wilson};
 
+use super::super::metrics::METRICS;
 use super::mean;
 use super::run::{Run, Times};
 
@@ -40,8 +41,8 @@ pub struct Scores {
     /// Wilson 95 % interval at the mean accuracy with `n` images: how far the choice of images carries. The seeds are
     /// not pooled, they share their images.
     pub interval: Interval,
-    pub mean_class_accuracy: f64,
-    pub macro_f1: f64,
+    /// Means over seeds, as in [`METRICS`]; `None` where no seed has a value.
+    pub metrics: [Option<f64>; METRICS.len()],
     pub val_accuracy: Option<f64>,
     pub fit_s: f64,
     pub select_s: f64,
@@ -108,8 +109,12 @@ impl<'a> Entry<'a> {
         self.scores.as_ref().map(|s| s.accuracy.mean)
     }
 
+    pub fn is_of(&self, family: Family) -> bool {
+        self.row.family == family.name()
+    }
+
     pub fn is_floor(&self) -> bool {
-        self.row.family == "floor"
+        self.is_of(Family::Floor)
     }
 
     /// Was its epoch the best on the reported images? Its accuracy is optimistic then.
@@ -145,8 +150,7 @@ impl Scores {
             n,
             accuracy,
             interval: wilson(accuracy.mean * n as f64, n as u64, LEVEL),
-            mean_class_accuracy: mean(confusions.iter().filter_map(|c| c.mean_class_accuracy()))?,
-            macro_f1: mean(confusions.iter().filter_map(|c| c.macro_f1()))?,
+            metrics: std::array::from_fn(|i| mean(runs.iter().filter_map(|run| (METRICS[i].of)(run)))),
             val_accuracy: mean(runs.iter().filter_map(|r| r.row.val_accuracy)),
             fit_s: mean(runs.iter().map(|r| r.row.fit_s))?,
             select_s: mean(runs.iter().map(|r| r.row.select_s))?,

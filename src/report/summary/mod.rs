@@ -10,15 +10,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use crate::record::{ArmRecord, Records, RunRow, Status};
+use crate::record::{ArmRecord, Family, Records, RunRow, Status};
 
 pub use entry::{AgainstFloor, ClassScores, Entry, LEVEL, Scores, Spread, Verdict};
 pub use pairs::{Pair, SIGNIFICANT};
 pub use run::{Judged, Run, Times};
 pub use training::{Course, Training};
-
-/// Families in the order of display.
-const FAMILIES: [&str; 3] = ["floor", "handcrafted", "deep"];
 
 /// Everything that a report shows of one data set, in numbers.
 #[derive(Debug)]
@@ -157,7 +154,7 @@ fn sort_for_display(entries: &mut [Entry]) {
         ranks.entry(entry.label.clone()).or_insert(entry.accuracy().unwrap_or(-1.0));
     }
     entries.sort_by(|a, b| {
-        let key = |e: &Entry| (canvas_rank(&e.row.canvas), family_rank(&e.row.family));
+        let key = |e: &Entry| (canvas_rank(&e.row.canvas), Family::rank(&e.row.family));
         let by_accuracy = ranks[&b.label].total_cmp(&ranks[&a.label]);
         key(a).cmp(&key(b)).then(by_accuracy).then_with(|| a.label.cmp(&b.label))
     });
@@ -179,10 +176,6 @@ fn columns(entries: &[Entry], runs: &[Run]) -> Vec<Column> {
 /// `native` first, then by size.
 fn canvas_rank(canvas: &str) -> u32 {
     if canvas == "native" { 0 } else { canvas.parse().unwrap_or(u32::MAX) }
-}
-
-fn family_rank(family: &str) -> usize {
-    FAMILIES.iter().position(|f| *f == family).unwrap_or(FAMILIES.len())
 }
 
 /// `None` of nothing.

@@ -1,0 +1,74 @@
+//! The metrics: how good the predictions of one run are. A new one is one line of [`METRICS`], which `summary.csv`, the
+//! tables and the note below them go through.
+
+use crate::stats::classification::Confusion;
+use crate::stats::intervals::{Interval, wilson};
+
+use super::format::{capitalised, list, percent};
+use super::summary::{LEVEL, Run};
+
+/// One number of a run's predictions; of an arm a report shows the mean over its seeds.
+pub struct Metric {
+    /// Its column in `summary.csv`.
+    pub name: &'static str,
+    /// In words, as the note has it.
+    pub title: &'static str,
+    /// Stands behind the title of a column.
+    unit: &'static str,
+    /// `None` where it is not defined.
+    pub of: fn(&Run) -> Option<f64>,
+    higher_is_better: bool,
+    pub print: fn(f64) -> String,
+    /// How far the choice of images carries, at a mean and a number of images; `None` where no interval is known.
+    pub interval: Option<fn(f64, u64) -> Interval>,
+}
+
+/// In the order of the columns; arms are listed by the first.
+pub const METRICS: [Metric; 3] = [
+    Metric { interval: Some(wilson_at), ..share("accuracy", "accuracy", |run| of(run, Confusion::accuracy)) },
+    share("mean_class_accuracy", "mean class accuracy", |run| of(run, Confusion::mean_class_accuracy)),
+    share("macro_f1", "macro F1", |run| of(run, Confusion::macro_f1)),
+];
+
+/// A share of 1, printed in percent; the higher the better.
+const fn share(name: &'static str, title: &'static str, of: fn(&Run) -> Option<f64>) -> Metric {
+    Metric { name, title, unit: ", %", of, higher_is_better: true, print: percent, interval: None }
+}
+
+fn of(run: &Run, metric: fn(&Confusion) -> Option<f64>) -> Option<f64> {
+    run.confusion.as_ref().and_then(metric)
+}
+
+fn wilson_at(mean: f64, images: u64) -> Interval {
+    wilson(mean * images as f64, images, LEVEL)
+}
+
+impl Metric {
+    /// Its column in a table; of numbers.
+    pub fn column(&self) -> String {
+        format!("#{}{}", self.title, self.unit)
+    }
+}
+
+/// What the numbers of a table are, in sentences.
+pub fn note() -> String {
+    let title = |metric: &Metric| metric.title.to_owned();
+    let all: Vec<String> = METRICS.iter().map(title).collect();
+    let lower: Vec<String> = METRICS.iter().filter(|metric| !metric.higher_is_better).map(title).collect();
+    let lower =
+        if lower.is_empty() { String::new() } else { format!(", but for {}, where lower is better", list(&lower)) };
+    format!("{} are means over seeds, the higher the better{lower}.", capitalised(&list(&all)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_first_has_an_interval() {
+        let names: std::collections::BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        let Interval { low, high } = METRICS[0].interval.unwrap()(0.5, 100);
+        assert!(low < 0.5 && 0.5 < high);
+    }
+}
