@@ -8,17 +8,16 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use super::squares;
-
-/// Rows of a half that is not halved again.
+/// Rows of a half that is not halved again; they are compared side by side.
 const LEAF: usize = 16;
 
 /// Rows of equal length, ordered for searching.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
     dimension: usize,
-    /// The rows, leaf by leaf, and the number that each came with.
-    points: Vec<f32>,
+    /// Leaf by leaf, the values of each dimension side by side; the last leaf is filled up with rows that are nowhere.
+    points: Vec<[f32; LEAF]>,
+    /// The number that each row came with, leaf by leaf.
     rows: Vec<usize>,
     /// A node stands before its halves, the first of which follows it.
     nodes: Vec<Node>,
@@ -62,7 +61,11 @@ impl Tree {
         if !order.is_empty() {
             tree.grow(&points, &mut order, 0);
         }
-        tree.points = order.iter().flat_map(|row| &points[row * dimension..(row + 1) * dimension]).copied().collect();
+        for leaf in order.chunks(LEAF) {
+            tree.points.extend((0..dimension).map(|i| {
+                std::array::from_fn(|place| leaf.get(place).map_or(f32::INFINITY, |row| points[row * dimension + i]))
+            }));
+        }
         tree.rows = order;
         tree
     }
@@ -95,7 +98,8 @@ impl Tree {
         }
         let width = |dimension: usize| ends[dimension].1 - ends[dimension].0;
         let widest = (0..self.dimension).fold(0, |best, other| if width(other) > width(best) { other } else { best });
-        let half = order.len() / 2;
+        // Whole leaves, so that each begins at a multiple of its size.
+        let half = (order.len() / 2).next_multiple_of(LEAF);
         order.select_nth_unstable_by(half, |a, b| value(*a, widest).total_cmp(&value(*b, widest)).then(a.cmp(b)));
         let (first, second) = order.split_at_mut(half);
         self.grow(points, first, start);
@@ -126,14 +130,24 @@ impl Tree {
                 }
                 bin = near;
             }
-            for place in self.nodes[bin.node].rows.clone() {
-                let distance = squares(query, &self.points[place * self.dimension..][..self.dimension]);
+            let rows = &self.rows[self.nodes[bin.node].rows.clone()];
+            for (&row, distance) in rows.iter().zip(self.squares(bin.node, query)) {
                 if distance < limit {
-                    limit = look(self.rows[place], distance);
+                    limit = look(row, distance);
                 }
             }
-            compared += self.nodes[bin.node].rows.len();
+            compared += rows.len();
         }
+    }
+
+    /// Of every row of a leaf, each summed over the dimensions in their order.
+    fn squares(&self, leaf: usize, query: &[f32]) -> [f32; LEAF] {
+        let mut sums = [0.0; LEAF];
+        let points = &self.points[self.nodes[leaf].rows.start / LEAF * self.dimension..];
+        for (value, others) in query.iter().zip(points) {
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += (value - other) * (value - other));
+        }
+        sums
     }
 
     fn bin(&self, node: usize, query: &[f32]) -> Bin {
@@ -151,6 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::nearest::squares;
 
     /// The nearest row and its squared distance, the first of equals.
     fn nearest(tree: &Tree, query: &[f32], most: usize) -> Option<(f32, usize)> {
