@@ -9,15 +9,18 @@ use std::fmt;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_logistic::MultiLogisticRegression;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, s};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::rows::all;
+use super::rows::blocks;
 use super::scale::Scaling;
-use super::{ClassifyError, Labelled, check_classes};
+use super::{ClassifyError, Labelled, check_classes, decide};
 
 /// The solver (L-BFGS) stops when the gradient's norm is below this; summed over images, it starts at some hundreds.
 const TOLERANCE: f64 = 1e-2;
+/// Of more training rows than this the norm may be larger by as much: the sum grows with them, the steps should not.
+const ROWS_OF_TOLERANCE: usize = 2048;
 const MAX_ITERATIONS: u64 = 1000;
 
 /// The grid of an arm.
@@ -67,23 +70,7 @@ impl Softmax {
     /// # Errors
     /// Fewer than two classes in `train`, or a solver failure.
     pub fn fit(penalty: Penalty, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
-        check_classes(train.y, classes)?;
-        let x = all(train.x)?.mapv(f64::from);
-        let y = Array1::from(train.y.to_vec());
-        let fitted = MultiLogisticRegression::default()
-            .alpha(penalty.alpha)
-            .gradient_tolerance(TOLERANCE)
-            .max_iterations(MAX_ITERATIONS)
-            .fit(&DatasetBase::new(x.view(), y.view()))?;
-        let mut weights = Array2::zeros((x.ncols(), classes));
-        let mut intercepts = Array1::from_elem(classes, f64::NEG_INFINITY);
-        // linfa's columns are the classes that train shows, in label order.
-        let shown = (0..classes).filter(|class| train.y.contains(class));
-        for (column, class) in shown.enumerate() {
-            weights.column_mut(class).assign(&fitted.params().column(column));
-            intercepts[class] = fitted.intercept()[column];
-        }
-        Ok(Self { weights, intercepts })
+        Training::of(train, classes)?.fit(penalty)
     }
 
     /// Natural logarithms of the probabilities (n x classes); minus infinity for a class that train did not show.
@@ -98,12 +85,71 @@ impl Softmax {
     }
 }
 
+/// How many rows of `val` each penalty gets right, fitted on `train`, in their order.
+///
+/// # Errors
+/// Those of [`Softmax::fit`].
+pub fn count_correct_of(
+    penalties: &[Penalty],
+    train: Labelled,
+    val: Labelled,
+    classes: usize,
+) -> Result<Vec<usize>, ClassifyError> {
+    let training = Training::of(train, classes)?;
+    let models: Vec<Softmax> =
+        penalties.par_iter().map(|penalty| training.fit(*penalty)).collect::<Result<_, ClassifyError>>()?;
+    let mut correct = vec![0; models.len()];
+    for block in blocks(val.x) {
+        let (range, x) = block?;
+        for (count, model) in correct.iter_mut().zip(&models) {
+            let decided = decide(&model.scores(x.view()));
+            *count += decided.iter().zip(&val.y[range.clone()]).filter(|(decided, truth)| decided == truth).count();
+        }
+    }
+    Ok(correct)
+}
+
+/// The training rows as linfa wants them: one copy for every penalty, eight bytes a number.
+struct Training {
+    x: Array2<f64>,
+    y: Array1<usize>,
+    classes: usize,
+}
+
+impl Training {
+    fn of(train: Labelled, classes: usize) -> Result<Training, ClassifyError> {
+        check_classes(train.y, classes)?;
+        let mut x = Array2::zeros((train.x.len(), train.x.dimension()));
+        for block in blocks(train.x) {
+            let (range, block) = block?;
+            x.slice_mut(s![range, ..]).zip_mut_with(&block, |wide, &value| *wide = f64::from(value));
+        }
+        Ok(Training { x, y: train.y.to_vec().into(), classes })
+    }
+
+    fn fit(&self, penalty: Penalty) -> Result<Softmax, ClassifyError> {
+        let rows = (self.x.nrows() as f64 / ROWS_OF_TOLERANCE as f64).max(1.0);
+        let fitted = MultiLogisticRegression::default()
+            .alpha(penalty.alpha)
+            .gradient_tolerance(TOLERANCE * rows)
+            .max_iterations(MAX_ITERATIONS)
+            .fit(&DatasetBase::new(self.x.view(), self.y.view()))?;
+        let mut weights = Array2::zeros((self.x.ncols(), self.classes));
+        let mut intercepts = Array1::from_elem(self.classes, f64::NEG_INFINITY);
+        // linfa's columns are the classes that train shows, in label order.
+        for (column, &class) in fitted.classes().iter().enumerate() {
+            weights.column_mut(class).assign(&fitted.params().column(column));
+            intercepts[class] = fitted.intercept()[column];
+        }
+        Ok(Softmax { weights, intercepts })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::{Axis, array};
 
     use super::*;
-    use crate::classify::decide;
 
     fn fit(alpha: f64, x: &Array2<f32>, y: &[usize], classes: usize) -> Softmax {
         Softmax::fit(Penalty { alpha }, Labelled { x, y }, classes).unwrap()
@@ -143,6 +189,32 @@ mod tests {
             assert!(excess.sum_axis(Axis(0)).iter().all(|sum| sum.abs() < 2.0 * TOLERANCE));
             assert!(model.weights.sum_axis(Axis(1)).iter().all(|sum| sum.abs() < 1e-6), "nothing prefers a class");
         }
+    }
+
+    /// Of many rows each may add as little to the gradient as one of few.
+    #[test]
+    fn the_gradient_of_many_rows_vanishes_row_by_row() {
+        let (few, classes_of_few) = clouds();
+        let x = Array2::from_shape_fn((6000, 3), |(row, column)| few[[row % 60, column]] + (row / 60) as f32 / 100.0);
+        let y: Vec<usize> = (0..6000).map(|row| classes_of_few[row % 60]).collect();
+        let model = fit(1.0, &x, &y, 3);
+        let mut excess = model.scores(x.view()).mapv(|score| f64::from(score).exp());
+        y.iter().enumerate().for_each(|(row, &class)| excess[[row, class]] -= 1.0);
+        let gradient = x.mapv(f64::from).t().dot(&excess) + &model.weights;
+        let norm = gradient.mapv(|v| v * v).sum().sqrt();
+        assert!(norm < 2.0 * TOLERANCE * 6000.0 / ROWS_OF_TOLERANCE as f64, "{norm}");
+    }
+
+    #[test]
+    fn every_penalty_of_a_grid_is_fitted_as_by_itself() {
+        let (x, y) = clouds();
+        let penalties = [100.0, 1.0, 0.1].map(|alpha| Penalty { alpha });
+        let train = Labelled { x: &x, y: &y };
+        let alone = penalties.map(|penalty| {
+            let scores = Softmax::fit(penalty, train, 3).unwrap().scores(x.view());
+            decide(&scores).iter().zip(&y).filter(|(predicted, truth)| predicted == truth).count()
+        });
+        assert_eq!(count_correct_of(&penalties, train, train, 3).unwrap(), alone);
     }
 
     #[test]

@@ -147,6 +147,13 @@ impl ClassifierSettings {
                 let (train, val) = (Labelled { x: &x, y: train.y }, Labelled { x: &val_x, y: val.y });
                 svm::count_correct_of(&settings.points(), train, val, classes)?
             }
+            Self::Logistic(settings) => {
+                let scale = settings.scale.fit(train.x)?;
+                let (x, val_x) = (Scaled { rows: train.x, scale: &scale }, Scaled { rows: val.x, scale: &scale });
+                let (train, val) = (Labelled { x: &x, y: train.y }, Labelled { x: &val_x, y: val.y });
+                let penalties: Vec<_> = settings.alpha.iter().map(|&alpha| logistic::Penalty { alpha }).collect();
+                logistic::count_correct_of(&penalties, train, val, classes)?
+            }
             _ => candidates
                 .par_iter()
                 .map(|candidate| candidate.fit(train, classes)?.count_correct(val))
