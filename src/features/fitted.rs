@@ -11,7 +11,6 @@ use crate::deep::backbone::Backbone;
 use crate::finetune::trainer::Log;
 use crate::stage::stopwatch::Stopwatch;
 
-use super::finetuned::Found;
 use super::picture::Encoded;
 use super::resources::Resources;
 
@@ -84,6 +83,6 @@ pub struct Training {
     pub epoch: usize,
     /// All steps together, whenever they were taken.
     pub seconds: f64,
-    /// Its learning rate, where that was left to range tests.
-    pub found: Option<Found>,
+    /// Its learning rate as `lr=VALUE`, with what speaks against it, where that was left to range tests.
+    pub found: Option<String>,
 }

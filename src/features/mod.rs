@@ -13,7 +13,7 @@ mod resources;
 mod thumbnail;
 mod whole;
 
-pub use finetuned::{Found, RangeTested, Tried, range_test, try_out};
+pub use finetuned::{RangeTested, Tried, range_test, try_out};
 pub use fitted::{Features, Lessons, Training, Vectors, Worker};
 pub use local::{codebook, descriptor, encoding};
 pub use network::Frozen;

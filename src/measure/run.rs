@@ -13,7 +13,7 @@ use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decid
 use crate::dataset::splits::{FittedArm, Judged, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::deep::exported::are_scores;
-use crate::features::{Choice, Features, Found, Lessons, Missing, Resources, Training, hashes};
+use crate::features::{Choice, Features, Lessons, Missing, Resources, Training, hashes};
 use crate::finetune::settings::Keep;
 use crate::record::format_scores;
 use crate::record::{Details, EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
@@ -252,7 +252,7 @@ fn attempt(
 
 /// The settings that val chose, and the learning rate that range tests did.
 fn chosen_settings(best: &Tried, features: &dyn Features) -> String {
-    let found = features.training().and_then(|training| training.found.as_ref()).map(Found::describe);
+    let found = features.training().and_then(|training| training.found.clone());
     [best.settings()].into_iter().chain(found).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

@@ -4,7 +4,7 @@
 mod learning_rate;
 mod task;
 
-pub use learning_rate::{Found, RangeTested, Tried, range_test, try_out};
+pub use learning_rate::{RangeTested, Tried, range_test, try_out};
 
 use std::sync::Arc;
 
@@ -67,6 +67,7 @@ impl Finetuned {
             let classifier = classifier(&head::linear(&model), lessons.classes)?;
             let seconds = log.train_s();
             let identity = format!("{} epoch {epoch}", identity.hash());
+            let found = found.map(|found| found.describe());
             let network = Network::of(Arc::new(frozen.backbone().trained(model.write(), identity)))?;
             Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds, found } })
         })
