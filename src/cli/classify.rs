@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::dataset::files_below;
+use crate::dataset::{file, files_below};
 use crate::deep::exported::{Exported, Scores, are_scores};
 use crate::image::{Rgb, decode_rgb};
 
@@ -150,8 +150,8 @@ fn listed(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Outcome)> {
 }
 
 fn picture(path: &Path) -> Result<Rgb> {
-    let bytes = std::fs::read(path).context("can't be read")?;
-    Ok(decode_rgb(&bytes)?)
+    let (_, bytes) = file::open(path).context("can't be read")?;
+    Ok(decode_rgb(&bytes?)?)
 }
 
 /// The `top` largest, the first of equal ones first.

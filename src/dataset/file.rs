@@ -15,7 +15,7 @@ use crate::image::header::{OPENING, known};
 pub(super) const LARGEST: u64 = 256 << 20;
 
 /// SHA-256 of a file (empty for one that is too large to be looked at), and its bytes where it may be an image.
-pub(super) fn open(path: &Path) -> io::Result<(String, Result<Vec<u8>, DecodeError>)> {
+pub fn open(path: &Path) -> io::Result<(String, Result<Vec<u8>, DecodeError>)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();

@@ -4,7 +4,7 @@
 
 pub mod download;
 pub mod error;
-mod file;
+pub mod file;
 pub mod findings;
 mod folder;
 pub mod manifest;

@@ -80,7 +80,7 @@ fn foreign(bytes: &[u8]) -> DecodeError {
         [_, _, _, _, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "JPEG 2000",
         [_, _, _, _, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => "JPEG XL",
         [b'8', b'B', b'P', b'S', ..] => "Photoshop",
-        [0, 0, 1 | 2, 0, ..] => "ICO",
+        [0, 0, 1, 0, ..] => "ICO",
         [b'I', b'I', b'+', 0, ..] | [b'M', b'M', 0, b'+', ..] => "BigTIFF",
         [b'v', b'/', b'1', 1, ..] => "OpenEXR",
         [b'#', b'?', b'R', ..] => "Radiance HDR",

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::DatasetError;
 use super::labels::{Table, table};
 use super::split_folders::split_named;
-use super::tree::{Tree, images};
+use super::tree::{Tree, images, lie};
 use super::walk::Found;
 use crate::dataset::error::Foreign;
 use crate::dataset::findings::finding;
@@ -152,7 +152,12 @@ impl<'a> Seen<'a> {
                 Err(self.foreign(what, &["CLASS/FILE"], remedy))
             }
             _ => {
-                let what = format!("{count} lie beside the {} {}", folder_s(folders.len()), listed(&folders));
+                let what = format!(
+                    "{count} {} beside the {} {}",
+                    lie(self.top.pictures),
+                    folder_s(folders.len()),
+                    listed(&folders)
+                );
                 let remedy = "Move them into the folder of their class, or away.".to_owned();
                 Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy))
             }
@@ -182,12 +187,11 @@ impl<'a> Seen<'a> {
         let folders: Vec<&str> =
             classes.into_iter().filter(|(_, trees)| trees.iter().any(|t| t.total > 0)).map(|c| c.0).collect();
         let what = format!(
-            "`{}` {}, and the {} {} {} not in it",
+            "`{}` {}, and it does not name the {} {}",
             printable(&table.path),
             if table.names_pictures { "names the images" } else { "lies beside the images" },
             folder_s(folders.len()),
-            listed(&folders),
-            if folders.len() == 1 { "stands" } else { "stand" }
+            listed(&folders)
         );
         let remedy = "Put each image into a folder that is named like its label, or move the table away if the folders are the classes.";
         Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy.into()))
@@ -262,7 +266,7 @@ impl<'a> Seen<'a> {
         for (class, inner) in &deep {
             let count = classes[class].iter().flat_map(|tree| tree.filled()).map(|(_, tree)| tree.total).sum();
             let inner: Vec<&str> = inner.iter().copied().collect();
-            let detail = format!("{} of this class lie further in, in {}", images(count), listed(&inner));
+            let detail = format!("{} of this class {} further in, in {}", images(count), lie(count), listed(&inner));
             findings.push(finding("nested", class, &detail));
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::DatasetError;
 use super::layout::{Seen, listed};
-use super::tree::{Tree, images};
+use super::tree::{Tree, images, lie};
 use crate::dataset::findings::finding;
 use crate::dataset::manifest::Part;
 use crate::names::printable;
@@ -119,8 +119,12 @@ impl<'a> Seen<'a> {
             return Err(self.foreign(what, &meant, remedy));
         }
         if let Some(loose) = deep.iter().find(|named| named.tree.pictures > 0) {
-            let what =
-                format!("in `{}` {} lie beside class folders", printable(loose.name), images(loose.tree.pictures));
+            let what = format!(
+                "in `{}` {} {} beside class folders",
+                printable(loose.name),
+                images(loose.tree.pictures),
+                lie(loose.tree.pictures)
+            );
             return Err(self.foreign(what, &meant, "Move them into the folder of their class, or away.".into()));
         }
         if let Some(wrapped) = deep.iter().find(|named| is_wrapper(named.tree)) {

@@ -106,6 +106,11 @@ pub(super) fn images(count: usize) -> String {
     format!("{count} {}", if count == 1 { "image" } else { "images" })
 }
 
+/// What so many images do.
+pub(super) fn lie(count: usize) -> &'static str {
+    if count == 1 { "lies" } else { "lie" }
+}
+
 fn ending(name: &str) -> Option<String> {
     name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase())
 }

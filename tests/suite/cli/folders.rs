@@ -250,3 +250,24 @@ fn names_that_are_no_text_or_too_long_cost_no_more_than_themselves() {
         std::process::Command::new("sh").args(["-c", &remove]).current_dir(place.path("")).status().unwrap().success()
     );
 }
+
+/// Names come from other people: none of them writes to the terminal or into a page.
+#[cfg(unix)]
+#[test]
+fn names_act_neither_on_the_terminal_nor_in_a_page() {
+    let place = Place::with_photos();
+    let class = "a\u{1b}]0;x\u{7}`<img src=x onerror=alert(1)>\u{202e}|y";
+    place.draw("drawn", 20..28);
+    fs::rename(place.path("drawn/checks"), place.path("photos").join(class)).unwrap();
+    let ended = place.run("report --dataset photos --arms majority,small-orb.toml").with(0);
+    let mut texts = vec![("terminal".to_owned(), ended.stdout.clone() + &ended.stderr)];
+    let pages = place.files("featbench-report/photos");
+    let pages = pages.into_iter().filter(|name| [".md", ".svg", ".html"].iter().any(|end| name.ends_with(end)));
+    texts.extend(pages.map(|name| (name.clone(), place.read(&format!("featbench-report/photos/{name}")))));
+    assert!(texts.len() > 4, "{texts:?}");
+    for (name, text) in texts {
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{name}");
+        let in_code = |text: &str| text.split("``").nth(1).is_some_and(|code| code.contains("<img"));
+        assert!(name == "terminal" || text.lines().all(|line| !line.contains("<img src=x") || in_code(line)), "{name}");
+    }
+}

@@ -80,7 +80,7 @@ fn hierarchies_are_not_flattened_unsaid() {
 fn images_beside_class_folders_and_without_any_are_refused() {
     let beside = place(&[("bus", 4), ("car", 4)]);
     beside.write("photos/stray.jpg", "never read");
-    refused(&beside, &["1 image lie beside the folders `bus`, `car`"]);
+    refused(&beside, &["1 image lies beside the folders `bus`, `car`"]);
     let in_split = place(&[("train/bus", 4), ("train/car", 4), ("train", 2), ("test/bus", 2)]);
     refused(&in_split, &["in `train` 2 images lie beside class folders"]);
     let one = place(&[("", 5)]);
@@ -93,7 +93,10 @@ fn a_table_of_labels_beside_the_images_is_named() {
     let place = Place::empty();
     (0..8).for_each(|i| place.write(&format!("photos/images/p{i}.png"), "never read"));
     place.write("photos/labels.csv", &table);
-    refused(&place, &["`labels.csv` names the images, and the folder `images` stands not in it", "`id`, `label`"]);
+    refused(&place, &["`labels.csv` names the images, and it does not name the folder `images`", "`id`, `label`"]);
+    place.write("photos/labels.csv", "id,label\n");
+    refused(&place, &["`labels.csv` lies beside the images, and it does not name the folder `images`"]);
+    place.write("photos/labels.csv", &table);
     // another folder does not make labels of their names
     place.write("photos/masks/q.png", "never read");
     refused(&place, &["`labels.csv` names the images"]);
@@ -126,7 +129,7 @@ fn a_class_may_be_called_train() {
     place.run(MEASURE).with(0).saying(&[
         "rectangles 4/2/2, stripes 4/2/2, train 4/2/2",
         "named: train (called like a split, and taken for a class",
-        "nested: train (1 image of this class lie further in, in `steam`)",
+        "nested: train (1 image of this class lies further in, in `steam`)",
     ]);
 }
 
