@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::dataset::{file, files_below};
 use crate::deep::exported::{Exported, Scores, are_scores};
 use crate::image::{Rgb, decode_rgb};
+use crate::names::printable;
 
 use super::Outcome;
 use super::options::DeviceOption;
@@ -94,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                     pictures.push(picture);
                 }
                 Err(error) => {
-                    eprintln!("{}: {error:#}", path.display());
+                    eprintln!("{}: {error:#}", printable(&path.display().to_string()));
                     outcome = Outcome::Partial;
                 }
             }
@@ -109,7 +110,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 eprintln!(
                     "{}: its scores are no finite numbers (NaN or infinite): the network is damaged or its training diverged; \
                      export it again",
-                    image.display()
+                    printable(&image.display().to_string())
                 );
                 outcome = Outcome::Partial;
                 continue;
@@ -202,7 +203,8 @@ impl Printer {
                 Score::Margin(margin) => format!("{label} {margin:+.2}"),
             };
             let classes: Vec<String> = found.classes.iter().map(class).collect();
-            writeln!(std::io::stdout(), "{}: {}", found.image.display(), classes.join(", "))?;
+            let line = format!("{}: {}", found.image.display(), classes.join(", "));
+            writeln!(std::io::stdout(), "{}", printable(&line))?;
         }
         Ok(())
     }

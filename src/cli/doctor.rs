@@ -10,6 +10,7 @@ use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::session::{Device, Runtime, SessionError};
 use crate::image::decode;
+use crate::names::printable;
 use crate::stage::cache::Cache;
 
 use super::Outcome;
@@ -22,7 +23,7 @@ pub(super) fn run() -> Result<Outcome> {
             Ok(text) => ("ok", text),
             Err(text) => ("NO", text),
         };
-        println!("{mark}  {what:14} {text}");
+        println!("{mark}  {what:14} {}", printable(&text));
     };
     line("featbench", Ok(env!("CARGO_PKG_VERSION").into()));
     line("OpenCV", Ok(decode::version()));

@@ -15,6 +15,7 @@ use crate::deep::extract;
 use crate::deep::session::{Device, SessionError};
 use crate::features::FoundBackbone;
 use crate::measure::plan::Request;
+use crate::names::printable;
 use crate::protocol::arm::Arm;
 use crate::protocol::experiment::Form;
 
@@ -221,7 +222,7 @@ impl Options {
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
         let described = backbone.as_ref().and_then(|found| found.as_ref().ok()?.described(request.input));
-        described.iter().for_each(|line| eprintln!("{line}"));
+        described.iter().for_each(|line| eprintln!("{}", printable(line)));
         Ok(Job { datasets, request, backbone })
     }
 
