@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use featbench::classify::kernel::Kernel;
 use featbench::classify::scale::Scaling;
-use featbench::classify::svm::Point;
+use featbench::classify::svm::{Options, Point};
 use featbench::classify::{Candidate, Labelled, decide};
 use featbench::dataset::{Dataset, registry::registered};
 use featbench::deep::backbone::Backbone;
@@ -130,7 +130,7 @@ fn svm(criterion: &mut Criterion) {
         let vector = |(i, j)| noise(i, j) + if j % 8 == y[i] { 0.3 } else { 0.0 };
         let x = Array2::from_shape_fn((y.len(), dimension), vector);
         let point = Point { kernel: Kernel::Linear, c: 0.001 };
-        let candidate = Candidate::Svm { scale: Scaling::Standardise, point };
+        let candidate = Candidate::svm(Scaling::Standardise, point, Options::default());
         let fit = || candidate.fit(Labelled { x: &x, y: &y }, 8).expect("eight classes");
         let fitted = fit();
         let predicted = decide(&fitted.scores(x.view()));

@@ -1,182 +1,118 @@
-//! What each way to make linfa's support vector machines faster does to their time and accuracy, on real features:
-//! those of mini-natural-images' train, judged on val. Test is never read. Prints a table; skips without the data.
+//! This suite's support vector machines against liblinear's, one-vs-rest with the hinge loss to the same relative
+//! duality gap, on drawn vectors; and what the kernel matrix alone takes. Prints the table of reports/benchmarks/svm.md.
+//!
+//! `LIBLINEAR=PYTHON` names a Python that has the packages of benches/peers/requirements.txt; without it the column is
+//! empty. `SUBJECTS=1,2` takes some of the subjects only.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use featbench::classify::kernel::{Kernel, Precision};
-use featbench::classify::scale::Scaling;
-use featbench::classify::svm::{OneVsRest, Point, Solver, count_correct_of};
-use featbench::classify::{Labelled, decide};
-use featbench::dataset::{Dataset, DatasetError};
-use featbench::deep::backbone::Backbone;
-use featbench::deep::session::Device;
-use featbench::features::{Lessons, Resources};
-use featbench::protocol::arm::Arm;
-use featbench::stage::cache::Cache;
-use featbench::stage::progress::Progress;
-use linfa::DatasetBase;
-use linfa::traits::Fit;
-use linfa_svm::Svm;
-use ndarray::{Array1, Array2, Axis, concatenate};
+use anyhow::{Context, Result, ensure};
+use featbench::classify::Labelled;
+use featbench::classify::kernel::Kernel;
+use featbench::classify::rows::Rows;
+use featbench::classify::svm::{Options, machines, matrix};
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-const DATASET: &str = "mini-natural-images";
-/// Fits of each variant; the fastest counts.
-const REPEATS: usize = 3;
+const GRID: [f64; 7] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1];
+/// Relative duality gap that everybody has to reach.
+const GAP: f64 = 1e-3;
 
-/// Vectors of train and val with their classes.
 struct Subject {
-    title: &'static str,
-    x: Array2<f32>,
-    y: Vec<usize>,
-    val_x: Array2<f32>,
-    val_y: Vec<usize>,
-    point: Point,
+    n: usize,
+    d: usize,
+    classes: usize,
+    cs: &'static [f64],
+    /// How far classes lie apart, in deviations of a number.
+    signal: f32,
+    /// liblinear would take hours, or more memory than there is.
+    peer: bool,
 }
 
-impl Subject {
-    fn train(&self) -> Labelled<'_> {
-        Labelled { x: &self.x, y: &self.y }
-    }
-
-    fn correct(&self, scores: Array2<f32>) -> usize {
-        decide(&scores).iter().zip(&self.val_y).filter(|(predicted, truth)| predicted == truth).count()
-    }
-}
+const SUBJECTS: [Subject; 4] = [
+    Subject { n: 1022, d: 512, classes: 8, cs: &GRID, signal: 0.15, peer: true },
+    Subject { n: 1022, d: 1024, classes: 8, cs: &GRID, signal: 0.1, peer: true },
+    Subject { n: 1500, d: 66_000, classes: 15, cs: &GRID, signal: 0.02, peer: false },
+    Subject { n: 100_000, d: 512, classes: 100, cs: &[0.001], signal: 0.12, peer: true },
+];
 
 fn main() -> Result<()> {
-    let dataset = match Dataset::open(DATASET, None, 0) {
-        Ok(dataset) => dataset,
-        Err(error @ DatasetError::NotFound(_)) => {
-            eprintln!("skipped: {error}");
-            return Ok(());
+    let wanted = std::env::var("SUBJECTS").unwrap_or_else(|_| "1,2,3,4".into());
+    println!(
+        "| rows x numbers, classes, C | one thread, s | two, s | largest gap | matrix, one thread, s | liblinear, s |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|");
+    for (i, subject) in SUBJECTS.iter().enumerate() {
+        if wanted.split(',').any(|one| one == (i + 1).to_string()) {
+            println!("{}", line(subject)?);
         }
-        Err(error) => return Err(error.into()),
-    };
-    println!("| features, machine | variant | fit, s | of the first | val, % |");
-    println!("|---|---|---:|---:|---:|");
-    for subject in subjects(&dataset)? {
-        table(&subject)?;
     }
     Ok(())
 }
 
-/// The frozen features and SIFT's words, each with points that their arms chose on val.
-fn subjects(dataset: &Dataset) -> Result<Vec<Subject>> {
-    let (linear, rbf) = (Kernel::Linear, Kernel::Rbf { gamma: 0.5 });
-    let frozen = vectors(dataset, "resnet-frozen-svm", "")?;
-    let sift = vectors(dataset, "sift-bovw-svm", "vocabulary=k-means words=500")?;
-    let both = [0, 1].map(|i| concatenate(Axis(1), &[frozen[i].view(), sift[i].view()]).expect("the same images"));
-    let subject = |title, [x, val_x]: [Array2<f32>; 2], scale: Scaling, kernel, c| {
-        let scale = scale.fit(&x).expect("finite vectors");
-        let (x, val_x) = (scale.apply(x.view()).into_owned(), scale.apply(val_x.view()).into_owned());
-        let (y, val_y) = (dataset.splits.train.labels().to_vec(), dataset.splits.val.labels().to_vec());
-        Subject { title, x, y, val_x, val_y, point: Point { kernel, c } }
+/// Rows around a centre a class, every number with deviation 1.
+fn drawn(subject: &Subject) -> (Array2<f32>, Vec<usize>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut normal = move || (0..6).map(|_| rng.random::<f32>() - 0.5).sum::<f32>() * 1.414;
+    let centres = Array2::from_shape_fn((subject.classes, subject.d), |_| subject.signal * normal());
+    let y: Vec<usize> = (0..subject.n).map(|i| (i * 7919 + i / 13) % subject.classes).collect();
+    (Array2::from_shape_fn((subject.n, subject.d), |(i, j)| centres[(y[i], j)] + normal()), y)
+}
+
+fn line(subject: &Subject) -> Result<String> {
+    let (x, y) = drawn(subject);
+    let mut largest = 0.0_f64;
+    let mut on = |threads| -> Result<f64> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        pool.install(|| {
+            let start = Instant::now();
+            let train = Labelled { x: &x, y: &y };
+            let machines = machines(Kernel::Linear, subject.cs, Options::default(), train, subject.classes)?;
+            let seconds = start.elapsed().as_secs_f64();
+            largest = machines.gaps.iter().copied().fold(largest, f64::max);
+            Ok(seconds)
+        })
     };
-    Ok(vec![
-        subject("frozen ResNet, linear", frozen, Scaling::Standardise, linear, 0.001),
-        subject("SIFT words, linear", sift.clone(), Scaling::None, linear, 10.0),
-        subject("SIFT words, RBF", sift, Scaling::None, rbf, 10.0),
-        subject("both side by side, linear", both, Scaling::Standardise, linear, 0.001),
-    ])
+    let (one, two) = (on(1)?, on(2)?);
+    ensure!(largest <= GAP, "a gap of {largest} was left");
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build()?.install(|| matrix_time(&x))?;
+    let peer = if subject.peer { liblinear(subject, &x, &y)? } else { String::new() };
+    let Subject { n, d, classes, cs, .. } = subject;
+    let cs = if cs.len() == 1 { cs[0].to_string() } else { format!("{} of them", cs.len()) };
+    Ok(format!("| {n} x {d}, {classes}, {cs} | {one:.2} | {two:.2} | {largest:.1e} | {alone} | {peer} |"))
 }
 
-/// Vectors of train and of val by an arm's features, from featbench's cache where they are there.
-fn vectors(dataset: &Dataset, arm: &str, candidate: &str) -> Result<[Array2<f32>; 2]> {
-    let arm = Arm::select(&[arm.to_owned()])?.pop().context("one arm")?;
-    let backbone = Backbone::open("resnet18-cntk", &[]).map(std::sync::Arc::new).map_err(|error| error.to_string());
-    let cache = Cache::open(Cache::default_folder()?, false);
-    let resources = Resources {
-        cache: &cache,
-        threads: rayon::current_num_threads(),
-        canvas: None,
-        progress: &Progress::on_stderr(),
-        device: Device::Cpu,
-        input: 224,
-        backbone: Some(&backbone),
-        seed: 0,
-    };
-    let (train, val) = (dataset.splits.train.images(), dataset.splits.val.images());
-    let lessons =
-        Lessons { train: &dataset.splits.train, val: None, reported: &[], classes: dataset.splits.classes.len() };
-    let kind = arm.features.kind();
-    let choice = kind.candidates().into_iter().find(|choice| choice.describe() == candidate).context("a candidate")?;
-    let fitted = kind.fit(&choice, &resources, &lessons)?;
-    Ok([fitted.vectors(&resources, train)?.x, fitted.vectors(&resources, val)?.x])
+/// What the products of all rows with each other take, where they are made.
+fn matrix_time(x: &dyn Rows) -> Result<String> {
+    if x.len() > matrix::LARGEST {
+        return Ok(String::new());
+    }
+    let start = Instant::now();
+    std::hint::black_box(matrix::products(x)?);
+    Ok(format!("{:.2}", start.elapsed().as_secs_f64()))
 }
 
-fn table(subject: &Subject) -> Result<()> {
-    let solver = Solver { chunking: false, ..Solver::default() };
-    let ranked = |rank| Solver { precision: Precision { rank, residual: 1e-3 }, ..solver };
-    let mut lines: Vec<(String, f64, usize)> = Vec::new();
-    if subject.point.kernel == Kernel::Linear {
-        for (name, tolerance) in [("linfa: f64, tolerance 1e-7", 1e-7), ("tolerance 1e-3", 1e-3)] {
-            let (seconds, scores) = timed(|| linfa(subject, tolerance, f64::from))?;
-            lines.push((name.into(), seconds, subject.correct(scores.mapv(|v| v as f32))));
-        }
-        let (seconds, scores) = timed(|| linfa(subject, 1e-3_f32, |v| v))?;
-        lines.push(("f32".into(), seconds, subject.correct(scores)));
-    }
-    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    let fit = |solver| {
-        let fitted = OneVsRest::fit_by(solver, subject.point, subject.train(), 8)?;
-        Ok(fitted.scores(subject.val_x.view()))
-    };
-    let (seconds, scores) = one.install(|| timed(|| fit(solver)))?;
-    lines.push(("featbench's vectors, one thread".into(), seconds, subject.correct(scores)));
-    let variants = [
-        ("classes in parallel", solver),
-        ("rank 512", ranked(512)),
-        ("rank 256", ranked(256)),
-        ("rank 128", ranked(128)),
-        ("chunking (the default)", Solver::default()),
-        ("chunking, tolerance 1e-2", Solver { tolerance: 1e-2, ..Solver::default() }),
-    ];
-    for (name, solver) in variants {
-        let (seconds, scores) = timed(|| fit(solver))?;
-        lines.push((name.into(), seconds, subject.correct(scores)));
-    }
-    let points: Vec<Point> =
-        [0.1, 0.3, 1.0, 3.0, 10.0].map(|c| Point { c: c * subject.point.c, ..subject.point }).into();
-    let val = Labelled { x: &subject.val_x, y: &subject.val_y };
-    let grid = || Ok(count_correct_of(&points, subject.train(), val, 8)?);
-    let (alone, counts) = one.install(|| timed(grid))?;
-    lines.push(("grid of 5, one thread".into(), alone, counts[3]));
-    let (seconds, counts) = timed(grid)?;
-    lines.push(("grid of 5, all threads".into(), seconds, counts[3]));
-    for (name, seconds, correct) in &lines {
-        let share = 100.0 * *correct as f64 / subject.val_y.len() as f64;
-        println!("| {} | {name} | {seconds:.2} | {:.2} | {share:.1} |", subject.title, seconds / lines[0].1);
-    }
-    Ok(())
-}
-
-/// The shortest of a few runs, in seconds, and what it gave.
-fn timed<T>(run: impl Fn() -> Result<T>) -> Result<(f64, T)> {
-    let mut best: Option<(f64, T)> = None;
-    for _ in 0..REPEATS {
-        let start = Instant::now();
-        let result = run()?;
-        let seconds = start.elapsed().as_secs_f64();
-        if best.as_ref().is_none_or(|(least, _)| seconds < *least) {
-            best = Some((seconds, result));
-        }
-    }
-    best.context("at least one run")
-}
-
-/// linfa-svm as its documentation uses it, one class after the other on the vectors as they are; margins on val.
-fn linfa<F: linfa::Float>(subject: &Subject, tolerance: F, cast: impl Fn(f32) -> F) -> Result<Array2<F>> {
-    let (x, val) = (subject.x.mapv(&cast), subject.val_x.mapv(&cast));
-    let c = cast(subject.point.c as f32);
-    let mut margins = Array2::zeros((val.nrows(), 8));
-    for class in 0..8 {
-        let target: Array1<bool> = subject.y.iter().map(|&label| label == class).collect();
-        let params = Svm::<F, bool>::params().pos_neg_weights(c, c).eps(tolerance).linear_kernel();
-        let machine = params.fit(&DatasetBase::new(x.view(), target.view()))?;
-        for (row, margin) in val.outer_iter().zip(margins.column_mut(class)) {
-            *margin = machine.weighted_sum(&row) - machine.rho;
-        }
-    }
-    Ok(margins)
+/// Seconds of liblinear on the same rows.
+fn liblinear(subject: &Subject, x: &Array2<f32>, y: &[usize]) -> Result<String> {
+    let Ok(python) = std::env::var("LIBLINEAR") else { return Ok(String::new()) };
+    let folder = std::env::temp_dir().join(format!("featbench-svm-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("rows");
+    std::fs::write(path.with_extension("x"), x.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
+    std::fs::write(path.with_extension("y"), y.iter().flat_map(|&v| (v as i32).to_le_bytes()).collect::<Vec<u8>>())?;
+    let cs = subject.cs.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/liblinear_svm.py");
+    let said = Command::new(&python)
+        .arg(script)
+        .arg(&path)
+        .args([subject.n.to_string(), subject.d.to_string(), cs, GAP.to_string()])
+        .output()
+        .with_context(|| format!("can't run {python}"))?;
+    std::fs::remove_dir_all(&folder)?;
+    ensure!(said.status.success(), "liblinear: {}", String::from_utf8_lossy(&said.stderr));
+    let said = String::from_utf8_lossy(&said.stdout);
+    Ok(said.split_whitespace().next().unwrap_or_default().to_owned())
 }

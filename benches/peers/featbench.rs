@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use featbench::classify::kernel::Kernel;
 use featbench::classify::scale::Scaling;
-use featbench::classify::svm::Point;
+use featbench::classify::svm::{Options, Point};
 use featbench::classify::{Candidate, Labelled, decide};
 use featbench::dataset::{Dataset, DatasetError, ImageFile};
 use featbench::deep::backbone::Backbone;
@@ -307,7 +307,7 @@ impl Side {
 
     fn svm(&self, x: &Array2<f32>, c: f64) -> Result<Value> {
         let y = self.dataset.splits.train.labels();
-        let candidate = Candidate::Svm { scale: Scaling::None, point: Point { kernel: Kernel::Linear, c } };
+        let candidate = Candidate::svm(Scaling::None, Point { kernel: Kernel::Linear, c }, Options::default());
         let start = Instant::now();
         let fitted = candidate.fit(Labelled { x, y }, self.dataset.splits.classes.len())?;
         let seconds = start.elapsed().as_secs_f64();

@@ -1,8 +1,6 @@
-//! Kernels as explicit features: an incomplete Cholesky factor of the kernel matrix turns any positive kernel into
-//! plain vectors, few and short enough for a linear solver (Fine and Scheinberg 2001; Bach and Jordan 2005).
-//!
-//! linfa-svm evaluates its kernel anew for every binary fit; with `K = L L'` computed once, every class and every C
-//! of a grid works on the rows of `L` (n x rank) by plain dot products.
+//! Kernels, and kernels as explicit features: an incomplete Cholesky factor of the kernel matrix turns any positive
+//! kernel into plain vectors, few and short enough for a linear solver (Fine and Scheinberg 2001; Bach and Jordan
+//! 2005), where there are too many rows for the matrix itself.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, parallel::prelude::*, s};
 use serde::{Deserialize, Serialize};
@@ -25,6 +23,9 @@ pub struct Precision {
     /// Stops when the trace that is left falls below this share of the whole trace.
     pub residual: f64,
 }
+
+/// Enough that accuracy on val is that of the whole matrix: `cargo bench --bench svm`.
+pub const PRECISION: Precision = Precision { rank: 1024, residual: 1e-3 };
 
 /// `L` with `K ~ L L'`, and what carries new vectors into the same space.
 #[derive(Debug, Clone)]
@@ -50,6 +51,17 @@ impl Kernel {
                 .for_each(|(mut row, &a2)| row.zip_mut_with(&b2, |value, &b2| *value = self.of(*value, a2 + b2)));
         }
         values
+    }
+
+    /// Turns the dot products of all rows with each other (n x n) into the kernel's values.
+    pub fn of_products(self, products: &mut Array2<f32>) {
+        if self == Kernel::Linear {
+            return;
+        }
+        let squares = products.diag().to_owned();
+        products.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut row)| {
+            row.zip_mut_with(&squares, |value, &square| *value = self.of(*value, squares[i] + square));
+        });
     }
 
     /// The kernel of two vectors with this dot product and this sum of squares.

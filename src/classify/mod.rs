@@ -1,9 +1,11 @@
 //! Classifiers: from vectors and class indices to a fitted [`Classifier`] that gives one score a class.
 //! Knows nothing of images, files or networks; every arm goes through the same code.
 
+mod dual;
 pub mod kernel;
 pub mod logistic;
 pub mod neighbours;
+mod product;
 pub mod rows;
 pub mod scale;
 pub mod svm;
@@ -39,7 +41,7 @@ pub enum ClassifierSettings {
 pub enum Candidate {
     Majority,
     NearestNeighbour { scale: Scaling },
-    Svm { scale: Scaling, point: svm::Point },
+    Svm { scale: Scaling, point: svm::Point, options: svm::Options },
     Logistic { scale: Scaling, penalty: logistic::Penalty },
     Head,
 }
@@ -87,7 +89,7 @@ impl ClassifierSettings {
     /// Raised whenever a fit of the same settings on the same vectors may come out differently.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Svm(_) => 3,
+            Self::Svm(_) => 4,
             Self::Majority | Self::NearestNeighbour { .. } | Self::Logistic(_) | Self::Head => 2,
         }
     }
@@ -97,12 +99,9 @@ impl ClassifierSettings {
     /// # Errors
     /// An empty grid, or a number that no SVM can be fitted with.
     pub fn check(&self) -> Result<(), String> {
-        let Self::Svm(svm) = self else { return Ok(()) };
-        let numbers = [&svm.linear_c, &svm.rbf_c, &svm.rbf_gamma];
-        match numbers.into_iter().flatten().find(|number| !(number.is_finite() && **number > 0.0)) {
-            Some(number) => Err(format!("{number} in linear_c, rbf_c or rbf_gamma must be a number above 0")),
-            None if svm.points().is_empty() => Err("the grid is empty: give linear_c, or rbf_c with rbf_gamma".into()),
-            None => Ok(()),
+        match self {
+            Self::Svm(svm) => svm.check(),
+            _ => Ok(()),
         }
     }
 
@@ -122,7 +121,8 @@ impl ClassifierSettings {
             Self::Head => vec![Candidate::Head],
             Self::NearestNeighbour { scale } => vec![Candidate::NearestNeighbour { scale: *scale }],
             Self::Svm(settings) => {
-                settings.points().into_iter().map(|point| Candidate::Svm { scale: settings.scale, point }).collect()
+                let candidate = |point| Candidate::svm(settings.scale, point, settings.options());
+                settings.points().into_iter().map(candidate).collect()
             }
             Self::Logistic(settings) => {
                 let penalty =
@@ -145,7 +145,7 @@ impl ClassifierSettings {
                 let scale = settings.scale.fit(train.x)?;
                 let (x, val_x) = (Scaled { rows: train.x, scale: &scale }, Scaled { rows: val.x, scale: &scale });
                 let (train, val) = (Labelled { x: &x, y: train.y }, Labelled { x: &val_x, y: val.y });
-                svm::count_correct_of(&settings.points(), train, val, classes)?
+                svm::count_correct_of(&settings.points(), settings.options(), train, val, classes)?
             }
             Self::Logistic(settings) => {
                 let scale = settings.scale.fit(train.x)?;
@@ -164,6 +164,10 @@ impl ClassifierSettings {
 }
 
 impl Candidate {
+    pub fn svm(scale: Scaling, point: svm::Point, options: svm::Options) -> Candidate {
+        Candidate::Svm { scale, point, options }
+    }
+
     /// Fits on all rows of `train`.
     pub fn fit(&self, train: Labelled, classes: usize) -> Result<Classifier, ClassifyError> {
         let scaling = match self {
@@ -179,7 +183,7 @@ impl Candidate {
             Self::NearestNeighbour { .. } => {
                 Model::NearestNeighbour(neighbours::NearestNeighbour::new(scaled, classes)?)
             }
-            Self::Svm { point, .. } => Model::Svm(svm::OneVsRest::fit(*point, scaled, classes)?),
+            Self::Svm { point, options, .. } => Model::Svm(svm::OneVsRest::fit(*point, *options, scaled, classes)?),
             Self::Logistic { penalty, .. } => Model::Logistic(logistic::Softmax::fit(*penalty, scaled, classes)?),
         };
         Ok(Classifier { scale, model })
@@ -215,6 +219,14 @@ impl Classifier {
         }
     }
 
+    /// What a record says of the fit besides its settings; empty where there is nothing to say.
+    pub fn remark(&self) -> String {
+        match &self.model {
+            Model::Svm(machines) => machines.remark(),
+            _ => String::new(),
+        }
+    }
+
     /// Scores (n x classes), larger is likelier.
     pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
         let x = self.scale.apply(x);
@@ -235,21 +247,21 @@ impl Classifier {
     pub fn count_correct(&self, val: Labelled) -> Result<usize, ClassifyError> {
         let right = |block: Result<(Range<usize>, Array2<f32>), ClassifyError>| {
             let (range, x) = block?;
-            Ok(count_correct(&self.scores(x.view()), &val.y[range]))
+            Ok(count_correct(self.scores(x.view()).view(), &val.y[range]))
         };
         blocks(val.x).map(right).sum()
     }
 }
 
 /// Class with the largest score of each row; of equal scores the first class wins, every time.
-pub fn decide(scores: &Array2<f32>) -> Vec<usize> {
+pub fn decide<'a>(scores: impl Into<ArrayView2<'a, f32>>) -> Vec<usize> {
     let first_largest = |row: ndarray::ArrayView1<f32>| {
         row.iter().enumerate().fold(0, |best, (class, score)| if *score > row[best] { class } else { best })
     };
-    scores.axis_iter(Axis(0)).map(first_largest).collect()
+    scores.into().axis_iter(Axis(0)).map(first_largest).collect()
 }
 
-fn count_correct(scores: &Array2<f32>, y: &[usize]) -> usize {
+fn count_correct(scores: ArrayView2<f32>, y: &[usize]) -> usize {
     decide(scores).iter().zip(y).filter(|(predicted, truth)| predicted == truth).count()
 }
 
@@ -280,7 +292,9 @@ mod tests {
             Array2::from_shape_fn((30, 4), |(i, j)| ((i * 7 + j * 13) % 11) as f32 * (j + 1) as f32 + (i % 3) as f32);
         let y: Vec<usize> = (0..30).map(|i| i % 3).collect();
         let (scale, train) = (Scaling::Standardise, Labelled { x: &x, y: &y });
-        let svm = |kernel| Candidate::Svm { scale, point: svm::Point { kernel, c: 1.0 } }.fit(train, 3).unwrap();
+        let svm = |kernel| {
+            Candidate::svm(scale, svm::Point { kernel, c: 1.0 }, svm::Options::default()).fit(train, 3).unwrap()
+        };
         let logistic = Candidate::Logistic { scale, penalty: logistic::Penalty { alpha: 1.0 } }.fit(train, 3).unwrap();
         for fitted in [svm(kernel::Kernel::Linear), logistic] {
             let (weights, intercepts) = fitted.as_linear().unwrap();

@@ -66,7 +66,16 @@ pub fn ranges(n: usize, dimension: usize) -> impl Iterator<Item = Range<usize>> 
 /// # Errors
 /// Those of the rows, and a number that is not finite.
 pub fn blocks(rows: &dyn Rows) -> impl Iterator<Item = Result<(Range<usize>, Array2<f32>), ClassifyError>> {
-    ranges(rows.len(), rows.dimension()).map(|range| Ok((range.clone(), finite(rows, range)?)))
+    blocks_within(rows, 0..rows.len())
+}
+
+/// As [`blocks`], of some of the rows.
+pub fn blocks_within(
+    rows: &dyn Rows,
+    within: Range<usize>,
+) -> impl Iterator<Item = Result<(Range<usize>, Array2<f32>), ClassifyError>> {
+    let shifted = ranges(within.len(), rows.dimension()).map(move |r| within.start + r.start..within.start + r.end);
+    shifted.map(|range| Ok((range.clone(), finite(rows, range)?)))
 }
 
 /// All rows at once.
@@ -124,6 +133,51 @@ impl Rows for Scaled<'_> {
 
     fn block(&self, rows: Range<usize>) -> Result<Array2<f32>, ClassifyError> {
         Ok(self.scale.apply(finite(self.rows, rows)?))
+    }
+
+    fn name(&self, row: usize) -> String {
+        self.rows.name(row)
+    }
+}
+
+/// Rows times a power of two, so that their products are no numbers that f32 can't hold.
+pub struct Resized<'a> {
+    rows: &'a dyn Rows,
+    pub factor: f32,
+}
+
+impl<'a> Resized<'a> {
+    pub fn as_they_are(rows: &'a dyn Rows) -> Self {
+        Self { rows, factor: 1.0 }
+    }
+
+    /// Rows whose largest number is of an everyday size stay as they are.
+    ///
+    /// # Errors
+    /// Those of the rows.
+    pub fn of(rows: &'a dyn Rows) -> Result<Self, ClassifyError> {
+        let mut largest = 0.0_f32;
+        for block in blocks(rows) {
+            largest = block?.1.iter().fold(largest, |largest, v| largest.max(v.abs()));
+        }
+        let everyday = largest == 0.0 || (1e-4..1e4).contains(&largest);
+        let factor = if everyday { 1.0 } else { (-largest.log2().round()).clamp(-126.0, 126.0).exp2() };
+        Ok(Self { rows, factor })
+    }
+}
+
+impl Rows for Resized<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn dimension(&self) -> usize {
+        self.rows.dimension()
+    }
+
+    fn block(&self, rows: Range<usize>) -> Result<Array2<f32>, ClassifyError> {
+        let block = self.rows.block(rows)?;
+        Ok(if self.factor == 1.0 { block } else { block * self.factor })
     }
 
     fn name(&self, row: usize) -> String {

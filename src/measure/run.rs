@@ -233,7 +233,7 @@ fn attempt(
         n: judged.len(),
         without_keypoints: fitted.without_keypoints.get(),
         dimension: features.dimension(),
-        chosen: chosen_settings(best, &*features),
+        chosen: chosen_settings(best, &*features, &fit.classifier),
         val_accuracy: best.correct.map(|correct| correct as f64 / dataset.splits.val.len() as f64),
         select_s: selected.seconds,
         fit_s: fit.seconds,
@@ -250,10 +250,16 @@ fn attempt(
     Ok(RunRecord { run, details })
 }
 
-/// The settings that val chose, and the learning rate that range tests did.
-fn chosen_settings(best: &Tried, features: &dyn Features) -> String {
+/// The settings that val chose, the learning rate that range tests did, and what is to be said of the final fit.
+fn chosen_settings(best: &Tried, features: &dyn Features, classifier: &Classifier) -> String {
     let found = features.training().and_then(|training| training.found.clone());
-    [best.settings()].into_iter().chain(found).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    [best.settings()]
+        .into_iter()
+        .chain(found)
+        .chain([classifier.remark()])
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl Tried {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::classify::svm::NOT_CONVERGED;
 use crate::dataset::Dataset;
 use crate::deep::session::{Device, Runtime};
 use crate::features::{FoundBackbone, Resources};
@@ -191,6 +192,10 @@ impl<'a> Session<'a> {
         let status = record.run.status;
         if status != Status::Ok {
             self.progress.say(&format!("  {}", record.run.reason));
+        }
+        if record.run.chosen.contains(NOT_CONVERGED) {
+            let chosen = &record.run.chosen;
+            self.progress.say(&format!("  {chosen}: scaled features or a smaller C would converge"));
         }
         store.add(record, self.environment.clone())?;
         Ok(Some(of(status)))

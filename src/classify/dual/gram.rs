@@ -1,0 +1,65 @@
+//! The kernel matrix of all rows, which every class and every C of a grid works on. It is built from blocks of rows,
+//! so that the rows themselves are never in memory all at once where they are long.
+
+use ndarray::{Array2, Axis, s};
+
+use crate::classify::ClassifyError;
+use crate::classify::product::{product_into, upper_triangle_into};
+use crate::classify::rows::{Rows, blocks_within};
+
+/// Rows up to which a matrix is built: 144 MiB.
+pub const LARGEST: usize = 6144;
+/// Bytes of rows that are multiplied with each other in one go.
+const HELD: usize = 1 << 30;
+/// Rows that are held are a multiple of these.
+const MULTIPLE: usize = 32;
+
+/// Dot products of all rows, n x n.
+///
+/// # Errors
+/// Those of the rows.
+pub fn products(rows: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
+    let held = HELD / (size_of::<f32>() * rows.dimension().max(1)) / MULTIPLE * MULTIPLE;
+    products_by(rows, held.max(MULTIPLE))
+}
+
+/// With so many rows held at a time.
+fn products_by(rows: &dyn Rows, held: usize) -> Result<Array2<f32>, ClassifyError> {
+    let n = rows.len();
+    let mut gram = Array2::zeros((n, n));
+    for start in (0..n).step_by(held) {
+        let end = n.min(start + held);
+        let mut band = Array2::zeros((end - start, rows.dimension()));
+        for block in blocks_within(rows, start..end) {
+            let (range, block) = block?;
+            band.slice_mut(s![range.start - start..range.end - start, ..]).assign(&block);
+        }
+        upper_triangle_into(gram.slice_mut(s![start..end, start..end]), band.view());
+        for block in blocks_within(rows, end..n) {
+            let (range, block) = block?;
+            product_into(gram.slice_mut(s![start..end, range]), band.view(), block.view());
+        }
+    }
+    for i in 0..n {
+        let (above, mut below) = gram.view_mut().split_at(Axis(0), i);
+        below.row_mut(0).slice_mut(s![..i]).assign(&above.column(i));
+    }
+    Ok(gram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_product_whatever_is_held_at_a_time() {
+        let x = Array2::from_shape_fn((300, 7), |(i, j)| ((i * 7 + j * 13) % 11) as f32 - 5.0);
+        // whole numbers, so that every sum is exact
+        let expected = x.dot(&x.t());
+        for held in [32, 96, 320] {
+            assert_eq!(products_by(&x, held).unwrap(), expected, "{held} rows held");
+        }
+        assert_eq!(products(&x).unwrap(), expected);
+        assert_eq!(products(&Array2::zeros((0, 4))).unwrap().dim(), (0, 0));
+    }
+}

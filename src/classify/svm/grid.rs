@@ -1,0 +1,44 @@
+//! Selection: every point of a grid, fitted on train and judged on val. Points with one kernel are solved together.
+
+use ndarray::s;
+
+use super::own::machines;
+use super::{Options, Point};
+use crate::classify::rows::blocks;
+use crate::classify::{ClassifyError, Labelled, check_classes, count_correct};
+
+/// Bytes that the weights of machines of several C may take together; with more, fewer C are solved at once.
+const WEIGHTS: usize = 512 << 20;
+
+/// Rows of `val` that each point gets right when fitted on `train`, by this suite's own solver.
+///
+/// # Errors
+/// Fewer than two classes in `train`, and what keeps the vectors from being there.
+pub fn count_correct_of(
+    points: &[Point],
+    options: Options,
+    train: Labelled,
+    val: Labelled,
+    classes: usize,
+) -> Result<Vec<usize>, ClassifyError> {
+    check_classes(train.y, classes)?;
+    let longest = train.x.dimension().max(train.x.len());
+    let together = (WEIGHTS / (size_of::<f32>() * classes * longest).max(1)).max(1);
+    let mut correct = Vec::with_capacity(points.len());
+    for same in points.chunk_by(|a, b| a.kernel == b.kernel).flat_map(|same| same.chunks(together)) {
+        let cs: Vec<f64> = same.iter().map(|point| point.c).collect();
+        let kernel = same[0].kernel;
+        let machines = machines(kernel, &cs, options, train, classes)?;
+        let mut counts = vec![0; same.len()];
+        for block in blocks(val.x) {
+            let (range, x) = block?;
+            let scores = machines.scores(kernel, x.view(), train.x)?;
+            for (i, count) in counts.iter_mut().enumerate() {
+                let of_point = scores.slice(s![.., i * classes..(i + 1) * classes]);
+                *count += count_correct(of_point, &val.y[range.clone()]);
+            }
+        }
+        correct.extend(counts);
+    }
+    Ok(correct)
+}

@@ -1,0 +1,246 @@
+//! Machines by this suite's own solver, for several C at once: on a kernel matrix up to a number of rows, beyond on
+//! the vectors, which for a kernel that is not linear are those of a factor of its matrix.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
+
+use super::{Fitted, OneVsRest, Options, Point, Weights};
+use crate::classify::dual::{Loss, Task, descent, gram, smo};
+use crate::classify::kernel::{Factor, Kernel, PRECISION};
+use crate::classify::product::product;
+use crate::classify::rows::{Resized, Rows, all, blocks};
+use crate::classify::{ClassifyError, Labelled};
+
+/// Machines of one kernel, those of a C under each other: (C x classes) rows.
+pub struct Machines {
+    /// What each machine multiplies: the numbers of a vector, or its kernel with the vectors of the basis.
+    coefficients: Array2<f32>,
+    basis: Basis,
+    /// Infinite for a class that train did not show.
+    rho: Array1<f32>,
+    pub gaps: Vec<f64>,
+}
+
+/// What coefficients belong to.
+enum Basis {
+    /// The numbers of a vector: the kernel is linear.
+    Numbers,
+    /// The training rows.
+    Rows,
+    /// Some of them.
+    Pivots(Array2<f32>),
+}
+
+/// A machine on what it was solved on.
+struct Solved {
+    coefficients: Vec<f32>,
+    intercept: f64,
+    gap: f64,
+}
+
+impl Solved {
+    fn of(coefficients: &[f32], longer: f64, intercept: f64, gap: f64) -> Solved {
+        let coefficients = coefficients.iter().map(|v| v * longer as f32).collect();
+        Solved { coefficients, intercept: longer * intercept, gap }
+    }
+}
+
+/// Fits a machine a class.
+///
+/// # Errors
+/// Those of the rows, or weights that are not finite.
+pub fn fit(point: Point, options: Options, train: Labelled, classes: usize) -> Result<OneVsRest, ClassifyError> {
+    let machines = machines(point.kernel, &[point.c], options, train, classes)?;
+    let basis = match &machines.basis {
+        Basis::Numbers => None,
+        Basis::Pivots(pivots) => Some(pivots.clone()),
+        Basis::Rows => Some(all(train.x)?),
+    };
+    // rows that no machine uses are not kept
+    let used = |column: &usize| machines.coefficients.column(*column).iter().any(|v| *v != 0.0);
+    let kept: Option<Vec<usize>> = basis.is_some().then(|| (0..machines.coefficients.ncols()).filter(used).collect());
+    let row = |class: usize| {
+        let all = machines.coefficients.row(class);
+        kept.as_ref().map_or_else(|| all.to_owned(), |kept| all.select(Axis(0), kept))
+    };
+    let one = |class: usize| {
+        let rho = machines.rho[class];
+        rho.is_finite().then(|| Fitted { weights: row(class), rho, gap: machines.gaps[class] })
+    };
+    let fitted: Vec<Option<Fitted>> = (0..classes).map(one).collect();
+    let basis = basis.zip(kept.as_ref()).map(|(basis, kept)| basis.select(Axis(0), kept));
+    Ok(OneVsRest::assemble(point.kernel, basis, train.x.dimension(), &fitted))
+}
+
+/// Machines for every C, each C begun with what the one before found.
+///
+/// # Errors
+/// Those of the rows, or weights that are not finite.
+pub fn machines(
+    kernel: Kernel,
+    cs: &[f64],
+    options: Options,
+    train: Labelled,
+    classes: usize,
+) -> Result<Machines, ClassifyError> {
+    let (resized, products) = rows_and_products(train.x)?;
+    let factor = f64::from(resized.factor);
+    let shares = shares(options.weights, train.y);
+    // a kernel that is not linear keeps its values, so that C keeps its meaning
+    let (kernel, smaller) = match kernel {
+        Kernel::Linear => (kernel, factor * factor),
+        Kernel::Rbf { gamma } => (Kernel::Rbf { gamma: gamma / (factor * factor) }, 1.0),
+    };
+    let costs = |c: f64| shares.iter().map(|share| (c * share / smaller).clamp(1e-30, 1e30) as f32).collect();
+    let costs: Vec<Vec<f32>> = cs.iter().map(|&c| costs(c)).collect();
+    let shown: Vec<usize> = (0..classes).filter(|class| train.y.contains(class)).collect();
+    let problem = Problem { kernel, rows: &resized, y: train.y, shown: &shown, costs: &costs, loss: options.loss };
+
+    let by_matrix = products.is_some();
+    let (solved, basis) = problem.solve(products, train.x)?;
+    let columns = solved.first().map_or(0, |first| first.coefficients.len());
+    let mut machines = Machines {
+        coefficients: Array2::zeros((cs.len() * classes, columns)),
+        basis,
+        rho: Array1::from_elem(cs.len() * classes, f32::INFINITY),
+        gaps: vec![0.0; cs.len() * classes],
+    };
+    for (i, solved) in solved.into_iter().enumerate() {
+        let at = i / shown.len() * classes + shown[i % shown.len()];
+        machines.coefficients.row_mut(at).assign(&Array1::from(solved.coefficients));
+        machines.rho[at] = -solved.intercept as f32;
+        machines.gaps[at] = solved.gap;
+    }
+    if kernel == Kernel::Linear {
+        if by_matrix {
+            machines.coefficients = combine(machines.coefficients.view(), &resized)?;
+        }
+        machines.coefficients *= resized.factor;
+    }
+    match machines.coefficients.iter().copied().find(|v| !v.is_finite()) {
+        None => Ok(machines),
+        Some(value) => Err(ClassifyError::NotFinite { what: "a support vector machine".into(), value, column: 0 }),
+    }
+}
+
+/// Rows of a size that f32 can multiply, and where there are not too many of them their products.
+fn rows_and_products(rows: &dyn Rows) -> Result<(Resized<'_>, Option<Array2<f32>>), ClassifyError> {
+    if rows.len() > gram::LARGEST {
+        return Ok((Resized::of(rows)?, None));
+    }
+    let products = gram::products(rows)?;
+    let longest = products.diag().iter().copied().fold(0.0, f32::max);
+    if longest == 0.0 || (1e-8..1e16).contains(&longest) && products.iter().all(|v| v.is_finite()) {
+        return Ok((Resized::as_they_are(rows), Some(products)));
+    }
+    let resized = Resized::of(rows)?;
+    let products = gram::products(&resized)?;
+    Ok((resized, Some(products)))
+}
+
+/// What each row's C is multiplied with.
+fn shares(weights: Weights, y: &[usize]) -> Vec<f64> {
+    let mut counts = vec![0_usize; y.iter().max().map_or(0, |most| most + 1)];
+    y.iter().for_each(|&class| counts[class] += 1);
+    let shown = counts.iter().filter(|count| **count > 0).count();
+    let share = |&class: &usize| match weights {
+        Weights::Equal => 1.0,
+        Weights::Balanced => y.len() as f64 / (shown * counts[class]) as f64,
+    };
+    y.iter().map(share).collect()
+}
+
+/// Sums of the rows by each machine's coefficients (machines x n): machines x d.
+fn combine(coefficients: ArrayView2<f32>, rows: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
+    let mut weights = Array2::zeros((coefficients.nrows(), rows.dimension()));
+    for block in blocks(rows) {
+        let (range, x) = block?;
+        weights += &product(x.t(), coefficients.slice(s![.., range])).t();
+    }
+    Ok(weights)
+}
+
+/// All machines of one kernel.
+struct Problem<'a> {
+    kernel: Kernel,
+    rows: &'a dyn Rows,
+    y: &'a [usize],
+    shown: &'a [usize],
+    /// C of each row, a list for each C.
+    costs: &'a [Vec<f32>],
+    loss: Loss,
+}
+
+impl Problem<'_> {
+    /// Machines in the order of C and then of classes; `original` are the rows as they were given.
+    fn solve(&self, products: Option<Array2<f32>>, original: &dyn Rows) -> Result<(Vec<Solved>, Basis), ClassifyError> {
+        if let Some(products) = products {
+            let basis = if self.kernel == Kernel::Linear { Basis::Numbers } else { Basis::Rows };
+            return Ok((self.on_matrix(products), basis));
+        }
+        if self.kernel == Kernel::Linear {
+            return Ok((self.on_vectors(self.rows)?, Basis::Numbers));
+        }
+        let factor = self.kernel.factor(all(self.rows)?.view(), PRECISION);
+        let mut solved = self.on_vectors(&factor.rows)?;
+        solved.par_iter_mut().for_each(|solved| solved.coefficients = on_pivots(&factor, &solved.coefficients));
+        Ok((solved, Basis::Pivots(factor.pivot_rows(all(original)?.view()))))
+    }
+
+    fn on_matrix(&self, mut gram: Array2<f32>) -> Vec<Solved> {
+        self.kernel.of_products(&mut gram);
+        let of_class = |&class: &usize| {
+            let positive: Vec<bool> = self.y.iter().map(|&label| label == class).collect();
+            let mut last: Option<smo::Solution> = None;
+            let solve = |costs: &Vec<f32>| {
+                let task = Task { positive: &positive, costs, loss: self.loss };
+                let solution = smo::solve(&gram, &task, last.as_ref());
+                let solved = Solved::of(&solution.beta, solution.longer, solution.intercept, solution.gap);
+                last = Some(solution);
+                solved
+            };
+            self.costs.iter().map(solve).collect::<Vec<_>>()
+        };
+        let mut by_class: Vec<_> = self.shown.par_iter().map(of_class).map(Vec::into_iter).collect();
+        let mut of_next_c = || by_class.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>();
+        (0..self.costs.len()).flat_map(|_| of_next_c()).collect()
+    }
+
+    fn on_vectors(&self, rows: &dyn Rows) -> Result<Vec<Solved>, ClassifyError> {
+        let problem = descent::Problem::new(rows, self.y)?;
+        let mut solved = Vec::new();
+        let mut last = Vec::new();
+        for costs in self.costs {
+            last = problem.solve(self.shown, costs, self.loss, &last)?;
+            let of = |m: &descent::Machine| Solved::of(&m.weights, m.longer, m.intercept, m.gap);
+            solved.extend(last.iter().map(of));
+        }
+        Ok(solved)
+    }
+}
+
+/// Weights over a factor's columns as weights of its pivots.
+fn on_pivots(factor: &Factor, weights: &[f32]) -> Vec<f32> {
+    let weights: Array1<f64> = weights.iter().map(|&w| f64::from(w)).collect();
+    factor.pivot_weights(weights.view()).iter().map(|&w| w as f32).collect()
+}
+
+impl Machines {
+    /// Scores of every machine for the rows of one block, (C x classes) columns; `train` are the rows of the fit.
+    pub fn scores(&self, kernel: Kernel, x: ArrayView2<f32>, train: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
+        let sums = match &self.basis {
+            Basis::Numbers => product(x, self.coefficients.view()),
+            Basis::Pivots(pivots) => product(kernel.between(x, pivots.view()).view(), self.coefficients.view()),
+            Basis::Rows => {
+                let mut sums = Array2::zeros((x.nrows(), self.coefficients.nrows()));
+                for block in blocks(train) {
+                    let (range, rows) = block?;
+                    let values = kernel.between(x, rows.view());
+                    sums += &product(values.view(), self.coefficients.slice(s![.., range]));
+                }
+                sums
+            }
+        };
+        Ok(sums - &self.rho)
+    }
+}
