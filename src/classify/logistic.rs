@@ -197,10 +197,11 @@ mod tests {
         let (few, classes_of_few) = clouds();
         let x = Array2::from_shape_fn((6000, 3), |(row, column)| few[[row % 60, column]] + (row / 60) as f32 / 100.0);
         let y: Vec<usize> = (0..6000).map(|row| classes_of_few[row % 60]).collect();
-        let model = fit(1.0, &x, &y, 3);
+        // as much for each row as 1 is for sixty
+        let model = fit(100.0, &x, &y, 3);
         let mut excess = model.scores(x.view()).mapv(|score| f64::from(score).exp());
         y.iter().enumerate().for_each(|(row, &class)| excess[[row, class]] -= 1.0);
-        let gradient = x.mapv(f64::from).t().dot(&excess) + &model.weights;
+        let gradient = x.mapv(f64::from).t().dot(&excess) + &model.weights * 100.0;
         let norm = gradient.mapv(|v| v * v).sum().sqrt();
         assert!(norm < 2.0 * TOLERANCE * 6000.0 / ROWS_OF_TOLERANCE as f64, "{norm}");
     }

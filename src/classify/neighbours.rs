@@ -50,7 +50,7 @@ enum Order {
     /// One tree a class, of the rows as they are.
     OfClasses(Vec<Tree>),
     /// One tree of the rows' coordinates, and the first row of each class that there is.
-    OfCoordinates { projection: Projection, tree: Tree, firsts: Vec<usize> },
+    OfCoordinates { projection: Box<Projection>, tree: Tree, firsts: Vec<usize> },
 }
 
 impl From<Stored> for NearestNeighbour {
@@ -143,7 +143,7 @@ impl Order {
             }
             (n, _) if n <= EXACT_ROWS => Order::None,
             (n, _) => {
-                let projection = Projection::of(x.slice(s![..;n.div_ceil(SAMPLE), ..]));
+                let projection = Box::new(Projection::of(x.slice(s![..;n.div_ceil(SAMPLE), ..])));
                 let blocks: Vec<_> = x.axis_chunks_iter(Axis(0), BLOCK).collect();
                 let coordinates: Vec<_> = blocks.into_par_iter().map(|block| projection.apply(block)).collect();
                 let tree = Tree::new(coordinates.concat(), projection.dimension());
