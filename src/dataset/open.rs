@@ -13,7 +13,7 @@ use super::folder;
 use super::manifest::{Manifest, Part, Row};
 use super::procedural::{self, Knobs};
 use super::registry::{self, Registered};
-use super::splits::{ImageFile, SourceOf, Splits, file_in};
+use super::splits::{ImageFile, Source, SourceOf, Splits, file_in};
 use crate::image::{self, DecodeError, Inspected};
 use crate::names;
 use crate::record::{DatasetRecord, Finding};
@@ -128,7 +128,7 @@ impl Dataset {
             pinned: BTreeMap::new(),
         };
         let drawings = procedural::drawings(&knobs);
-        let source_of = |row: &Row| Ok(procedural::source_of(&drawings, &row.path));
+        let source_of = |row: &Row| Ok((Source::Drawn(drawings[&row.path].clone()), procedural::BYTES));
         Dataset::new(described, None, procedural::manifest(&knobs, &drawings), Vec::new(), &source_of)
     }
 

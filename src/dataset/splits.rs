@@ -124,7 +124,7 @@ pub struct Prediction {
 
 /// A prediction beside the truth: the raw material of every accuracy.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct Evaluated {
     pub image: Arc<ImageFile>,
     pub truth: usize,
     pub prediction: Prediction,
@@ -196,7 +196,7 @@ impl Split<Test> {
     /// ```
     /// fn read(train: &featbench::dataset::Split<featbench::dataset::Train>) -> &[usize] { train.labels() }
     /// ```
-    pub fn evaluate(&self, arm: &dyn FittedArm) -> anyhow::Result<Vec<Judged>> {
+    pub fn evaluate(&self, arm: &dyn FittedArm) -> anyhow::Result<Vec<Evaluated>> {
         let predictions = arm.predict(&self.images)?;
         anyhow::ensure!(
             predictions.len() == self.images.len(),
@@ -205,7 +205,7 @@ impl Split<Test> {
             self.images.len()
         );
         let judged = self.images.iter().zip(&self.labels).zip(predictions);
-        Ok(judged.map(|((image, &truth), prediction)| Judged { image: image.clone(), truth, prediction }).collect())
+        Ok(judged.map(|((image, &truth), prediction)| Evaluated { image: image.clone(), truth, prediction }).collect())
     }
 }
 

@@ -5,42 +5,14 @@ use opencv::core::{CV_8U, CV_16U, Mat, MatTraitConst, MatTraitConstManual, StsNo
 use opencv::imgcodecs::{IMREAD_ANYDEPTH, IMREAD_COLOR, IMREAD_GRAYSCALE, IMREAD_IGNORE_ORIENTATION, imdecode};
 use opencv::imgproc::{COLOR_BGR2RGB, cvt_color_def};
 
-use super::header::{Header, MAX_PIXELS, MAX_SCANS, check};
+use super::error::DecodeError;
+use super::header::{Header, check};
 use super::{Grey, Rgb, tame_opencv};
-use crate::budget::{self, Taken, TooLittle};
+use crate::budget::{self, Taken};
 
 /// Bytes that decoding takes for each pixel at the worst: 16-bit colours and the 8-bit ones made of them, or these and
 /// RGB made of them, or a progressive JPEG's coefficients.
 pub const BYTES_A_PIXEL: u64 = 9;
-
-/// Why a file is not used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    #[error("the file is empty")]
-    Empty,
-    #[error("not an image ({0}); JPEG, PNG, BMP, TIFF and WebP are read")]
-    NotAnImage(String),
-    #[error("{0} files are not supported; convert it to PNG or JPEG")]
-    Unsupported(&'static str),
-    #[error("the file is cut off or damaged ({0})")]
-    Damaged(String),
-    #[error("{width} x {height} pixels, more than the {MAX_PIXELS} that are taken for a picture; make it smaller")]
-    TooLarge { width: u32, height: u32 },
-    #[error("a JPEG of more than {MAX_SCANS} scans, which would take minutes to decode; write it anew")]
-    Scans,
-    /// The file may be good: it is the machine that can't.
-    #[error("its {width} x {height} pixels: decoding them {too_little}; allow more with --memory, or make it smaller")]
-    Memory { width: u32, height: u32, too_little: TooLittle },
-    #[error("OpenCV: {0}; is there enough memory?")]
-    Machine(String),
-}
-
-impl DecodeError {
-    /// Is it the machine's fault rather than the file's?
-    pub fn is_of_machine(&self) -> bool {
-        matches!(self, DecodeError::Memory { .. } | DecodeError::Machine(_))
-    }
-}
 
 /// Colour pixels. Alpha is dropped without composing, 16-bit values are scaled to 8, orientation is ignored.
 pub fn decode_rgb(bytes: &[u8]) -> Result<Rgb, DecodeError> {

@@ -8,14 +8,7 @@ use super::container::{
     APP1, END_OF_IMAGE, JpegSegments, PNG_SIGNATURE, START_OF_SCAN, be32, jpeg_frame, le16, le32, png_chunks,
     tiff_value, webp_chunks,
 };
-use super::decode::DecodeError;
-
-/// Pictures of more pixels are refused: Pillow's own limit, beyond which it sees a decompression bomb.
-pub const MAX_PIXELS: u64 = 178_956_970;
-
-/// A JPEG of more scans is refused: every scan costs a pass over all pixels, and encoders that look for the smallest
-/// file make a few dozen.
-pub const MAX_SCANS: usize = 100;
+use super::error::{DecodeError, MAX_PIXELS, MAX_SCANS};
 
 /// So many bytes from the beginning of a file are enough for [`known`].
 pub const OPENING: usize = 256;

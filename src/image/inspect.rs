@@ -1,7 +1,8 @@
 //! A look at an image file before anything is measured: is it whole, and is there something to know of its pixels?
 
-use super::decode::{DecodeError, pixels};
+use super::decode::pixels;
 use super::entropy::{self, Broken};
+use super::error::DecodeError;
 use super::header::{Header, check};
 
 /// What was found in a file that can be used.

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod degrade;
 pub mod encode;
 mod entropy;
+mod error;
 pub mod header;
 pub mod inspect;
 pub mod resize;
@@ -18,7 +19,8 @@ pub mod tensor;
 use std::sync::OnceLock;
 
 pub use canvas::Canvas;
-pub use decode::{DecodeError, decode_grey, decode_rgb};
+pub use decode::{decode_grey, decode_rgb};
+pub use error::DecodeError;
 pub use header::{Header, header};
 pub use inspect::{Inspected, inspect};
 

@@ -10,7 +10,7 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decide, rows};
-use crate::dataset::splits::{FittedArm, Judged, Prediction};
+use crate::dataset::splits::{Evaluated, FittedArm, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::deep::exported::are_scores;
 use crate::features::{Choice, Features, Lessons, Missing, Resources, Training, hashes};
@@ -107,10 +107,10 @@ impl FittedArm for Watched<'_> {
 
 /// The first epoch, from 0, that is best on the reported images: the optimistic evaluation of publications without a
 /// test set.
-fn best_epoch(dataset: &Dataset, training: &Training) -> Result<(usize, Vec<Judged>)> {
+fn best_epoch(dataset: &Dataset, training: &Training) -> Result<(usize, Vec<Evaluated>)> {
     let epochs = training.log.epochs.iter().map(|epoch| dataset.splits.test.evaluate(&Watched(&epoch.watched)));
-    let epochs: Vec<Vec<Judged>> = epochs.collect::<Result<_>>()?;
-    let right = |judged: &[Judged]| judged.iter().filter(|j| j.truth == j.prediction.class).count();
+    let epochs: Vec<Vec<Evaluated>> = epochs.collect::<Result<_>>()?;
+    let right = |judged: &[Evaluated]| judged.iter().filter(|j| j.truth == j.prediction.class).count();
     let better = |best: usize, i: usize| if right(&epochs[i]) > right(&epochs[best]) { i } else { best };
     let best = (0..epochs.len()).fold(0, better);
     epochs.into_iter().enumerate().nth(best).context("a training has at least one epoch")
@@ -350,9 +350,9 @@ fn classifier_key(
     Key::new(stage, planned.arm.classifier.version(), &(vectors, ingredients))
 }
 
-fn prediction_rows(judged: &[Judged], dataset: &Dataset, run_id: &str, with_scores: bool) -> Vec<PredictionRow> {
+fn prediction_rows(judged: &[Evaluated], dataset: &Dataset, run_id: &str, with_scores: bool) -> Vec<PredictionRow> {
     let name = |class: usize| dataset.splits.classes[class].clone();
-    let row = |judged: &Judged| PredictionRow {
+    let row = |judged: &Evaluated| PredictionRow {
         run_id: run_id.into(),
         image: judged.image.id.clone(),
         truth: name(judged.truth),

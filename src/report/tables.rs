@@ -87,7 +87,7 @@ fn floor_cell(entry: &Entry) -> Cell {
         None => Cell::none(),
         Some(against) => match against.verdict {
             Verdict::Above => Cell::number(1.0, "above"),
-            Verdict::Undecided => Cell::number(0.0, format!("undecided (p {})", p_value(against.p))),
+            Verdict::Undecided => Cell::number(0.0, format!("undecided, p {}", p_value(against.p))),
             Verdict::Below => Cell::number(-1.0, "below"),
         },
     }

@@ -17,7 +17,6 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::manifest::{Manifest, Part, Row, hex_sha256};
-use super::splits::Source;
 use crate::image::Rgb;
 use crate::image::compress::compress;
 use crate::image::degrade::degrade;
@@ -38,6 +37,9 @@ const MANIFEST: &str = include_str!("../../../datasets/procedural.csv");
 
 /// Of every image, in pixels.
 pub const SIDE: u32 = 128;
+
+/// Of an image's pixels.
+pub(super) const BYTES: u64 = 3 * SIDE as u64 * SIDE as u64;
 
 /// Raised when the same settings give other images.
 const VERSION: u64 = 1;
@@ -144,11 +146,6 @@ pub(super) fn remarks() -> Vec<String> {
 /// Every image of a set, by its path.
 pub(super) fn drawings(knobs: &Knobs) -> HashMap<String, Drawing> {
     images(knobs).map(|(path, _, _, plan)| (path, Drawing::new(plan))).collect()
-}
-
-/// Where the image of this path comes from, and bytes of its pixels.
-pub(super) fn source_of(drawings: &HashMap<String, Drawing>, path: &str) -> (Source, u64) {
-    (Source::Drawn(drawings[path].clone()), u64::from(3 * SIDE * SIDE))
 }
 
 /// The manifest of a set; the hashes are those of the pixels, for which all images are drawn unless it is the default.
