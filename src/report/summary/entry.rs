@@ -41,7 +41,7 @@ pub struct Scores {
     /// Wilson 95 % interval at the mean accuracy with `n` images: how far the choice of images carries. The seeds are
     /// not pooled, they share their images.
     pub interval: Interval,
-    /// Means over seeds, as in [`METRICS`]; `None` where no seed has a value.
+    /// Means over seeds, in the order of the list of metrics; `None` where no seed has a value.
     pub metrics: [Option<f64>; METRICS.len()],
     pub val_accuracy: Option<f64>,
     pub fit_s: f64,
