@@ -103,11 +103,9 @@ impl OfRun for EpochRow {
     }
 }
 
-/// Drops rows whose run is not in `order` and sorts the others.
-fn settle<R: OfRun>(rows: &mut Vec<R>, order: &HashMap<&str, usize>) {
-    rows.retain(|row| order.contains_key(row.run_id()));
-    let place = |row: &R| order[row.run_id()];
-    rows.sort_by(|a, b| if a.run_id() == b.run_id() { a.place().cmp(&b.place()) } else { place(a).cmp(&place(b)) });
+fn settle<R: OfRun>(rows: &mut [R], order: &HashMap<&str, usize>) {
+    let run = |row: &R| order.get(row.run_id());
+    rows.sort_by(|a, b| if a.run_id() == b.run_id() { a.place().cmp(&b.place()) } else { run(a).cmp(&run(b)) });
 }
 
 /// The rows of these runs, taken out.
@@ -141,7 +139,7 @@ impl Details {
         table::write(folder, &self.predictions)
     }
 
-    /// Brings all rows into their fixed order, by their run's place in `order`, and drops those whose run has none.
+    /// Brings all rows into their fixed order, by their run's place in `order`.
     pub(super) fn settle(&mut self, order: &HashMap<&str, usize>) {
         settle(&mut self.predictions, order);
         settle(&mut self.timings, order);

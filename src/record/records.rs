@@ -144,8 +144,8 @@ impl Records {
     /// A table that lost rows would still give accuracies, of fewer images.
     pub(super) fn check_whole(&self, folder: &Path) -> Result<()> {
         let mut predicted: HashMap<&str, usize> = HashMap::new();
-        for row in &self.details.predictions {
-            *predicted.entry(&row.run_id).or_default() += 1;
+        for rows in self.details.predictions.chunk_by(|a, b| a.run_id == b.run_id) {
+            *predicted.entry(&rows[0].run_id).or_default() += rows.len();
         }
         for run in self.runs.iter().filter(|run| run.status == Status::Ok) {
             let found = predicted.get(run.run_id.as_str()).copied().unwrap_or_default();
@@ -207,7 +207,7 @@ impl Records {
         }
     }
 
-    /// Brings all rows into their fixed order and drops what belongs to no run.
+    /// Brings all rows into their fixed order and drops environments that no run has.
     pub(super) fn settle(&mut self) {
         let Records { environments, runs, details, .. } = self;
         let rank = |run: &RunRow| Family::rank(&run.family);

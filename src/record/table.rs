@@ -91,7 +91,8 @@ pub(super) fn parse<R: Row>(text: impl Read, path: &Path, limits: Option<&Limits
         return Err(refuse(&format!("column `{name}` is unknown")));
     }
     let run_id = header.iter().position(|name| name == "run_id").unwrap_or_default();
-    let mut counts: HashMap<&str, usize> = HashMap::new();
+    // rows that runs may still have: the one of the row before, and those before it
+    let (mut current, mut left_of): (Option<(&str, usize)>, Limits) = (None, Limits::new());
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
     for number in 1.. {
@@ -103,12 +104,18 @@ pub(super) fn parse<R: Row>(text: impl Read, path: &Path, limits: Option<&Limits
             return Err(refuse(&format!("more than {MOST_ROWS} rows")));
         }
         if let Some(limits) = limits {
-            let Some((run, &limit)) = limits.get_key_value(&record[run_id]) else { continue };
-            let count = counts.entry(run).or_default();
-            *count += 1;
-            if *count > limit {
-                return Err(refuse(&format!("more than {limit} rows of run {run}")));
+            // the rows of a run stand together
+            let run = &record[run_id];
+            if current.is_none_or(|(id, _)| id != run) {
+                left_of.extend(current);
+                let known = limits.get_key_value(run);
+                current = known.map(|(&id, &limit)| (id, left_of.get(id).copied().unwrap_or(limit)));
             }
+            let Some((id, left)) = &mut current else { continue };
+            let Some(fewer) = left.checked_sub(1) else {
+                return Err(refuse(&format!("more than {} rows of run {id}", limits[id])));
+            };
+            *left = fewer;
         }
         rows.push(record.deserialize(Some(&header)).map_err(|error| refuse(&error.to_string()))?);
     }
