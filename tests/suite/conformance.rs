@@ -151,8 +151,9 @@ fn odd_images(folder: &Path) {
     for (class, level) in [("dark", 20), ("light", 200)] {
         for (i, (width, height)) in sizes.into_iter().enumerate() {
             // flat ones and stripes in turn, no two files alike
-            let value =
-                |x: u32, y: u32, i: usize| if i % 2 == 0 { level } else { level + ((x / 3 + y / 5) % 4) as u8 * 9 };
+            let value = |x: u32, y: u32, i: usize| {
+                if i.is_multiple_of(2) { level } else { level + ((x / 3 + y / 5) % 4) as u8 * 9 }
+            };
             let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
             let data = places.flat_map(|(x, y)| [value(x, y, i), value(y, x, i), i as u8]).collect();
             std::fs::create_dir_all(folder.join(class)).unwrap();

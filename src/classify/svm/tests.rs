@@ -1,3 +1,5 @@
+//! Machines against slow references, against linfa's, and in places where numbers are hard.
+
 use ndarray::{Array1, Array2, array, s};
 
 use super::*;

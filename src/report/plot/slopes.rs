@@ -25,8 +25,8 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
         return None;
     }
     let title = format!("{}: native images against canvases", summary.records.dataset.title);
-    let description = "Accuracy, %, with Wilson 95 % intervals. A line that falls belongs to an arm that lived on size, \
-                       shape or fine detail; one that is level did not.";
+    let description = "Accuracy, %, with Wilson 95 % intervals. The canvas takes size and shape away, and it \
+                       crops and blurs: a line that falls may be owed to any of them.";
     let (mut figure, top) = Figure::new("slopes", WIDTH, &title, description);
     let (top, bottom) = (top + 30.0, top + 30.0 + HEIGHT);
     let lowest = slopes.iter().flat_map(|s| &s.points).filter_map(|(_, e)| Some(e.scores.as_ref()?.interval.low));

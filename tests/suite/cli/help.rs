@@ -167,7 +167,7 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("lr-find --steps 1", "1 is not in 2..=100000"),
         ("lr-find --grid-epochs 2", "the following required arguments were not provided:"),
         ("lr-find --loss test", "invalid value 'test' for '--loss <train|val>'"),
-        ("report --check", "the following required arguments were not provided: --from <FOLDER>"),
+        ("report --check", "the following required arguments were not provided: <--from <FOLDER>|--readme <FILE>>"),
         ("fetch bees", "possible values: mini-natural-images, hymenoptera, resnet18, resnet34, resnet50, vgg16_bn"),
         ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),
         ("report --from reports --seeds 1", "'--from <FOLDER>' cannot be used with '--seeds <N,...>'"),

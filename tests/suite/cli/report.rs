@@ -113,8 +113,9 @@ fn a_dry_run_measures_nothing_and_writes_nothing() {
     place
         .run(&format!("measure {options}"))
         .with(0)
-        .saying(&["photos: 2 runs, 1 of them recorded thumbnail-1nn, native"]);
-    place.run(&format!("measure {options} --fresh")).with(0).saying(&["2 runs, 0 of them recorded majority, native"]);
+        .saying(&["photos: 2 runs, 1 of them recorded", "2/2 thumbnail-1nn, native, seed 0"]);
+    let fresh = place.run(&format!("measure {options} --fresh")).with(0);
+    fresh.saying(&["2 runs, 0 of them recorded", "2/2 majority, native, seed 0 thumbnail-1nn, native, seed 0"]);
     assert_eq!(place.rows(&format!("{OUT}/runs.csv")).len(), 1, "also --fresh waits for the real run");
 }
 

@@ -18,10 +18,12 @@ struct Reference {
     mcnemar: Vec<(u64, u64, f64, f64)>,
     /// p values, adjusted.
     holm: Vec<(Vec<f64>, Vec<f64>)>,
-    /// Rows, one a seed; their mean, its 95 % bounds and p from the mean squares of statsmodels' two-way analysis of
-    /// variance; what SciPy's noncentral t finds with a power of 80 %, from five degrees of freedom on.
-    crossed: Vec<(Vec<Vec<f64>>, f64, f64, f64, f64, Option<f64>)>,
+    crossed: Vec<Crossed>,
 }
+
+/// Rows, one a seed; their mean, its 95 % bounds and p from the mean squares of statsmodels' two-way analysis of
+/// variance; what SciPy's noncentral t finds with a power of 80 %, from five degrees of freedom on.
+type Crossed = (Vec<Vec<f64>>, f64, f64, f64, f64, Option<f64>);
 
 #[derive(Deserialize)]
 struct Classification {
