@@ -105,6 +105,14 @@ impl ClassifierSettings {
         }
     }
 
+    /// Bytes that a fit on so many rows takes at most, besides the vectors of one block.
+    pub fn memory(&self, rows: usize) -> u64 {
+        match self {
+            Self::Svm(_) => dual::memory(rows),
+            Self::Majority | Self::NearestNeighbour { .. } | Self::Logistic(_) | Self::Head => 0,
+        }
+    }
+
     /// Is a candidate one linear function of the vectors?
     pub fn may_be_linear(&self) -> bool {
         match self {
@@ -219,12 +227,18 @@ impl Classifier {
         }
     }
 
-    /// What a record says of the fit besides its settings; empty where there is nothing to say.
-    pub fn remark(&self) -> String {
-        match &self.model {
-            Model::Svm(machines) => machines.remark(),
+    /// What a record says of the fit besides its settings, where `settings` asked for it; empty where there is nothing to
+    /// say.
+    pub fn remark(&self, settings: &ClassifierSettings) -> String {
+        match (&self.model, settings) {
+            (Model::Svm(machines), ClassifierSettings::Svm(svm)) => machines.remark(svm.solver),
             _ => String::new(),
         }
+    }
+
+    /// Largest relative duality gap of its support vector machines; `None` for another classifier.
+    pub fn gap(&self) -> Option<f64> {
+        if let Model::Svm(machines) = &self.model { Some(machines.gap()) } else { None }
     }
 
     /// Scores (n x classes), larger is likelier.

@@ -95,6 +95,13 @@ pub fn memory(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Vec<St
     [line].into_iter().chain(short).collect()
 }
 
+/// What fits may take of memory at most, in a line; none where no fit takes any.
+pub fn memory_of_fits(runs: &[&Planned], dataset: &Dataset) -> Option<String> {
+    let rows = dataset.splits.train.len() + dataset.splits.val.len();
+    let most = runs.iter().map(|run| run.arm.classifier.memory(rows)).max().filter(|bytes| *bytes > 0)?;
+    Some(format!("  up to {} of memory for a fit, less where vectors are short", Size(most)))
+}
+
 fn largest(dataset: &Dataset) -> Option<&Arc<ImageFile>> {
     let splits = &dataset.splits;
     let all = splits.train.images().iter().chain(splits.val.images()).chain(splits.test.images());
@@ -105,7 +112,8 @@ fn largest(dataset: &Dataset) -> Option<&Arc<ImageFile>> {
 fn fit(classifier: &ClassifierSettings, thousands: f64) -> f64 {
     match classifier {
         ClassifierSettings::Majority | ClassifierSettings::Head | ClassifierSettings::NearestNeighbour { .. } => 0.0,
-        ClassifierSettings::Svm(_) => 1.5 * thousands.powi(2),
+        // on one matrix up to some thousand rows, then row by row
+        ClassifierSettings::Svm(_) => 0.1 * thousands * thousands.min(6.0),
         ClassifierSettings::Logistic(_) => 1.0 * thousands,
     }
 }

@@ -168,6 +168,7 @@ fn blank(
         val_accuracy: None,
         select_s: 0.0,
         fit_s: 0.0,
+        gap: None,
         peak_mib: None,
         threads: resources.threads,
         device: planned.device.name().into(),
@@ -233,10 +234,11 @@ fn attempt(
         n: judged.len(),
         without_keypoints: fitted.without_keypoints.get(),
         dimension: features.dimension(),
-        chosen: chosen_settings(best, &*features, &fit.classifier),
+        chosen: chosen_settings(best, &*features, fit.classifier.remark(&planned.arm.classifier)),
         val_accuracy: best.correct.map(|correct| correct as f64 / dataset.splits.val.len() as f64),
         select_s: selected.seconds,
         fit_s: fit.seconds,
+        gap: fit.classifier.gap(),
         peak_mib,
         ..row
     };
@@ -251,12 +253,12 @@ fn attempt(
 }
 
 /// The settings that val chose, the learning rate that range tests did, and what is to be said of the final fit.
-fn chosen_settings(best: &Tried, features: &dyn Features, classifier: &Classifier) -> String {
+fn chosen_settings(best: &Tried, features: &dyn Features, remark: String) -> String {
     let found = features.training().and_then(|training| training.found.clone());
     [best.settings()]
         .into_iter()
         .chain(found)
-        .chain([classifier.remark()])
+        .chain([remark])
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join(" ")

@@ -259,6 +259,7 @@ impl<'a> Session<'a> {
             .chain(rest.iter().map(|planned| format!("  {}", planned.title())))
             .chain([format!("  about {} with an empty cache, and {} MiB there", cost.time(), cost.mib())])
             .chain(estimate::memory(&rest, dataset, self.request))
+            .chain(estimate::memory_of_fits(&rest, dataset))
             .collect::<Vec<_>>()
             .join("\n")
     }

@@ -74,6 +74,9 @@ pub struct RunRow {
     pub select_s: f64,
     /// Seconds for the final fit of the classifier, selection excluded.
     pub fit_s: f64,
+    /// Largest relative duality gap of the final support vector machines; empty for other classifiers, and where it was
+    /// not looked at.
+    pub gap: Option<f64>,
     /// Peak resident memory while the arm ran, MiB; empty where the system does not tell.
     pub peak_mib: Option<f64>,
     pub threads: usize,

@@ -108,6 +108,7 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
             val_accuracy: Some(1.0 / 3.0),
             select_s: figure * 1e-9,
             fit_s: figure * 1e21,
+            gap: Some(figure * 1e-4),
             peak_mib: None,
             threads: 2,
             device: "cpu".into(),

@@ -282,6 +282,7 @@ pub fn run(arm: &Arm, run_id: String, canvas: &str, seed: u64, n: usize, chosen:
         chosen,
         select_s: 4.2,
         fit_s: 0.84,
+        gap: None,
         peak_mib: Some(812.5),
         threads: 2,
         device: "cpu".into(),

@@ -18,7 +18,7 @@ use crate::classify::rows::{Rows, all, blocks, ranges};
 /// Passes over all rows that machines get. Those that are not solved then say so.
 const PASSES: usize = 1000;
 /// Rows that stay in memory: up to a gibibyte.
-const HELD: usize = 1 << 30;
+pub const HELD: usize = 1 << 30;
 /// Betas that are in memory at a time; with more rows, fewer classes are solved together.
 const BETAS: usize = 1 << 26;
 /// Visits of the rows of a block that matter before the next block comes.

@@ -10,7 +10,7 @@ use crate::classify::rows::{Rows, blocks_within};
 /// Rows up to which a matrix is built: 144 MiB.
 pub const LARGEST: usize = 6144;
 /// Bytes of rows that are multiplied with each other in one go.
-const HELD: usize = 1 << 30;
+pub const HELD: usize = 1 << 30;
 /// Rows that are held are a multiple of these.
 const MULTIPLE: usize = 32;
 

@@ -34,6 +34,12 @@ pub enum Loss {
     SquaredHinge,
 }
 
+/// Bytes that solving for so many rows takes at most: the matrix, and the vectors that are held with it or without.
+pub fn memory(rows: usize) -> u64 {
+    let matrix = if rows <= gram::LARGEST { size_of::<f32>() * rows * rows } else { 0 };
+    (matrix + gram::HELD.max(descent::HELD)) as u64
+}
+
 /// One binary problem: which rows are positive, and what each costs.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {

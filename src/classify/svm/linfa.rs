@@ -23,6 +23,9 @@ use crate::classify::{ClassifyError, Labelled};
 pub const LARGEST: usize = 2048;
 /// Largest violation of the optimality conditions; as in libsvm by default.
 const TOLERANCE: f32 = 1e-3;
+/// Relative duality gap up to which its machines count as converged: it does not stop by the gap, and at its tolerance
+/// leaves one of about 1e-3, now above and now below.
+pub const ACCEPTED: f64 = 1e-2;
 /// Rows from which on chunking pays, and every how manieth row of a side it begins with.
 const CHUNKED: usize = 300;
 const STRIDE: usize = 3;

@@ -134,7 +134,7 @@ fn beyond_its_number_of_rows_linfa_is_not_asked_and_the_record_says_so() {
     let (x, y) = overlapping(linfa::LARGEST + 1, 3);
     let point = Point { c: 0.01, ..LINEAR };
     let model = fit(point, LINFA, &x, &y, 4);
-    assert_eq!(model.remark(), "solver=featbench (more than 2048 rows)");
+    assert_eq!(model.remark(Solver::Linfa), "solver=featbench (more than 2048 rows)");
     assert_eq!(model.scores(x.view()), fit(point, Options::default(), &x, &y, 4).scores(x.view()));
 }
 
@@ -237,8 +237,14 @@ fn the_grid_counts_what_single_fits_get_right() {
 fn a_fit_that_was_left_early_says_so() {
     let (x, y) = overlapping(40, 5);
     let model = fit(LINEAR, Options::default(), &x, &y, 4);
-    assert_eq!(model.remark(), "");
-    assert_eq!(OneVsRest { gap: 0.0123, ..model }.remark(), "gap=1.2e-2 (not converged)");
+    assert_eq!(model.remark(Solver::Featbench), "");
+    let left = OneVsRest { gap: 0.0123, ..model };
+    for solver in [Solver::Featbench, Solver::Linfa] {
+        assert_eq!(left.remark(solver), "gap=1.2e-2 (not converged)");
+    }
+    let left = OneVsRest { gap: 0.0012, ..left };
+    assert_eq!(left.remark(Solver::Featbench), "gap=1.2e-3 (not converged)");
+    assert_eq!(left.remark(Solver::Linfa), "", "it does not stop by the gap");
 }
 
 #[test]
