@@ -8,7 +8,11 @@ use crate::deep::{Tensor, mistaken};
 
 /// Reads the header only.
 pub fn open(file: &[u8]) -> Result<SafeTensors<'_>, WeightsError> {
-    let told = |error: safetensors::SafeTensorError| mistaken::instead(file).map_or(error.to_string(), str::to_owned);
+    // a file with room for the header that its first 8 bytes state is meant to be one, whatever they look like
+    let stated = file.first_chunk().map(|length| u64::from_le_bytes(*length));
+    let meant = stated.is_some_and(|length| length < file.len() as u64);
+    let mistaken = if meant { None } else { mistaken::instead(file) };
+    let told = |error: safetensors::SafeTensorError| mistaken.map_or(error.to_string(), str::to_owned);
     SafeTensors::deserialize(file).map_err(|error| WeightsError::Safetensors(told(error)))
 }
 
@@ -50,6 +54,16 @@ mod tests {
         for (dtype, data) in [(Dtype::F16, halves), (Dtype::BF16, brains), (Dtype::F32, singles)] {
             assert_eq!(read(&file(dtype, &[2], &data)).unwrap(), Some(expected.clone()), "{dtype:?}");
         }
+    }
+
+    #[test]
+    fn a_header_of_any_length_is_no_other_file() {
+        for length in [u64::from(b'{'), 0x0280, 0x8b1f] {
+            let whole = [&length.to_le_bytes()[..], &vec![b' '; length as usize], &[0; 8]].concat();
+            let error = open(&whole).unwrap_err().to_string();
+            assert!(!error.contains("it is a"), "{error}");
+        }
+        assert!(open(b"{\"error\": \"not found\"}").unwrap_err().to_string().contains("a text (JSON)"));
     }
 
     #[test]
