@@ -1,5 +1,5 @@
 //! One-vs-rest support vector machines: one binary machine a class in label order, and the class with the largest
-//! margin `w . x - rho` wins. This suite's own solver makes them ([`super::dual`]), or linfa-svm where an arm asks.
+//! margin `w . x - rho` wins. This suite's own solver makes them (`dual`), or linfa-svm where an arm asks.
 
 mod grid;
 mod linfa;

@@ -41,7 +41,7 @@ impl Descriptor for Orb {
         Cost { milliseconds: 4.0, bytes: 44.0 * f64::from(self.max_keypoints), bytes_a_pixel: 16.0 }
     }
 
-    /// On a canvas the border is narrowed by [`border`].
+    /// On a canvas the border is narrowed by `border`.
     fn open(&self, canvas: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
         tame()?;
         let (border, score) = (canvas.map_or(BORDER, border), ORB_ScoreType::HARRIS_SCORE);
