@@ -16,8 +16,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use rows::{Rows, Scaled, blocks};
-use scale::{Scale, Scaling};
+use rows::{Rows, blocks};
+use scale::{Scale, Scaled, Scaling};
 
 /// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

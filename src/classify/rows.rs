@@ -6,7 +6,6 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayBase, ArrayView2, Data, Ix2, s};
 
 use super::ClassifyError;
-use super::scale::Scale;
 
 /// Bytes that a block of rows takes at most, unless [`SMALLEST`] rows are more.
 const BLOCK_BYTES: usize = 128 << 20;
@@ -92,7 +91,7 @@ pub fn all(rows: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
 }
 
 /// A block in which every number is finite.
-fn finite(rows: &dyn Rows, range: Range<usize>) -> Result<Array2<f32>, ClassifyError> {
+pub(super) fn finite(rows: &dyn Rows, range: Range<usize>) -> Result<Array2<f32>, ClassifyError> {
     let block = rows.block(range.clone())?;
     check(block.view(), |row| rows.name(range.start + row))?;
     Ok(block)
@@ -113,31 +112,6 @@ fn not_finite(block: ArrayView2<f32>) -> Option<(usize, usize)> {
     // the sum of a row's products with 0 is 0 unless one of them is not finite: one pass that is vectorised
     let row = block.outer_iter().position(|row| row.iter().map(|v| v * 0.0).sum::<f32>() != 0.0)?;
     Some((row, block.row(row).iter().position(|v| !v.is_finite())?))
-}
-
-/// Rows as a fitted scaling shows them.
-#[derive(Clone, Copy)]
-pub struct Scaled<'a> {
-    pub rows: &'a dyn Rows,
-    pub scale: &'a Scale,
-}
-
-impl Rows for Scaled<'_> {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn dimension(&self) -> usize {
-        self.rows.dimension()
-    }
-
-    fn block(&self, rows: Range<usize>) -> Result<Array2<f32>, ClassifyError> {
-        Ok(self.scale.apply(finite(self.rows, rows)?))
-    }
-
-    fn name(&self, row: usize) -> String {
-        self.rows.name(row)
-    }
 }
 
 /// Rows times a power of two, so that their products are no numbers that f32 can't hold.
@@ -188,7 +162,7 @@ impl Rows for Resized<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::scale::Scaling;
+    use crate::classify::scale::{Scaled, Scaling};
 
     #[test]
     fn ranges_cover_every_row_once_in_multiples_of_the_cache() {

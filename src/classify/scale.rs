@@ -1,10 +1,12 @@
 //! Scaling of vectors, fitted on training rows only and applied to every other row with the same numbers.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, ArrayView1, Axis, CowArray, Ix2, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::ClassifyError;
-use super::rows::{Rows, blocks};
+use super::rows::{Rows, blocks, finite};
 
 /// Which scaling an arm wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +72,31 @@ impl Scale {
             x /= deviation;
         }
         x
+    }
+}
+
+/// Rows as a fitted scaling shows them.
+#[derive(Clone, Copy)]
+pub struct Scaled<'a> {
+    pub rows: &'a dyn Rows,
+    pub scale: &'a Scale,
+}
+
+impl Rows for Scaled<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn dimension(&self) -> usize {
+        self.rows.dimension()
+    }
+
+    fn block(&self, rows: Range<usize>) -> Result<Array2<f32>, ClassifyError> {
+        Ok(self.scale.apply(finite(self.rows, rows)?))
+    }
+
+    fn name(&self, row: usize) -> String {
+        self.rows.name(row)
     }
 }
 

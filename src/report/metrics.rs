@@ -2,10 +2,13 @@
 //! tables and the note below them go through.
 
 use crate::stats::classification::Confusion;
-use crate::stats::intervals::{Interval, wilson};
+use crate::stats::intervals::{Interval, Level, wilson};
 
 use super::format::{capitalised, list, percent};
-use super::summary::{LEVEL, Run};
+use super::summary::run::Run;
+
+/// Of every interval of the report.
+pub const LEVEL: Level = Level::PERCENT_95;
 
 /// One number of a run's predictions; of an arm a report shows the mean over its seeds.
 pub struct Metric {

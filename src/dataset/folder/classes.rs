@@ -7,7 +7,7 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 
 use super::DatasetError;
-use super::layout::Placed;
+use super::seen::Placed;
 use crate::dataset::findings::finding;
 use crate::record::Finding;
 

@@ -2,31 +2,17 @@
 //! and what is meant. The rules look at shapes (who holds images, who holds folders, which names come back), since a
 //! wrong reading would be a comparison of something that nobody asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::DatasetError;
-use super::labels::{Table, table};
+use super::seen::{Placed, Seen, listed};
 use super::split_folders::split_named;
 use super::tree::{Tree, images, lie};
 use super::walk::Found;
-use crate::dataset::error::Foreign;
 use crate::dataset::findings::finding;
-use crate::dataset::manifest::Part;
 use crate::names::printable;
 use crate::record::Finding;
-
-/// Names in a sentence before it says how many more there are.
-const NAMES: usize = 6;
-
-/// A file that stands where an image of a class belongs.
-#[derive(Debug)]
-pub(super) struct Placed {
-    pub path: String,
-    /// `None` in a folder without splits.
-    pub split: Option<Part>,
-    pub label: String,
-}
 
 /// Where the classes are.
 pub(super) struct Layout {
@@ -106,36 +92,7 @@ fn place(files: &[String], base: &str, has_splits: bool) -> (Vec<Placed>, Vec<Fi
     (placed, stray)
 }
 
-/// What the rules look at.
-pub(super) struct Seen<'a> {
-    pub folder: &'a Path,
-    pub found: &'a Found,
-    pub tree: &'a Tree,
-    /// Where splits or classes are.
-    pub top: &'a Tree,
-}
-
 impl<'a> Seen<'a> {
-    pub(super) fn foreign(&self, what: String, meant: &[&str], remedy: String) -> DatasetError {
-        let name = self.folder.file_name().map_or("FOLDER".into(), |name| name.to_string_lossy());
-        let table = self.table(&HashSet::new()).map(|Table { path, columns, .. }| {
-            let columns: Vec<String> =
-                columns.iter().take(NAMES).map(|name| format!("`{}`", printable(name))).collect();
-            format!(" Labels may be in `{}` (columns {}).", printable(&path), columns.join(", "))
-        });
-        DatasetError::Foreign(Box::new(Foreign {
-            folder: self.folder.to_path_buf(),
-            what,
-            seen: self.tree.draw(&name),
-            meant: meant.iter().map(|line| (*line).to_owned()).collect(),
-            remedy: remedy + &table.unwrap_or_default(),
-        }))
-    }
-
-    fn table(&self, folders: &HashSet<&str>) -> Option<Table> {
-        table(self.folder, self.tree, &self.found.files, folders)
-    }
-
     /// Images beside folders, or without any.
     fn refuse_loose_images(&self) -> Result<(), DatasetError> {
         let count = images(self.top.pictures);
@@ -283,15 +240,6 @@ impl<'a> Seen<'a> {
         let classes =
             classes.map(|(name, _)| finding("empty", name, "a class folder without a file, the class is left out"));
         splits.chain(classes).collect()
-    }
-}
-
-/// Names as code, the first few of them.
-pub(super) fn listed(names: &[&str]) -> String {
-    let shown: Vec<String> = names.iter().take(NAMES).map(|name| format!("`{}`", printable(name))).collect();
-    match names.len().saturating_sub(NAMES) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

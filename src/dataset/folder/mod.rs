@@ -4,6 +4,7 @@
 mod classes;
 mod labels;
 mod layout;
+mod seen;
 mod split_folders;
 mod tree;
 mod walk;
@@ -21,7 +22,8 @@ use super::manifest::{Manifest, Part, Row};
 use crate::image::{DecodeError, Inspected};
 use crate::record::Finding;
 
-use layout::{Layout, Placed};
+use layout::Layout;
+use seen::Placed;
 pub use walk::{Found, files_below};
 
 /// What is in a folder.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::DatasetError;
-use super::layout::{Seen, listed};
+use super::seen::{Seen, listed};
 use super::tree::{Tree, images, lie};
 use crate::dataset::findings::finding;
 use crate::dataset::manifest::Part;

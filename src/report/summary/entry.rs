@@ -2,14 +2,11 @@
 
 use crate::record::{Family, RunRow, Status};
 use crate::stats::classification;
-use crate::stats::intervals::{Interval, Level, wilson};
+use crate::stats::intervals::{Interval, wilson};
 
-use super::super::metrics::METRICS;
+use super::super::metrics::{LEVEL, METRICS};
 use super::mean;
 use super::run::{Run, Times};
-
-/// Of every interval of the report.
-pub const LEVEL: Level = Level::PERCENT_95;
 
 /// The protocol under which the reported images choose the epoch, as `runs.csv` has it.
 const OPTIMISTIC: &str = "published";

@@ -3,7 +3,7 @@
 
 mod entry;
 mod pairs;
-mod run;
+pub(super) mod run;
 mod training;
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,7 +12,8 @@ use anyhow::Result;
 
 use crate::record::{ArmRecord, Family, Records, RunRow, Status};
 
-pub use entry::{AgainstFloor, ClassScores, Entry, LEVEL, Scores, Spread, Verdict};
+pub use super::metrics::LEVEL;
+pub use entry::{AgainstFloor, ClassScores, Entry, Scores, Spread, Verdict};
 pub use pairs::{Pair, SIGNIFICANT};
 pub use run::{Judged, Run, Times};
 pub use training::{Course, Training};
