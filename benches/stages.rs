@@ -83,8 +83,8 @@ fn handcrafted(criterion: &mut Criterion) {
     let greys: Vec<Grey> = encoded().iter().map(|bytes| decode_grey(bytes).expect("a picture")).collect();
     let (sift, orb) = (RootSift { max_keypoints: 500 }, Orb { max_keypoints: 500 });
     let (mut sift, mut orb) = (sift.open(None).expect("OpenCV has SIFT"), orb.open(None).expect("OpenCV has ORB"));
-    let described: Vec<_> = greys.iter().map(|grey| floats(&sift.describe(grey).expect("a picture"))).collect();
-    let bits: usize = greys.iter().map(|grey| orb.describe(grey).expect("a picture").len()).sum();
+    let described: Vec<_> = greys.iter().map(|grey| floats(&sift.describe(&grey.into()).expect("a picture"))).collect();
+    let bits: usize = greys.iter().map(|grey| orb.describe(&grey.into()).expect("a picture").len()).sum();
     assert!(described.iter().map(Array2::nrows).sum::<usize>() > 30 * IMAGES && bits > 10 * IMAGES);
     let rows = described.iter().max_by_key(|rows| rows.nrows()).expect("there are images");
     let words = Array2::from_shape_fn((WORDS, rows.ncols()), |(i, j)| rows[(i % rows.nrows(), (i + j) % rows.ncols())]);
@@ -96,8 +96,8 @@ fn handcrafted(criterion: &mut Criterion) {
     assert!(assigned.iter().flatten().all(|&word| word < WORDS));
     let mut group = criterion.benchmark_group("handcrafted");
     group.throughput(Throughput::Elements(IMAGES as u64)).sample_size(20);
-    group.bench_function("SIFT", |b| b.iter(|| each(&greys, |grey| sift.describe(grey))));
-    group.bench_function("ORB", |b| b.iter(|| each(&greys, |grey| orb.describe(grey))));
+    group.bench_function("SIFT", |b| b.iter(|| each(&greys, |grey| sift.describe(&grey.into()))));
+    group.bench_function("ORB", |b| b.iter(|| each(&greys, |grey| orb.describe(&grey.into()))));
     group.bench_function("assign to 500 words", |b| b.iter(|| each(&described, assign)));
     group.bench_function("encode", |b| b.iter(|| each(&assigned, |words| hellinger(words.iter().copied(), WORDS))));
     group.finish();

@@ -209,7 +209,7 @@ impl Side {
         let counts = self.each_chunk(open, |detector, images| {
             let mut counts = Vec::new();
             for encoded in read(images)? {
-                let described = detector.describe(&decode_grey(&encoded.bytes)?)?;
+                let described = detector.describe(&(&decode_grey(&encoded.bytes)?).into())?;
                 // The Python peers hand on floats.
                 counts.push(described.floats().len() / described.layout().floats());
             }
@@ -293,7 +293,7 @@ impl Side {
         let chunks = self.each_chunk(
             || Ok(RootSift { max_keypoints: keypoints }.open(None)?),
             |detector, images| {
-                let grey = |encoded: &Encoded| Ok(detector.describe(&decode_grey(&encoded.bytes)?)?);
+                let grey = |encoded: &Encoded| Ok(detector.describe(&(&decode_grey(&encoded.bytes)?).into())?);
                 read(images)?.iter().map(grey).collect::<Result<Vec<Descriptors>>>()
             },
         )?;

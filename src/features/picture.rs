@@ -18,6 +18,13 @@ pub struct Encoded<'a> {
     ahead: Option<Pixels>,
 }
 
+/// A picture as a method wants it.
+#[derive(Debug, Clone)]
+pub enum Picture<'a> {
+    Grey(Cow<'a, Grey>),
+    Colour(Cow<'a, Rgb>),
+}
+
 enum Pixels {
     Rgb(Rgb),
     Grey(Grey),
@@ -51,6 +58,47 @@ impl Encoded<'_> {
         }
         self.ahead = Some(Pixels::Grey(self.grey()?.into_owned()));
         Ok(true)
+    }
+}
+
+impl Picture<'_> {
+    /// Width and height in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        match self {
+            Picture::Grey(grey) => (grey.width, grey.height),
+            Picture::Colour(rgb) => (rgb.width, rgb.height),
+        }
+    }
+
+    /// In grey: of a colour picture its luma.
+    pub fn grey(&self) -> Cow<'_, Grey> {
+        match self {
+            Picture::Grey(grey) => Cow::Borrowed(grey),
+            Picture::Colour(rgb) => Cow::Owned(canvas::grey(rgb)),
+        }
+    }
+
+    /// In colour: of a grey picture three equal channels.
+    pub fn colour(&self) -> Cow<'_, Rgb> {
+        match self {
+            Picture::Colour(rgb) => Cow::Borrowed(rgb),
+            Picture::Grey(grey) => {
+                let data = grey.data.iter().flat_map(|&value| [value; 3]).collect();
+                Cow::Owned(Rgb { width: grey.width, height: grey.height, data })
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a Grey> for Picture<'a> {
+    fn from(grey: &'a Grey) -> Self {
+        Picture::Grey(Cow::Borrowed(grey))
+    }
+}
+
+impl<'a> From<&'a Rgb> for Picture<'a> {
+    fn from(rgb: &'a Rgb) -> Self {
+        Picture::Colour(Cow::Borrowed(rgb))
     }
 }
 
@@ -93,4 +141,18 @@ pub(super) fn grey<'a>(encoded: &'a Encoded, canvas: Option<Canvas>, watch: &mut
     };
     watch.lap(stage);
     Ok(grey)
+}
+
+/// What a method sees that looks at colours, or that does not.
+pub(super) fn seen<'a>(
+    encoded: &'a Encoded,
+    in_colour: bool,
+    canvas: Option<Canvas>,
+    watch: &mut Stopwatch,
+) -> Result<Picture<'a>> {
+    Ok(if in_colour {
+        Picture::Colour(picture(encoded, canvas, watch)?)
+    } else {
+        Picture::Grey(grey(encoded, canvas, watch)?)
+    })
 }

@@ -21,7 +21,7 @@ use crate::stage::progress::Progress;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
 use super::fitted::{Features, Lessons, Vectors, Worker};
-use super::picture::{grey, read, room};
+use super::picture::{read, room, seen};
 use super::resources::{chunked, chunked_into, hashes, stack};
 use super::{Choice, Cost, Encoded, Kind, Needs, Resources, Version};
 
@@ -173,8 +173,8 @@ impl DescriptorSettings {
                 let mut watch = Stopwatch::start();
                 let bytes_a_pixel = self.method().cost().bytes_a_pixel;
                 let describe = |encoded: &Encoded| {
-                    let picture = grey(encoded, resources.canvas, &mut watch)?;
-                    let _taken = room(encoded, (picture.width, picture.height), bytes_a_pixel)?;
+                    let picture = seen(encoded, self.method().in_colour(), resources.canvas, &mut watch)?;
+                    let _taken = room(encoded, picture.size(), bytes_a_pixel)?;
                     detector.describe(&picture).with_context(|| encoded.image.place())
                 };
                 read(images)?.iter().map(describe).collect::<Result<Vec<Descriptors>>>()
@@ -219,8 +219,9 @@ impl Features for Local {
 
     fn worker(&self, resources: &Resources, _: usize) -> Result<Box<dyn Worker>> {
         let (detector, codebook) = (self.descriptor.open(resources.canvas)?, self.codebook.clone());
-        let bytes_a_pixel = self.descriptor.method().cost().bytes_a_pixel;
-        Ok(Box::new(LocalWorker { detector, codebook, canvas: resources.canvas, bytes_a_pixel }))
+        let method = self.descriptor.method();
+        let (in_colour, bytes_a_pixel) = (method.in_colour(), method.cost().bytes_a_pixel);
+        Ok(Box::new(LocalWorker { detector, codebook, canvas: resources.canvas, in_colour, bytes_a_pixel }))
     }
 }
 
@@ -228,6 +229,7 @@ struct LocalWorker {
     detector: Box<dyn Describe>,
     codebook: Arc<Codebook>,
     canvas: Option<Canvas>,
+    in_colour: bool,
     /// Of memory at work.
     bytes_a_pixel: f64,
 }
@@ -236,9 +238,9 @@ impl Worker for LocalWorker {
     fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let mut x = Array2::zeros((images.len(), self.codebook.len()));
         for (encoded, mut row) in images.iter().zip(x.outer_iter_mut()) {
-            let picture = grey(encoded, self.canvas, watch)?;
-            let _taken = room(encoded, (picture.width, picture.height), self.bytes_a_pixel)?;
-            let described = self.detector.describe(&picture)?;
+            let picture = seen(encoded, self.in_colour, self.canvas, watch)?;
+            let _taken = room(encoded, picture.size(), self.bytes_a_pixel)?;
+            let described = self.detector.describe(&picture).with_context(|| encoded.image.place())?;
             watch.lap(Stage::Describe);
             row.assign(&ArrayView1::from(&encode(&self.codebook, &described)));
             watch.lap(Stage::Encode);
@@ -247,6 +249,6 @@ impl Worker for LocalWorker {
     }
 
     fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
-        image.decode_grey_ahead(self.canvas)
+        if self.in_colour { image.decode_rgb_ahead() } else { image.decode_grey_ahead(self.canvas) }
     }
 }

@@ -52,7 +52,7 @@ fn hamming(a: &[u8], b: &[u8]) -> u32 {
 fn sift_is_that_of_python() {
     for (expected, grey) in photographs() {
         let file = &expected.grey_png;
-        let ours = RootSift { max_keypoints: 0 }.open(None).unwrap().describe(&grey).unwrap();
+        let ours = RootSift { max_keypoints: 0 }.open(None).unwrap().describe(&(&grey).into()).unwrap();
         let rows = || ours.bytes().chunks_exact(128);
         assert_count(rows().len(), expected.sift_count, file);
         for descriptor in &expected.sift {
@@ -71,7 +71,7 @@ fn sift_is_that_of_python() {
 fn orb_is_that_of_python() {
     for (expected, grey) in photographs() {
         let file = &expected.grey_png;
-        let ours = Orb { max_keypoints: 500 }.open(None).unwrap().describe(&grey).unwrap();
+        let ours = Orb { max_keypoints: 500 }.open(None).unwrap().describe(&(&grey).into()).unwrap();
         let rows = || ours.bytes().chunks_exact(32);
         assert_count(rows().len(), expected.orb_count, file);
         for descriptor in &expected.orb {

@@ -37,7 +37,7 @@ impl Method for KMajority {
     fn takes(&self, layout: Layout) -> Result<(), String> {
         match layout {
             Layout::Bits(_) => Ok(()),
-            Layout::Roots(_) => Err("codebook kind = \"k-majority\" needs a binary descriptor, such as orb".into()),
+            Layout::Roots(_) | Layout::Floats(_) => Err("codebook kind = \"k-majority\" needs a binary descriptor, such as orb".into()),
         }
     }
 

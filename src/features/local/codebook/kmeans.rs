@@ -52,7 +52,7 @@ impl Words for Centres {
 /// n x d
 fn rows(descriptors: &Descriptors) -> Array2<f32> {
     let shape = (descriptors.len(), descriptors.layout().floats());
-    Array2::from_shape_vec(shape, descriptors.floats()).expect("descriptors of one kind have one length")
+    Array2::from_shape_vec(shape, descriptors.floats().into_owned()).expect("descriptors of one kind have one length")
 }
 
 /// Rows that one task assigns; fixed, so that sums do not depend on the number of threads.

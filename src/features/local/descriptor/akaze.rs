@@ -6,9 +6,8 @@ use opencv::features2d::{AKAZE, AKAZE_DescriptorType, KAZE_DiffusivityType};
 use serde::{Deserialize, Serialize};
 
 use super::keypoints::{check, strongest, tame};
-use super::{Describe, DescribeError, Descriptor, Descriptors, Layout};
+use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
 use crate::features::Cost;
-use crate::image::Grey;
 
 /// 486 bits, and two that are always 0.
 const LAYOUT: Layout = Layout::Bits(61);
@@ -59,8 +58,9 @@ struct Detector {
 }
 
 impl Describe for Detector {
-    fn describe(&mut self, picture: &Grey) -> Result<Descriptors, DescribeError> {
-        if picture.width.min(picture.height) < SMALLEST {
+    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
+        let (width, height) = picture.size();
+        if width.min(height) < SMALLEST {
             return Ok(Descriptors::none(LAYOUT));
         }
         strongest(&mut self.detector, LAYOUT, picture, self.max_keypoints)

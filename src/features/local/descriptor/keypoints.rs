@@ -3,8 +3,8 @@
 use opencv::core::{KeyPoint, KeyPointTraitConst, Mat, MatTraitConst, MatTraitConstManual, Vector, no_array};
 use opencv::features2d::Feature2DTrait;
 
-use super::{DescribeError, Descriptors, Layout, Place};
-use crate::image::{Grey, tame_opencv};
+use super::{DescribeError, Descriptors, Layout, Picture, Place};
+use crate::image::tame_opencv;
 
 /// What has to be done before OpenCV is used.
 pub(super) fn tame() -> Result<(), DescribeError> {
@@ -15,7 +15,7 @@ pub(super) fn tame() -> Result<(), DescribeError> {
 pub(super) fn detect(
     detector: &mut impl Feature2DTrait,
     layout: Layout,
-    picture: &Grey,
+    picture: &Picture,
 ) -> Result<Descriptors, DescribeError> {
     strongest(detector, layout, picture, usize::MAX)
 }
@@ -25,21 +25,26 @@ pub(super) fn detect(
 pub(super) fn strongest(
     detector: &mut impl Feature2DTrait,
     layout: Layout,
-    picture: &Grey,
+    picture: &Picture,
     most: usize,
 ) -> Result<Descriptors, DescribeError> {
-    let image = Mat::new_rows_cols_with_data(picture.height as i32, picture.width as i32, &picture.data)?;
+    let grey = picture.grey();
+    let image = Mat::new_rows_cols_with_data(grey.height as i32, grey.width as i32, &grey.data)?;
     let (mut keypoints, mut found) = (Vector::<KeyPoint>::new(), Mat::default());
     detector.detect_and_compute(&image, &no_array(), &mut keypoints, &mut found, false)?;
     if found.empty() {
         return Ok(Descriptors::none(layout));
     }
-    let bytes = match layout {
-        Layout::Roots(_) => found.data_typed::<f32>()?.iter().map(|&v| v as u8).collect(),
-        Layout::Bits(_) => found.data_bytes()?.to_vec(),
-    };
     let place = |point: KeyPoint| Place { x: point.pt().x, y: point.pt().y, size: point.size() };
-    let all = Descriptors::new(layout, bytes, keypoints.iter().map(place).collect());
+    let places = keypoints.iter().map(place).collect();
+    let all = match layout {
+        Layout::Roots(_) => {
+            let bytes = found.data_typed::<f32>()?.iter().map(|&v| v as u8).collect();
+            Descriptors::new(layout, bytes, places)
+        }
+        Layout::Bits(_) => Descriptors::new(layout, found.data_bytes()?.to_vec(), places),
+        Layout::Floats(length) => Descriptors::of_floats(length, found.data_typed::<f32>()?.to_vec(), places),
+    };
     if all.len() <= most {
         return Ok(all);
     }
@@ -64,7 +69,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::features::descriptor::Descriptor;
-    use crate::image::{canvas, drawn};
+    use crate::image::{Grey, canvas, drawn};
 
     fn pattern(width: u32, height: u32) -> Grey {
         canvas::grey(&drawn::pattern(width, height))
@@ -77,17 +82,17 @@ pub(super) mod tests {
         for (width, height) in [(1, 1), (1, 300), (2, 7), (40, 40), (200, 200)] {
             let flat = Grey { width, height, data: vec![127; (width * height) as usize] };
             for side in [None, Some(1), Some(96)] {
-                assert!(open(side).describe(&flat).unwrap().is_empty());
+                assert!(open(side).describe(&(&flat).into()).unwrap().is_empty());
             }
         }
         for (width, height) in (1..12).flat_map(|width| [1, 2, 5, 40].map(|height| (width, height))) {
-            assert!(open(Some(1)).describe(&pattern(width, height)).is_ok(), "{width} x {height}");
-            assert!(open(None).describe(&pattern(width, height)).is_ok(), "{width} x {height}");
+            assert!(open(Some(1)).describe(&(&pattern(width, height)).into()).is_ok(), "{width} x {height}");
+            assert!(open(None).describe(&(&pattern(width, height)).into()).is_ok(), "{width} x {height}");
         }
         let (first, second) = (pattern(160, 120), pattern(96, 96));
         let mut used = open(None);
-        let found = used.describe(&first).unwrap();
-        assert_eq!(used.describe(&second).unwrap(), open(None).describe(&second).unwrap());
+        let found = used.describe(&(&first).into()).unwrap();
+        assert_eq!(used.describe(&(&second).into()).unwrap(), open(None).describe(&(&second).into()).unwrap());
         assert!(!found.is_empty() && found.layout() == method.layout());
         let inside = |place: &Place| (0.0..160.0).contains(&place.x) && (0.0..120.0).contains(&place.y);
         assert!(found.places().iter().all(|place| inside(place) && place.size > 0.0));
@@ -95,6 +100,6 @@ pub(super) mod tests {
 
     /// How many descriptors a patterned picture has.
     pub(in super::super) fn count(method: &dyn Descriptor, canvas: Option<u32>) -> usize {
-        method.open(canvas).unwrap().describe(&pattern(160, 120)).unwrap().len()
+        method.open(canvas).unwrap().describe(&(&pattern(160, 120)).into()).unwrap().len()
     }
 }

@@ -10,10 +10,12 @@ pub use akaze::Akaze;
 pub use orb::Orb;
 pub use root_sift::{RootSift, root_sift};
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::features::Cost;
-use crate::image::Grey;
+pub use crate::features::picture::Picture;
 
 /// The kinds of descriptors: each line is a name in TOML and the settings behind it.
 macro_rules! descriptors {
@@ -58,6 +60,16 @@ pub trait Descriptor {
 
     fn layout(&self) -> Layout;
 
+    /// Does it look at colours? If not, pictures come in grey.
+    fn in_colour(&self) -> bool {
+        false
+    }
+
+    /// Are descriptors kept in the cache? Not where there are so many that making them anew takes less time.
+    fn kept(&self) -> bool {
+        true
+    }
+
     /// Of one picture of ordinary size, without decoding.
     fn cost(&self) -> Cost;
 
@@ -74,7 +86,7 @@ pub trait Describe: Send {
     ///
     /// # Errors
     /// What OpenCV says of a picture that it can't describe.
-    fn describe(&mut self, picture: &Grey) -> Result<Descriptors, DescribeError>;
+    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +102,8 @@ pub enum Layout {
     Roots(usize),
     /// So many bytes of bits.
     Bits(usize),
+    /// So many numbers of any kind.
+    Floats(usize),
 }
 
 /// Where a descriptor was made, in pixels of the picture.
@@ -107,20 +121,24 @@ pub struct Descriptors {
     layout: Layout,
     bytes: Vec<u8>,
     places: Vec<Place>,
+    /// In the place of bytes where the layout is numbers, which no cache keeps.
+    #[serde(skip)]
+    floats: Vec<f32>,
 }
 
 impl Layout {
-    /// Bytes of one descriptor.
+    /// Bytes of one descriptor; numbers have none.
     pub fn bytes(self) -> usize {
         match self {
             Layout::Roots(length) | Layout::Bits(length) => length,
+            Layout::Floats(_) => 0,
         }
     }
 
     /// Numbers of one descriptor as floats.
     pub fn floats(self) -> usize {
         match self {
-            Layout::Roots(length) => length,
+            Layout::Roots(length) | Layout::Floats(length) => length,
             Layout::Bits(bytes) => 8 * bytes,
         }
     }
@@ -128,14 +146,23 @@ impl Layout {
 
 impl Descriptors {
     pub fn none(layout: Layout) -> Descriptors {
-        Descriptors { layout, bytes: Vec::new(), places: Vec::new() }
+        Descriptors { layout, bytes: Vec::new(), places: Vec::new(), floats: Vec::new() }
+    }
+
+    /// Descriptors of [`Layout::Floats`], `length` numbers each.
+    ///
+    /// # Panics
+    /// Where there are not as many descriptors as places.
+    pub fn of_floats(length: usize, floats: Vec<f32>, places: Vec<Place>) -> Descriptors {
+        assert_eq!(floats.len(), places.len() * length, "one descriptor a place");
+        Descriptors { layout: Layout::Floats(length), bytes: Vec::new(), places, floats }
     }
 
     /// # Panics
     /// Where there are not as many descriptors as places.
     pub fn new(layout: Layout, bytes: Vec<u8>, places: Vec<Place>) -> Descriptors {
         assert_eq!(bytes.len(), places.len() * layout.bytes(), "one descriptor a place");
-        Descriptors { layout, bytes, places }
+        Descriptors { layout, bytes, places, floats: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -163,13 +190,18 @@ impl Descriptors {
     pub fn push(&mut self, others: &Descriptors, i: usize) {
         let length = self.layout.bytes();
         self.bytes.extend_from_slice(&others.bytes[i * length..][..length]);
+        if let Layout::Floats(length) = self.layout {
+            self.floats.extend_from_slice(&others.floats[i * length..][..length]);
+        }
         self.places.push(others.places[i]);
     }
 
-    /// All descriptors as floats, one after the other: square roots of shares, or bits as 0 and 1.
-    pub fn floats(&self) -> Vec<f32> {
+    /// All descriptors as floats, one after the other: square roots of shares, bits as 0 and 1, or the numbers that they
+    /// are.
+    pub fn floats(&self) -> Cow<'_, [f32]> {
         let mut floats = Vec::with_capacity(self.len() * self.layout.floats());
         match self.layout {
+            Layout::Floats(_) => return Cow::Borrowed(&self.floats),
             Layout::Roots(length) => {
                 let roots = |descriptor: &[u8]| floats.extend(root_sift(descriptor.iter().map(|&x| f32::from(x))));
                 self.bytes.chunks_exact(length).for_each(roots);
@@ -179,7 +211,7 @@ impl Descriptors {
                 floats.extend(self.bytes.iter().flat_map(bits));
             }
         }
-        floats
+        Cow::Owned(floats)
     }
 }
 

@@ -6,9 +6,8 @@ use opencv::features2d::{ORB, ORB_ScoreType};
 use serde::{Deserialize, Serialize};
 
 use super::keypoints::{check, detect, tame};
-use super::{Describe, DescribeError, Descriptor, Descriptors, Layout};
+use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
 use crate::features::Cost;
-use crate::image::Grey;
 
 /// Side of ORB's patch, OpenCV's default. Any other size makes OpenCV replace the learned test pattern by a random one.
 const PATCH: i32 = 31;
@@ -67,9 +66,10 @@ struct Detector {
 }
 
 impl Describe for Detector {
-    fn describe(&mut self, picture: &Grey) -> Result<Descriptors, DescribeError> {
+    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
         // nothing but border: no keypoint can be there, and OpenCV fails to shrink a picture to less than a pixel
-        if picture.width.min(picture.height) <= 2 * self.border {
+        let (width, height) = picture.size();
+        if width.min(height) <= 2 * self.border {
             return Ok(Descriptors::none(LAYOUT));
         }
         detect(&mut self.detector, LAYOUT, picture)

@@ -6,9 +6,8 @@ use opencv::features2d::SIFT;
 use serde::{Deserialize, Serialize};
 
 use super::keypoints::{check, detect, tame};
-use super::{Describe, DescribeError, Descriptor, Descriptors, Layout};
+use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
 use crate::features::Cost;
-use crate::image::Grey;
 
 /// The strongest keypoints. Equally strong ones at the cap are all kept, as OpenCV does it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +54,7 @@ impl Descriptor for RootSift {
 struct Detector(Ptr<SIFT>);
 
 impl Describe for Detector {
-    fn describe(&mut self, picture: &Grey) -> Result<Descriptors, DescribeError> {
+    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
         detect(&mut self.0, LAYOUT, picture)
     }
 }
