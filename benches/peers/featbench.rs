@@ -297,7 +297,7 @@ impl Side {
                 read(images)?.iter().map(grey).collect::<Result<Vec<Descriptors>>>()
             },
         )?;
-        let described: Vec<f32> = chunks.iter().flatten().flat_map(Descriptors::floats).collect();
+        let described: Vec<f32> = chunks.iter().flatten().flat_map(|image| image.floats().into_owned()).collect();
         let all = ArrayView2::from_shape((described.len() / 128, 128), &described)?;
         let mut rng = random::generator(0, "vocabulary");
         let drawn = index::sample(&mut rng, all.nrows(), sample.min(all.nrows())).into_vec();

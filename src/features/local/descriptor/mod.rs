@@ -226,7 +226,8 @@ mod tests {
         let mut bytes = vec![0; 2 * 128];
         bytes[3] = 9;
         bytes[77] = 16;
-        let floats = Descriptors::new(Layout::Roots(128), bytes, vec![PLACE; 2]).floats();
+        let described = Descriptors::new(Layout::Roots(128), bytes, vec![PLACE; 2]);
+        let floats = described.floats();
         assert_eq!((floats[3], floats[77]), (0.6, 0.8));
         assert!(floats[128..].iter().all(|&v| v == 0.0));
     }
