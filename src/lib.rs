@@ -14,6 +14,7 @@ pub mod image;
 pub mod measure;
 pub mod names;
 pub mod nearest;
+mod product;
 pub mod protocol;
 pub mod random;
 pub mod record;

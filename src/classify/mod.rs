@@ -5,7 +5,6 @@ mod dual;
 pub mod kernel;
 pub mod logistic;
 pub mod neighbours;
-mod product;
 pub mod rows;
 pub mod scale;
 pub mod svm;

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of ours. A new module needs a line here.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("budget", &[]),
     ("names", &[]),
     ("atomic", &[]),
     ("random", &[]),
+    ("product", &[]),
     ("stage", &["atomic", "names"]),
     ("image", &["budget"]),
     ("nearest", &["random"]),
@@ -20,8 +21,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("dataset", &["budget", "image", "names", "random", "record", "transfer"]),
     ("deep", &["image", "names", "transfer"]),
     ("finetune", &["deep", "image", "random"]),
-    ("classify", &["nearest", "stats"]),
-    ("features", &["budget", "classify", "dataset", "deep", "finetune", "image", "random", "stage"]),
+    ("classify", &["nearest", "product", "stats"]),
+    ("features", &["budget", "classify", "dataset", "deep", "finetune", "image", "product", "random", "stage"]),
     ("protocol", &["classify", "dataset", "features", "finetune", "image", "names", "record"]),
     (
         "measure",

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use super::{Loss, TOLERANCE, Task, best_intercept, relative_gap};
 use crate::classify::ClassifyError;
-use crate::classify::product::{add_scaled, dot, product, vectorised};
 use crate::classify::rows::{Rows, all, blocks, ranges};
+use crate::product::{add_scaled, dot, product, vectorised};
 
 /// Passes over all rows that machines get. Those that are not solved then say so.
 const PASSES: usize = 1000;

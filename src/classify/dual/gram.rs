@@ -4,8 +4,8 @@
 use ndarray::{Array2, Axis, s};
 
 use crate::classify::ClassifyError;
-use crate::classify::product::{product_into, upper_triangle_into};
 use crate::classify::rows::{Rows, blocks_within};
+use crate::product::{product_into, upper_triangle_into};
 
 /// Rows up to which a matrix is built: 144 MiB.
 pub const LARGEST: usize = 6144;

@@ -4,7 +4,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::{FINE, Task, best_intercept, relative_gap};
-use crate::classify::product::{add_scaled, vectorised};
+use crate::product::{add_scaled, vectorised};
 
 /// Steps that a machine gets: so many, and so many more a row. One that is not solved then says so.
 const STEPS: usize = 100_000;

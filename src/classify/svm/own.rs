@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use super::{Fitted, OneVsRest, Options, Point, Weights};
 use crate::classify::dual::{Loss, Task, descent, gram, smo};
 use crate::classify::kernel::{Factor, Kernel, PRECISION};
-use crate::classify::product::product;
 use crate::classify::rows::{Resized, Rows, all, blocks};
 use crate::classify::{ClassifyError, Labelled};
+use crate::product::product;
 
 /// Machines of one kernel, those of a C under each other: (C x classes) rows.
 pub struct Machines {
