@@ -20,7 +20,7 @@ use featbench::deep::backbone::Backbone;
 use featbench::deep::session::Device;
 use featbench::features::{Choice, Features, FoundBackbone, Lessons, Resources};
 use featbench::image::Canvas;
-use featbench::measure::vectors::VectorsOf;
+use featbench::features::VectorsOf;
 use featbench::measure::{memory, near_duplicates};
 use featbench::protocol::arm::Arm;
 use featbench::stage::cache::Cache;

@@ -10,11 +10,11 @@ const TILE: usize = 128;
 /// Sums that a dot product keeps side by side.
 const LANES: usize = 32;
 
-/// `out = a b'` for `a` (m x d) and `b` (k x d).
+/// On this thread alone: `out = a b'` for `a` (m x d) and `b` (k x d).
 ///
 /// # Panics
 /// Matrices that don't fit together.
-fn tile(mut out: ArrayViewMut2<f32>, a: ArrayView2<f32>, b: ArrayView2<f32>) {
+pub fn serial(mut out: ArrayViewMut2<f32>, a: ArrayView2<f32>, b: ArrayView2<f32>) {
     assert_eq!((out.nrows(), out.ncols(), a.ncols()), (a.nrows(), b.nrows(), b.ncols()));
     let (m, n, k) = (a.nrows(), b.nrows(), a.ncols());
     let (out_strides, a_strides, b_strides) = (out.strides().to_owned(), a.strides(), b.strides());
@@ -50,7 +50,7 @@ pub fn product_into(out: ArrayViewMut2<f32>, a: ArrayView2<f32>, b: ArrayView2<f
     out.axis_chunks_iter_mut(Axis(0), TILE)
         .into_par_iter()
         .zip(a.axis_chunks_iter(Axis(0), TILE))
-        .for_each(|(out, a)| tile(out, a, b));
+        .for_each(|(out, a)| serial(out, a, b));
 }
 
 /// `a b'` for `a` (m x d) and `b` (k x d).
@@ -78,7 +78,7 @@ pub fn upper_triangle_into(mut out: ArrayViewMut2<f32>, a: ArrayView2<f32>) {
         }
     }
     let rows = |i: usize| a.slice(s![i * TILE..a.nrows().min((i + 1) * TILE), ..]);
-    tiles.into_par_iter().for_each(|(i, j, out)| tile(out, rows(i), rows(j)));
+    tiles.into_par_iter().for_each(|(i, j, out)| serial(out, rows(i), rows(j)));
 }
 
 /// Runs a loop as compiled for the best instructions that this processor has.

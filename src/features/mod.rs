@@ -4,12 +4,14 @@
 mod colour_histogram;
 mod finetuned;
 mod fitted;
+mod half;
 mod local;
 mod metadata;
 mod network;
 mod nothing;
 mod picture;
 mod resources;
+mod rows;
 mod thumbnail;
 mod whole;
 
@@ -19,6 +21,7 @@ pub use local::{codebook, descriptor, encoding};
 pub use network::Frozen;
 pub use picture::{Encoded, read};
 pub use resources::{CHUNK, FoundBackbone, Missing, Resources, hashes};
+pub use rows::VectorsOf;
 pub use thumbnail::Thumbnail;
 
 use anyhow::Result;

@@ -12,4 +12,3 @@ pub mod run;
 pub mod session;
 pub mod timing;
 mod told;
-pub mod vectors;

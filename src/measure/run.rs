@@ -22,7 +22,7 @@ use crate::stage::cache::Key;
 use super::memory;
 use super::plan::{Planned, Request};
 use super::timing::Subject;
-use super::vectors::VectorsOf;
+use crate::features::VectorsOf;
 
 /// One candidate with its score on val.
 struct Tried {

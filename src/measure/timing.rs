@@ -17,7 +17,7 @@ use crate::record::TimingRow;
 use crate::stage::parallel;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
-use super::vectors::VectorsOf;
+use crate::features::VectorsOf;
 
 /// Images of the single-image scenario in a run's own record.
 const SINGLE: usize = 40;

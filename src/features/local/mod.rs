@@ -1,16 +1,18 @@
-//! Methods made of local descriptors: describe (cached by image), learn a codebook on train (cached by everything below
-//! it), encode (cached by codebook and image). With words that are counted it is a bag of visual words.
+//! Methods made of local descriptors: describe (cached by image, where that pays), reduce, learn a codebook on train
+//! (cached by everything below it), encode (cached by codebook and image). With words that are counted it is a bag of
+//! visual words.
 
 pub mod codebook;
 pub mod descriptor;
 pub mod encoding;
+mod reduce;
+mod sample;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use ndarray::{Array2, ArrayView1};
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::ImageFile;
@@ -21,28 +23,59 @@ use crate::stage::progress::Progress;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
 use super::fitted::{Features, Lessons, Vectors, Worker};
+use super::half::{self, Kept};
 use super::picture::{read, room, seen};
 use super::resources::{chunked, chunked_into, hashes, stack};
 use super::{Choice, Cost, Encoded, Kind, Needs, Resources, Version};
 
-use codebook::{Codebook, CodebookSettings, Words};
-use descriptor::{Describe, DescriptorSettings, Descriptors};
-use encoding::words::{self, hellinger};
+use codebook::{Codebook, CodebookSettings};
+use descriptor::{Describe, DescriptorSettings, Descriptors, Layout};
+use encoding::{Cells, Encoding, Space};
+use reduce::{Pca, Reduce};
 
-/// The `[features]` table of this kind; codebooks and their sizes are candidates that val chooses from.
+/// The `[features]` table of this kind; codebooks, their sizes and spaces are candidates that val chooses from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalSettings {
     /// Training descriptors that the codebook is learned from, drawn at random.
     sample: usize,
+    #[serde(default, skip_serializing_if = "is_words")]
+    encoding: Encoding,
     descriptor: DescriptorSettings,
+    /// Principal components in the place of descriptors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reduce: Option<Reduce>,
     codebook: Vec<CodebookSettings>,
+    /// Where things are; without any, the picture is looked at as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    space: Vec<Space>,
 }
 
-/// A codebook that was learned.
-struct Local {
+fn is_words(encoding: &Encoding) -> bool {
+    *encoding == Encoding::Words
+}
+
+/// What was learned from train.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Learned {
+    pca: Option<Pca>,
+    codebook: Codebook,
+}
+
+/// A candidate.
+struct Candidate<'a> {
+    codebook: &'a CodebookSettings,
+    size: usize,
+    space: Space,
+}
+
+/// Everything that makes a vector of a picture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Local {
     descriptor: DescriptorSettings,
-    codebook: Arc<Codebook>,
+    learned: Learned,
+    encoding: Encoding,
+    space: Space,
     identity: String,
 }
 
@@ -52,14 +85,30 @@ impl Kind for LocalSettings {
         if self.sample == 0 {
             return Err("sample must be at least 1".into());
         }
+        if self.reduce.as_ref().is_some_and(|reduce| reduce.pca == 0) {
+            return Err("pca of reduce must be at least 1".into());
+        }
         if self.codebook.iter().all(|codebook| codebook.method().sizes().is_empty()) {
             return Err("codebook needs at least one candidate: [[features.codebook]] with kind and words".into());
         }
         for codebook in &self.codebook {
             let method = codebook.method();
-            method.takes(self.descriptor.method().layout())?;
+            method.takes(self.layout())?;
+            if !method.gives().contains(&self.encoding) {
+                return Err(format!(
+                    "encoding = \"{}\" does not go with a codebook of kind = \"{}\"",
+                    self.encoding.stage().0,
+                    method.version().0
+                ));
+            }
             if method.sizes().contains(&0) {
                 return Err("words must be at least 1".into());
+            }
+        }
+        for space in &self.space {
+            space.check()?;
+            if space.xy > 0.0 && matches!(self.layout(), Layout::Bits(_)) {
+                return Err("xy of a space is appended to numbers: bits need reduce, or cells in its place".into());
             }
         }
         Ok(())
@@ -67,7 +116,9 @@ impl Kind for LocalSettings {
 
     fn versions(&self) -> Vec<Version> {
         let codebooks = self.codebook.iter().map(|codebook| codebook.method().version());
-        [self.descriptor.method().version()].into_iter().chain(codebooks).chain([words::STAGE]).collect()
+        let reduce = self.reduce.iter().map(|_| reduce::STAGE);
+        let below = [self.descriptor.method().version()].into_iter().chain(reduce);
+        below.chain(codebooks).chain([self.encoding.stage()]).collect()
     }
 
     fn needs(&self) -> Needs<'_> {
@@ -79,81 +130,76 @@ impl Kind for LocalSettings {
     }
 
     fn candidates(&self) -> Vec<Choice> {
-        let name = |(codebook, words): (&CodebookSettings, usize)| {
-            format!("vocabulary={} words={words}", codebook.method().version().0)
+        let name = |candidate: Candidate| {
+            let space = if self.space.is_empty() { String::new() } else { format!(" {}", candidate.space.describe()) };
+            format!("vocabulary={} words={}{space}", candidate.codebook.method().version().0, candidate.size)
         };
-        Choice::all(self.codebooks().map(name))
+        Choice::all(self.all().map(name))
     }
 
     fn fit(&self, choice: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>> {
+        let candidate = self.all().nth(choice.place).expect("a choice is one of the candidates");
         let train = lessons.train.images();
-        let (settings, size) = self.codebooks().nth(choice.place).expect("a choice is one of the candidates");
-        let (name, version) = settings.method().version();
-        let below = (&self.descriptor, self.descriptor.method().version(), resources.frame(), hashes(train));
-        let key = Key::new("codebook", version, &(below, name, size, self.sample, resources.seed))?;
-        let codebook = resources.cache.get_or(&key, || {
+        let (method, size, xy) = (candidate.codebook.method(), candidate.size, candidate.space.xy);
+        let (name, version) = method.version();
+        let reduce = (&self.reduce, self.reduce.as_ref().map(|_| reduce::STAGE.1), xy);
+        let below = (&self.descriptor, self.descriptor.method().version(), resources.frame(), hashes(train), reduce);
+        let key = Key::new("vocabulary", version, &(below, name, size, self.sample, resources.seed))?;
+        let learned = resources.cache.get_or(&key, || {
             let mut rng = random::generator(resources.seed, "vocabulary");
             let sample = self.draw(resources, train, &mut rng)?;
             let _spinner = resources.progress.spinner(&format!("codebook of {size} words"));
-            Ok(settings.method().learn(&sample, size, &mut rng))
+            let pca = self.reduce.as_ref().map(|reduce| Pca::learn(&sample.descriptors, reduce));
+            let reduced = pca.as_ref().map_or(Cow::Borrowed(&sample.descriptors), |pca| {
+                Cow::Owned(pca.apply(&sample.descriptors))
+            });
+            let reduced = if xy > 0.0 { Cow::Owned(reduced.with_places(&sample.shares, xy)) } else { reduced };
+            Ok(Learned { pca, codebook: method.learn(&reduced, size, &mut rng) })
         })?;
-        let (descriptor, identity) = (self.descriptor.clone(), key.hash().to_owned());
-        Ok(Box::new(Local { descriptor, codebook: Arc::new(codebook), identity }))
+        let space = candidate.space;
+        let identity = blake3::hash(format!("{} {:?} {space:?}", key.hash(), self.encoding.stage()).as_bytes());
+        let (descriptor, encoding, identity) = (self.descriptor.clone(), self.encoding, identity.to_hex().to_string());
+        Ok(Box::new(Local { descriptor, learned, encoding, space, identity }))
     }
 }
 
 impl LocalSettings {
-    /// Every codebook with each of its numbers of words.
-    fn codebooks(&self) -> impl Iterator<Item = (&CodebookSettings, usize)> {
-        self.codebook.iter().flat_map(|codebook| codebook.method().sizes().iter().map(move |&size| (codebook, size)))
+    /// What codebooks learn from.
+    fn layout(&self) -> Layout {
+        let layout = self.descriptor.method().layout();
+        self.reduce.as_ref().map_or(layout, |reduce| Pca::layout(reduce, layout))
     }
 
-    /// Descriptors of the images, drawn at random: two passes over what is cached, so that never all are in memory.
-    fn draw(&self, resources: &Resources, images: &[Arc<ImageFile>], rng: &mut ChaCha8Rng) -> Result<Descriptors> {
-        let lengths = |_, described: Vec<Descriptors>| described.iter().map(Descriptors::len).collect::<Vec<_>>();
-        let lengths = self.descriptor.describe_into(resources, images, lengths)?;
-        // where each chunk begins in the row of all descriptors
-        let starts: Vec<usize> = std::iter::once(0)
-            .chain(lengths.iter().map(|chunk| chunk.iter().sum()))
-            .scan(0, |total, chunk: usize| {
-                *total += chunk;
-                Some(*total)
-            })
-            .collect();
-        let total = starts[starts.len() - 1];
-        let mut drawn = index::sample(rng, total, self.sample.min(total)).into_vec();
-        drawn.sort_unstable();
-        let chosen = |chunk: usize, described: Vec<Descriptors>| {
-            let here = |start: usize| drawn.partition_point(|&i| i < start);
-            let drawn = drawn[here(starts[chunk])..here(starts[chunk + 1])].iter().map(|i| i - starts[chunk]);
-            select(self.descriptor.method().layout(), &described, drawn)
-        };
-        let chunks = self.descriptor.describe_into(resources, images, chosen)?;
-        let all = Descriptors::none(self.descriptor.method().layout());
-        Ok(chunks.iter().fold(all, |mut all, chunk| {
-            (0..chunk.len()).for_each(|i| all.push(chunk, i));
-            all
-        }))
+    /// Every codebook with each of its numbers of words, in every space.
+    fn all(&self) -> impl Iterator<Item = Candidate<'_>> {
+        let spaces = if self.space.is_empty() { vec![Space::default()] } else { self.space.clone() };
+        self.codebook.iter().flat_map(move |codebook| {
+            let spaces = spaces.clone();
+            let in_spaces =
+                move |&size| spaces.clone().into_iter().map(move |space| Candidate { codebook, size, space });
+            codebook.method().sizes().iter().flat_map(in_spaces)
+        })
     }
-}
-
-/// The descriptors with these ascending numbers, counted over all images.
-fn select(layout: descriptor::Layout, described: &[Descriptors], numbers: impl Iterator<Item = usize>) -> Descriptors {
-    let mut chosen = Descriptors::none(layout);
-    let (mut image, mut start) = (0, 0);
-    for number in numbers {
-        while number >= start + described[image].len() {
-            start += described[image].len();
-            image += 1;
-        }
-        chosen.push(&described[image], number - start);
-    }
-    chosen
 }
 
 impl DescriptorSettings {
     fn open(&self, canvas: Option<Canvas>) -> Result<Box<dyn Describe>> {
         Ok(self.method().open(canvas.map(|canvas| canvas.side))?)
+    }
+
+    /// The descriptors of one image, never from the cache.
+    fn describe(
+        &self,
+        detector: &mut dyn Describe,
+        encoded: &Encoded,
+        canvas: Option<Canvas>,
+        watch: &mut Stopwatch,
+    ) -> Result<Descriptors> {
+        let picture = seen(encoded, self.method().in_colour(), canvas, watch)?;
+        let _taken = room(encoded, picture.size(), self.method().cost().bytes_a_pixel)?;
+        let described = detector.describe(&picture).with_context(|| encoded.image.place())?;
+        watch.lap(Stage::Describe);
+        Ok(described)
     }
 
     /// What `keep` takes of the descriptors of each chunk of images, from the cache where they are known.
@@ -171,27 +217,58 @@ impl DescriptorSettings {
             || self.open(resources.canvas),
             |detector, images| {
                 let mut watch = Stopwatch::start();
-                let bytes_a_pixel = self.method().cost().bytes_a_pixel;
-                let describe = |encoded: &Encoded| {
-                    let picture = seen(encoded, self.method().in_colour(), resources.canvas, &mut watch)?;
-                    let _taken = room(encoded, picture.size(), bytes_a_pixel)?;
-                    detector.describe(&picture).with_context(|| encoded.image.place())
-                };
-                read(images)?.iter().map(describe).collect::<Result<Vec<Descriptors>>>()
+                let mut describe = |encoded: &Encoded| self.describe(&mut **detector, encoded, resources.canvas, &mut watch);
+                read(images)?.iter().map(&mut describe).collect::<Result<Vec<Descriptors>>>()
             },
             keep,
         )
     }
 }
 
-/// Counts of an image's words under a square root.
-fn encode(codebook: &Codebook, image: &Descriptors) -> Vec<f32> {
-    hellinger(codebook.assign(image), codebook.len())
+/// Width and height of what descriptors were made on.
+fn size(image: &ImageFile, canvas: Option<Canvas>) -> (u32, u32) {
+    canvas.map_or((image.width, image.height), |canvas| (canvas.side, canvas.side))
+}
+
+impl Local {
+    /// The vector of a picture of this size, and where `without` is set whether it has no descriptor.
+    fn encode(&self, described: &Descriptors, size: (u32, u32)) -> Vec<f32> {
+        let reduced = self.learned.pca.as_ref().map_or(Cow::Borrowed(described), |pca| Cow::Owned(pca.apply(described)));
+        let xy = self.space.xy;
+        let reduced =
+            if xy > 0.0 { Cow::Owned(reduced.with_places(&sample::shares(described, size), xy)) } else { reduced };
+        let encoder = self.encoding.with(&self.learned.codebook).expect("checked when the arm was read");
+        let (cells, length) = (Cells::of(&self.space), encoder.length());
+        let pieces: Vec<usize> = described.places().iter().map(|place| cells.piece(place, size)).collect();
+        let mut sums = vec![0.0; cells.pieces() * length];
+        if length > 0 {
+            encoder.add(&reduced, &pieces, &mut sums);
+        }
+        let mut vector = vec![0.0; self.space.count() * length];
+        for ((pieces_of_cell, factor), cell) in cells.cells().zip(vector.chunks_exact_mut(length.max(1))) {
+            for piece in pieces_of_cell {
+                cell.iter_mut().zip(&sums[piece * length..]).for_each(|(sum, of_piece)| *sum += of_piece);
+            }
+            let count = pieces.iter().filter(|piece| pieces_of_cell.contains(piece)).count();
+            if count > 0 {
+                encoder.finish(count, cell);
+                cell.iter_mut().for_each(|v| *v *= factor);
+            }
+        }
+        half::round(&mut vector);
+        vector
+    }
+
+    /// The descriptors of images: from the cache where that keeps them.
+    fn described(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vec<Descriptors>> {
+        let alone = Resources { threads: 1, progress: &Progress::Hidden, ..*resources };
+        Ok(self.descriptor.describe_into(&alone, images, |_, described| described)?.concat())
+    }
 }
 
 impl Features for Local {
     fn dimension(&self) -> usize {
-        self.codebook.len()
+        self.encoding.with(&self.learned.codebook).map_or(0, |encoder| encoder.length()) * self.space.count()
     }
 
     fn identity(&self) -> String {
@@ -199,56 +276,72 @@ impl Features for Local {
     }
 
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
+        let kept = self.descriptor.method().kept();
         let chunks = chunked(
             resources,
-            words::STAGE,
+            self.encoding.stage(),
             &self.identity,
             images,
-            || Ok(()),
-            |(), images| {
-                let alone = Resources { threads: 1, progress: &Progress::Hidden, ..*resources };
-                let described = self.descriptor.describe_into(&alone, images, |_, described| described)?.concat();
-                let empty = described.iter().filter(|image| image.is_empty()).count();
-                let rows: Vec<f32> = described.iter().flat_map(|image| encode(&self.codebook, image)).collect();
-                Ok((Array2::from_shape_vec((images.len(), self.dimension()), rows)?, empty))
+            || if kept { Ok(None) } else { self.descriptor.open(resources.canvas).map(Some) },
+            |detector, images| {
+                let mut x = Array2::zeros((images.len(), self.dimension()));
+                let mut empty = 0;
+                let mut note = |i: usize, described: &Descriptors| {
+                    empty += usize::from(described.is_empty());
+                    let vector = self.encode(described, size(&images[i], resources.canvas));
+                    x.row_mut(i).iter_mut().zip(vector).for_each(|(out, value)| *out = value);
+                };
+                match detector {
+                    None => {
+                        let described = self.described(resources, images)?;
+                        described.iter().enumerate().for_each(|(i, described)| note(i, described));
+                    }
+                    Some(detector) => {
+                        let mut watch = Stopwatch::start();
+                        for (i, encoded) in read(images)?.iter().enumerate() {
+                            let described =
+                                self.descriptor.describe(&mut **detector, encoded, resources.canvas, &mut watch)?;
+                            note(i, &described);
+                        }
+                    }
+                }
+                Ok((Kept::of(x), empty))
             },
         )?;
         let (rows, empty): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
+        let rows: Vec<Array2<f32>> = rows.into_iter().map(Kept::rows).collect::<Result<_>>()?;
         Ok(Vectors { x: stack(&rows, self.dimension())?, without_keypoints: Some(empty.iter().sum()) })
     }
 
     fn worker(&self, resources: &Resources, _: usize) -> Result<Box<dyn Worker>> {
-        let (detector, codebook) = (self.descriptor.open(resources.canvas)?, self.codebook.clone());
-        let method = self.descriptor.method();
-        let (in_colour, bytes_a_pixel) = (method.in_colour(), method.cost().bytes_a_pixel);
-        Ok(Box::new(LocalWorker { detector, codebook, canvas: resources.canvas, in_colour, bytes_a_pixel }))
+        let detector = self.descriptor.open(resources.canvas)?;
+        Ok(Box::new(LocalWorker { detector, local: self.clone(), canvas: resources.canvas }))
     }
 }
 
 struct LocalWorker {
     detector: Box<dyn Describe>,
-    codebook: Arc<Codebook>,
+    local: Local,
     canvas: Option<Canvas>,
-    in_colour: bool,
-    /// Of memory at work.
-    bytes_a_pixel: f64,
 }
 
 impl Worker for LocalWorker {
     fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
-        let mut x = Array2::zeros((images.len(), self.codebook.len()));
+        let mut x = Array2::zeros((images.len(), self.local.dimension()));
         for (encoded, mut row) in images.iter().zip(x.outer_iter_mut()) {
-            let picture = seen(encoded, self.in_colour, self.canvas, watch)?;
-            let _taken = room(encoded, picture.size(), self.bytes_a_pixel)?;
-            let described = self.detector.describe(&picture).with_context(|| encoded.image.place())?;
-            watch.lap(Stage::Describe);
-            row.assign(&ArrayView1::from(&encode(&self.codebook, &described)));
+            let described = self.local.descriptor.describe(&mut *self.detector, encoded, self.canvas, watch)?;
+            let vector = self.local.encode(&described, size(encoded.image, self.canvas));
+            row.iter_mut().zip(vector).for_each(|(out, value)| *out = value);
             watch.lap(Stage::Encode);
         }
         Ok(x)
     }
 
     fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
-        if self.in_colour { image.decode_rgb_ahead() } else { image.decode_grey_ahead(self.canvas) }
+        if self.local.descriptor.method().in_colour() {
+            image.decode_rgb_ahead()
+        } else {
+            image.decode_grey_ahead(self.canvas)
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! k-majority: clustering of binary descriptors in Hamming space (Grana, Borghesani, Manfredi and Cucchiara 2013).
 //! Descriptors go to the nearest word by Hamming distance, and a word is the bitwise majority of its descriptors.
 
+use std::borrow::Cow;
+
+use ndarray::Array2;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -57,6 +60,11 @@ impl Words for Packed {
 
     fn assign(&self, descriptors: &Descriptors) -> Vec<usize> {
         assign(&Packed::of(descriptors.bytes(), descriptors.layout().bytes()), self)
+    }
+
+    fn centres(&self) -> Option<Cow<'_, Array2<f32>>> {
+        let bit = |(word, place): (usize, usize)| (self.lanes[word * self.width + place / 64] >> (place % 64) & 1) as f32;
+        Some(Cow::Owned(Array2::from_shape_fn((self.len(), 64 * self.width), bit)))
     }
 }
 

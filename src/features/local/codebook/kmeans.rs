@@ -1,6 +1,8 @@
 //! k-means: mini-batches find the rough centres (Sculley 2010), whole passes (Lloyd) settle them.
 //! Equal data and seed give the same bits with any number of threads.
 
+use std::borrow::Cow;
+
 use ndarray::{Array1, Array2, ArrayView2, Axis, parallel::prelude::*};
 use rand::Rng;
 use rand::seq::index;
@@ -46,6 +48,10 @@ impl Words for Centres {
 
     fn assign(&self, descriptors: &Descriptors) -> Vec<usize> {
         assign(rows(descriptors).view(), self.0.view()).into_iter().map(|(word, _)| word).collect()
+    }
+
+    fn centres(&self) -> Option<Cow<'_, Array2<f32>>> {
+        Some(Cow::Borrowed(&self.0))
     }
 }
 

@@ -3,11 +3,17 @@
 
 pub mod kmajority;
 pub mod kmeans;
+pub mod mixture;
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use std::borrow::Cow;
+
+use ndarray::Array2;
+
 use super::descriptor::{Descriptors, Layout};
+use super::encoding::Encoding;
 
 /// The kinds of codebooks: each line is a name in TOML, the settings behind it, and the words that it learns.
 macro_rules! codebooks {
@@ -55,6 +61,8 @@ codebooks! {
     KMeans(kmeans::KMeans, kmeans::Centres),
     /// k-majority of bits.
     KMajority(kmajority::KMajority, kmajority::Packed),
+    /// A mixture of Gaussians of descriptors as floats.
+    GaussianMixture(mixture::GaussianMixture, mixture::Mixture),
 }
 
 /// How words are learned; settings are what the arm's file says.
@@ -67,6 +75,11 @@ pub trait Method {
     /// # Errors
     /// A sentence that says which it needs.
     fn takes(&self, layout: Layout) -> Result<(), String>;
+
+    /// The encodings that its words are good for.
+    fn gives(&self) -> &'static [Encoding] {
+        &[Encoding::Words, Encoding::Vlad]
+    }
 
     /// Numbers of words, the candidates.
     fn sizes(&self) -> &[usize];
@@ -85,6 +98,11 @@ pub trait Words {
 
     /// The nearest word of each descriptor, the first of equally near ones.
     fn assign(&self, descriptors: &Descriptors) -> Vec<usize>;
+
+    /// Where words lie among descriptors as floats, k x d or with zeros behind; `None` where they have more than a place.
+    fn centres(&self) -> Option<Cow<'_, Array2<f32>>> {
+        None
+    }
 }
 
 impl Words for Codebook {
@@ -94,5 +112,9 @@ impl Words for Codebook {
 
     fn assign(&self, descriptors: &Descriptors) -> Vec<usize> {
         if descriptors.is_empty() || self.is_empty() { Vec::new() } else { self.words().assign(descriptors) }
+    }
+
+    fn centres(&self) -> Option<Cow<'_, Array2<f32>>> {
+        self.words().centres()
     }
 }

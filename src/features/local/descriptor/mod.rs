@@ -196,6 +196,15 @@ impl Descriptors {
         self.places.push(others.places[i]);
     }
 
+    /// Descriptors as floats with where they lie behind them, multiplied by `factor`.
+    pub fn with_places(&self, shares: &[[f32; 2]], factor: f32) -> Descriptors {
+        let length = self.layout.floats();
+        let floats = self.floats();
+        let rows = floats.chunks_exact(length).zip(shares);
+        let all = rows.flat_map(|(row, share)| row.iter().copied().chain(share.map(|at| at * factor))).collect();
+        Descriptors::of_floats(length + 2, all, self.places.clone())
+    }
+
     /// All descriptors as floats, one after the other: square roots of shares, bits as 0 and 1, or the numbers that they
     /// are.
     pub fn floats(&self) -> Cow<'_, [f32]> {

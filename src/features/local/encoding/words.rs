@@ -1,18 +1,46 @@
 //! Bag of visual words (Csurka and others 2004): how often each word occurs, as shares, with the square root that
 //! makes Euclidean distance the Hellinger distance.
 
+use super::super::codebook::{Codebook, Words};
+use super::super::descriptor::Descriptors;
+use super::Encode;
+
 /// Version: raised when the same words may give another vector.
 pub const STAGE: (&str, u32) = ("words", 1);
+
+/// Counts of the nearest words.
+pub struct Counts<'a>(pub &'a Codebook);
+
+impl Encode for Counts<'_> {
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn add(&self, descriptors: &Descriptors, cells: &[usize], sums: &mut [f32]) {
+        for (word, cell) in self.0.assign(descriptors).into_iter().zip(cells) {
+            sums[cell * self.length() + word] += 1.0;
+        }
+    }
+
+    fn finish(&self, _: usize, sums: &mut [f32]) {
+        root_of_shares(sums);
+    }
+}
+
+/// `sqrt(count / total)` in the place of counts.
+fn root_of_shares(histogram: &mut [f32]) {
+    let total: f32 = histogram.iter().sum();
+    if total > 0.0 {
+        histogram.iter_mut().for_each(|count| *count = (*count / total).sqrt());
+    }
+}
 
 /// Hellinger-normalised histogram of word indices: `sqrt(count / total)`, of length 1 in the L2 norm.
 /// Without words the vector is zero.
 pub fn hellinger(words: impl IntoIterator<Item = usize>, vocabulary: usize) -> Vec<f32> {
     let mut histogram = vec![0f32; vocabulary];
     words.into_iter().for_each(|word| histogram[word] += 1.0);
-    let total: f32 = histogram.iter().sum();
-    if total > 0.0 {
-        histogram.iter_mut().for_each(|count| *count = (*count / total).sqrt());
-    }
+    root_of_shares(&mut histogram);
     histogram
 }
 

@@ -9,7 +9,9 @@ use ndarray::{Array2, s};
 use crate::classify::ClassifyError;
 use crate::classify::rows::Rows;
 use crate::dataset::ImageFile;
-use crate::features::{CHUNK, Features, Resources};
+
+use super::fitted::Features;
+use super::resources::{CHUNK, Resources};
 
 /// Fitted features with the images whose vectors are asked for.
 pub struct VectorsOf<'a> {
