@@ -2,12 +2,24 @@
 //! One detector a worker: detectors are `Send`, not shared.
 
 mod akaze;
+mod colour_statistics;
+mod dense;
+mod dense_sift;
+mod hog_cells;
 mod keypoints;
+mod opponent_sift;
 mod orb;
+mod patches;
 mod root_sift;
 
 pub use akaze::Akaze;
+pub use colour_statistics::ColourStatistics;
+pub use dense::{Grid, Sizes};
+pub use dense_sift::DenseSift;
+pub use hog_cells::HogCells;
+pub use opponent_sift::OpponentSift;
 pub use orb::Orb;
+pub use patches::Patches;
 pub use root_sift::{RootSift, root_sift};
 
 use std::borrow::Cow;
@@ -45,6 +57,16 @@ descriptors! {
     Orb(Orb),
     /// AKAZE at keypoints.
     Akaze(Akaze),
+    /// RootSIFT on a dense grid.
+    DenseSift(DenseSift),
+    /// RootSIFT of three opponent colours on a dense grid.
+    OpponentSift(OpponentSift),
+    /// Means and deviations of colours on a dense grid.
+    ColourStatistics(ColourStatistics),
+    /// Contrast-normalised pixels on a dense grid.
+    Patches(Patches),
+    /// Histograms of oriented gradients in cells.
+    HogCells(HogCells),
 }
 
 /// What every method is; its settings are what the arm's file says.

@@ -1,0 +1,118 @@
+//! Pictures as planes of numbers, reduced by area where they are larger than asked for: each new pixel is the mean of
+//! what it covers.
+
+use std::borrow::Cow;
+
+use super::{Picture, Plane};
+use crate::product::vectorised;
+
+/// What is wrong with a cap or a factor, if anything is.
+pub fn check(longer: Option<u32>, reduce: u32) -> Result<(), String> {
+    if longer == Some(0) {
+        return Err("longer must be at least 1, or left out for no cap".into());
+    }
+    if reduce == 0 { Err("reduce must be at least 1".into()) } else { Ok(()) }
+}
+
+/// A picture as a descriptor sees it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// All of the same size, at least 1 x 1.
+    pub planes: Vec<Plane>,
+    /// Pixels of the picture as given for one of these, on each axis.
+    scale: (f32, f32),
+}
+
+impl Seen {
+    /// In grey, from 0 to 1.
+    pub fn grey(picture: &Picture, longer: Option<u32>, reduce: u32) -> Seen {
+        let grey = picture.grey();
+        let plane = Plane::of_bytes(grey.width as usize, grey.height as usize, grey.data.iter());
+        Seen::reduced(vec![plane], longer, reduce)
+    }
+
+    /// Red, green and blue, from 0 to 1.
+    pub fn colour(picture: &Picture, longer: Option<u32>, reduce: u32) -> Seen {
+        let rgb = picture.colour();
+        let channel = |c| Plane::of_bytes(rgb.width as usize, rgb.height as usize, rgb.data[c..].iter().step_by(3));
+        Seen::reduced((0..3).map(channel).collect(), longer, reduce)
+    }
+
+    fn reduced(planes: Vec<Plane>, longer: Option<u32>, reduce: u32) -> Seen {
+        let (width, height) = (planes[0].width, planes[0].height);
+        let cap = longer.map_or(1.0, |longer| (f64::from(longer) / width.max(height) as f64).min(1.0));
+        let factor = f64::from(reduce);
+        let side = |length: usize| (((length as f64 * cap).round() / factor).round() as usize).max(1);
+        let (to_width, to_height) = (side(width), side(height));
+        let planes = planes.into_iter().map(|plane| resized(Cow::Owned(plane), to_width, to_height).into_owned());
+        Seen { planes: planes.collect(), scale: (width as f32 / to_width as f32, height as f32 / to_height as f32) }
+    }
+
+    pub fn width(&self) -> usize {
+        self.planes[0].width
+    }
+
+    pub fn height(&self) -> usize {
+        self.planes[0].height
+    }
+
+    /// The same picture as other planes.
+    pub fn with(self, planes: Vec<Plane>) -> Seen {
+        Seen { planes, ..self }
+    }
+
+    /// Where (x, y) and a diameter, in pixels of these planes, lie in the picture as given.
+    pub fn place(&self, x: f32, y: f32, size: f32) -> super::Place {
+        let (across, down) = self.scale;
+        let (x, y) = ((x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5);
+        super::Place { x, y, size: size * (across * down).sqrt() }
+    }
+}
+
+/// The plane reduced to `width` x `height` by area.
+pub fn resized(plane: Cow<'_, Plane>, width: usize, height: usize) -> Cow<'_, Plane> {
+    if (plane.width, plane.height) == (width, height) {
+        return plane;
+    }
+    let mut out = Plane::zeros(width, height);
+    let (across, down) = (shares(plane.width, width), shares(plane.height, height));
+    vectorised(
+        #[inline(always)]
+        || shrink(&plane, &across, &down, &mut out),
+    );
+    Cow::Owned(out)
+}
+
+/// The pixels that a new one covers: the first, and the weight of each.
+struct Share {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+fn shares(from: usize, to: usize) -> Vec<Share> {
+    let scale = from as f64 / to as f64;
+    let share = |i: usize| {
+        let (start, end) = (i as f64 * scale, (i + 1) as f64 * scale);
+        let first = start as usize;
+        let last = (end.ceil() as usize).clamp(first + 1, from);
+        let covered = |x: usize| (end.min((x + 1) as f64) - start.max(x as f64)).max(0.0);
+        let sum: f64 = (first..last).map(covered).sum();
+        Share { first, weights: (first..last).map(|x| (covered(x) / sum) as f32).collect() }
+    };
+    (0..to).map(share).collect()
+}
+
+#[inline(always)]
+fn shrink(plane: &Plane, across: &[Share], down: &[Share], out: &mut Plane) {
+    let mut line = vec![0.0; plane.width];
+    for (y, share) in down.iter().enumerate() {
+        line.fill(0.0);
+        for (k, &weight) in share.weights.iter().enumerate() {
+            line.iter_mut().zip(plane.row(share.first + k)).for_each(|(sum, value)| *sum += weight * value);
+        }
+        for (out, share) in out.row_mut(y).iter_mut().zip(across) {
+            let covered = &line[share.first..][..share.weights.len()];
+            *out = share.weights.iter().zip(covered).map(|(weight, value)| weight * value).sum();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Patches of pixels, contrast-normalised (Coates, Lee and Ng 2011), at several scales, in grey or in colour: whitened
+//! by a principal component analysis they are as good as many a descriptor.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::dense::{Plane, Seen, check_reduction, one, resized};
+use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture, Place};
+use crate::features::Cost;
+use crate::product::vectorised;
+
+/// Added to a patch's variance, so that noise is not made as strong as structure: that of a deviation of 8 grey values.
+const QUIET: f32 = 1e-3;
+/// The largest patch.
+const LARGEST: u32 = 64;
+const LANES: usize = 8;
+
+/// Square patches of the picture reduced by each scale. Pixels are row by row, of a colour patch red, green and blue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patches {
+    /// The picture is reduced so that its longer side has at most so many pixels; none: it is seen as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer: Option<u32>,
+    /// Its sides are then divided by this.
+    #[serde(default = "one")]
+    pub reduce: u32,
+    /// Of a patch, in pixels of the reduced picture.
+    pub side: u32,
+    /// From one patch to the next, in pixels of the unreduced picture.
+    pub stride: u32,
+    /// By which the picture is reduced: from above 0 to 1.
+    pub scales: Vec<f64>,
+    #[serde(default)]
+    pub colour: bool,
+}
+
+impl Patches {
+    fn length(&self) -> usize {
+        (self.side * self.side) as usize * if self.colour { 3 } else { 1 }
+    }
+
+    /// The picture reduced by a scale, and pixels from one patch to the next.
+    fn scaled<'a>(&self, plane: &'a Plane, scale: f64) -> Cow<'a, Plane> {
+        let side = |length: usize| ((length as f64 * scale).round() as usize).max(1);
+        resized(Cow::Borrowed(plane), side(plane.width), side(plane.height))
+    }
+
+    fn stride(&self, scale: f64) -> usize {
+        ((f64::from(self.stride) * scale).round() as usize).max(1)
+    }
+}
+
+impl Descriptor for Patches {
+    fn check(&self) -> Result<(), String> {
+        check_reduction(self.longer, self.reduce)?;
+        if !(2..=LARGEST).contains(&self.side) {
+            return Err(format!("side must be from 2 to {LARGEST}"));
+        }
+        if self.stride == 0 {
+            return Err("stride must be at least 1".into());
+        }
+        if self.scales.is_empty() || !self.scales.iter().all(|&scale| scale > 0.0 && scale <= 1.0) {
+            return Err("scales must be a list of numbers above 0 and at most 1".into());
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> (&'static str, u32) {
+        ("patches", 1)
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Floats(self.length())
+    }
+
+    fn in_colour(&self) -> bool {
+        self.colour
+    }
+
+    fn kept(&self) -> bool {
+        false
+    }
+
+    fn cost(&self) -> Cost {
+        let planes = if self.colour { 24.0 } else { 8.0 };
+        let patches = 4.0 * self.length() as f64 * self.scales.len() as f64 / f64::from(self.stride).powi(2);
+        let seen = if self.longer.is_some() { 0.0 } else { (2.0 * planes + patches) / f64::from(self.reduce).powi(2) };
+        Cost { milliseconds: 2.0, bytes: 0.0, bytes_a_pixel: planes + seen }
+    }
+
+    fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
+        Ok(Box::new(Cutter(self.clone())))
+    }
+}
+
+struct Cutter(Patches);
+
+impl Describe for Cutter {
+    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
+        let Cutter(settings) = self;
+        let seen = if settings.colour { Seen::colour } else { Seen::grey }(picture, settings.longer, settings.reduce);
+        let (mut floats, mut places) = (Vec::new(), Vec::new());
+        for &scale in &settings.scales {
+            let planes: Vec<_> = seen.planes.iter().map(|plane| settings.scaled(plane, scale)).collect();
+            let (side, stride) = (settings.side as usize, settings.stride(scale));
+            let image = Interleaved::new(&planes);
+            let Some(grid) = image.grid(side, stride) else { continue };
+            floats.reserve(grid.0 * grid.1 * settings.length());
+            vectorised(
+                #[inline(always)]
+                || image.cut(side, stride, grid, &mut floats),
+            );
+            places.extend(image.places(side, stride, grid, &seen));
+        }
+        Ok(Descriptors::of_floats(settings.length(), floats, places))
+    }
+}
+
+/// A picture, pixel by pixel.
+struct Interleaved<'a> {
+    width: usize,
+    height: usize,
+    channels: usize,
+    data: Cow<'a, [f32]>,
+}
+
+impl<'a> Interleaved<'a> {
+    fn new(planes: &'a [Cow<Plane>]) -> Interleaved<'a> {
+        let (width, height) = (planes[0].width, planes[0].height);
+        let data = match planes {
+            [red, green, blue] => {
+                let pixels = red.data.iter().zip(&green.data).zip(&blue.data);
+                Cow::Owned(pixels.flat_map(|((&red, &green), &blue)| [red, green, blue]).collect())
+            }
+            _ => Cow::Borrowed(&planes[0].data[..]),
+        };
+        Interleaved { width, height, channels: planes.len(), data }
+    }
+
+    /// Rows and columns of patches, where one fits.
+    fn grid(&self, side: usize, stride: usize) -> Option<(usize, usize)> {
+        let fit = |length: usize| length.checked_sub(side).map(|rest| rest / stride + 1);
+        Some((fit(self.height)?, fit(self.width)?))
+    }
+
+    /// Where patches lie in the picture as given.
+    fn places(&self, side: usize, stride: usize, (rows, columns): (usize, usize), seen: &Seen) -> Vec<Place> {
+        let (across, down) = (seen.width() as f32 / self.width as f32, seen.height() as f32 / self.height as f32);
+        let middle = |i: usize, scale: f32| ((i * stride) as f32 + 0.5 * side as f32) * scale - 0.5;
+        let size = side as f32 * (across * down).sqrt();
+        let place = |i: usize, j: usize| seen.place(middle(j, across), middle(i, down), size);
+        (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).map(|(i, j)| place(i, j)).collect()
+    }
+
+    #[inline(always)]
+    fn cut(&self, side: usize, stride: usize, (rows, columns): (usize, usize), out: &mut Vec<f32>) {
+        let (row, line) = (side * self.channels, self.width * self.channels);
+        let mut patch = vec![0.0; side * row];
+        for i in 0..rows {
+            for j in 0..columns {
+                let corner = i * stride * line + j * stride * self.channels;
+                for (v, row) in patch.chunks_exact_mut(row).enumerate() {
+                    let pixels = &self.data[corner + v * line..][..row.len()];
+                    for (to, &from) in row.iter_mut().zip(pixels) {
+                        *to = from;
+                    }
+                }
+                normalise(&mut patch);
+                out.extend_from_slice(&patch);
+            }
+        }
+    }
+}
+
+/// Subtracts the mean and divides by the deviation.
+#[inline(always)]
+fn normalise(patch: &mut [f32]) {
+    let share = 1.0 / patch.len() as f32;
+    let mean = sum(patch, 0.0, |_, value| value) * share;
+    let variance = sum(patch, mean, |mean, value| (value - mean) * (value - mean)) * share;
+    let scale = 1.0 / (variance + QUIET).sqrt();
+    for value in patch {
+        *value = (*value - mean) * scale;
+    }
+}
+
+#[inline(always)]
+fn sum(patch: &[f32], mean: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    let lanes = patch.chunks_exact(LANES);
+    let rest = lanes.remainder();
+    for values in lanes {
+        for lane in 0..LANES {
+            sums[lane] += of(mean, values[lane]);
+        }
+    }
+    for (sum, &value) in sums.iter_mut().zip(rest) {
+        *sum += of(mean, value);
+    }
+    sums.iter().sum()
+}
