@@ -9,14 +9,14 @@ help:
 	@echo 'make report   set up, build, measure the data sets that are here, write featbench-report/ (ARGS="--seeds 0,1")'
 	@echo 'make test     set up, run all tests'
 	@echo 'make bench    set up, run the benchmarks'
-	@echo 'make peers    set up, measure featbench and its Python peers side by side, write BENCHMARKS.md (TORCH=1: with PyTorch)'
+	@echo 'make peers    set up, measure featbench and its peers in Python and C side by side, write BENCHMARKS.md (TORCH=1: with PyTorch)'
 	@echo 'make lint     formatting, clippy and documentation, warnings denied; committed reports against their records'
 	@echo 'make readme   README.md and its results, written from the committed records'
 	@echo 'make build    set up, build'
 	@echo 'make setup    install what is missing: OpenCV, clang, the ONNX Runtime library (CUDA=1: with CUDA, CUDA=0: without)'
 
 setup:
-	@CUDA=$(CUDA) setup/install.sh
+	@CUDA=$(CUDA) PEERS=$(PEERS) setup/install.sh
 
 build: setup
 	cargo build $(LOCKED)
@@ -30,6 +30,7 @@ test: setup
 bench: setup
 	cargo bench $(LOCKED)
 
+peers: PEERS := 1
 peers: setup
 	cargo build $(LOCKED) --bin featbench --example peers
 	@TORCH=$(TORCH) benches/peers/run.sh $(ARGS)

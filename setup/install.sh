@@ -2,7 +2,8 @@
 # Installs what featbench needs and does not find: OpenCV and clang from the distribution, the ONNX Runtime library
 # from its wheel into the user's data folder. Changes nothing that is already there.
 #
-#   CUDA=1   also the library with its CUDA provider (the default where an NVIDIA driver answers); CUDA=0 never
+#   CUDA=1    also the library with its CUDA provider (the default where an NVIDIA driver answers); CUDA=0 never
+#   PEERS=1   also VLFeat's C library, which featbench is only measured against
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=${XDG_DATA_HOME:-${HOME:?is not set, so there is no place for the ONNX Runtime library}/.local/share}/featbench
@@ -35,6 +36,11 @@ have_libclang() {
         [ -n "$(find "${folders[@]}" -maxdepth 1 -name 'libclang[.-]*so*' ! -name 'libclang-cpp*' 2>/dev/null)" ]
 }
 
+# Without apt-get the comparison goes without it.
+wants_vlfeat() {
+    [ "${PEERS:-}" = 1 ] && have apt-get && ! echo '#include <vl/dsift.h>' | "${CC:-cc}" -E - >/dev/null 2>&1
+}
+
 needs_wheels() {
     [ ! -f "${ORT_DYLIB_PATH:-}" ] || return 1
     ! is_unpacked "$data" "$pins" || { [ $cuda = yes ] && ! is_unpacked "$data/cuda" "$cuda_pins"; }
@@ -45,6 +51,7 @@ missing_packages() {
     have c++ || echo g++
     have_opencv || echo libopencv-dev
     have clang && have_libclang || echo clang libclang-dev
+    ! wants_vlfeat || echo libvlfeat-dev
     ! needs_wheels || python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 }
 

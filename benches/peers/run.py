@@ -1,7 +1,7 @@
 """featbench and its Python peers side by side: every comparison alternates between them in one run, checks that both
 did the same work, and keeps every sample as a row.
 
-usage: run.py [--data-dir FOLDER] [--threads N] [--epochs N] [--quick] [--out FOLDER]
+usage: run.py [--data-dir FOLDER] [--threads N] [--epochs N] [--quick] [--out FOLDER] [--vlfeat PROGRAM]
 Writes peers.csv, environment.json and the rows of `featbench time` into reports/benchmarks, and BENCHMARKS.md from
 them; without the data set it draws pictures, says so, and writes into featbench-report/benchmarks instead.
 """
@@ -25,6 +25,7 @@ import threadpoolctl
 
 import peers
 import render
+import vlfeat
 from sides import Featbench, Record, alternate
 
 if peers.torch is not None:
@@ -178,7 +179,7 @@ def environment(arguments, featbench, load):
         "python": versions,
         "python_threads": blas,
         "featbench": featbench.itself["environment"],
-    }
+    } | ({"vlfeat": vlfeat.Vlfeat(arguments.vlfeat).version()} if arguments.vlfeat else {})
 
 
 def scenarios(arguments, itself, out):
@@ -204,6 +205,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=2, help="of the training that is timed")
     parser.add_argument("--quick", action="store_true", help="two rounds of everything")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--vlfeat", default="", help="the program that vlfeat.c is")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     if load > 0.5:
@@ -240,6 +242,9 @@ def compare(arguments, featbench, out):
             ("vocabulary", lambda: clustering(featbench, record, rounds(3), scratch)),
             ("SVM", lambda: classifying(featbench, record, rounds(5), scratch)),
         ]
+        if arguments.vlfeat:
+            files = featbench.itself["images"]
+            parts.append(("VLFeat", lambda: vlfeat.compare(arguments.vlfeat, files, record, rounds(5), scratch)))
         if peers.torch is not None:
             fresh = lambda: Featbench(DATASET, arguments.data_dir, threads)
             parts += training.parts(featbench, fresh, record, rounds, arguments, scratch)
