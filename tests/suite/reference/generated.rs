@@ -4,13 +4,14 @@
 use featbench::deep::Tensor;
 use featbench::deep::weights::Weights;
 
-fn fnv1a(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// The 64-bit FNV-1a hash.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Numbers in [-1, 1): the top 24 bits of splitmix64, exact in f64.
 fn units(name: &str) -> impl Iterator<Item = f64> {
-    let mut state = fnv1a(name);
+    let mut state = fnv1a(name.as_bytes());
     std::iter::repeat_with(move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,6 +19,11 @@ fn units(name: &str) -> impl Iterator<Item = f64> {
         let z = z ^ (z >> 31);
         ((z >> 40) as f64 - 8_388_608.0) / 8_388_608.0
     })
+}
+
+/// The first values of this name, within `half` of `middle`.
+pub fn named(name: &str, count: usize, middle: f64, half: f64) -> Vec<f32> {
+    units(name).take(count).map(|t| (middle + half * t) as f32).collect()
 }
 
 /// Middle and half width of a parameter's values: such that activations neither grow nor vanish.
@@ -39,7 +45,7 @@ pub fn weights(parameters: &[(String, Vec<usize>)]) -> Weights {
     let tensor = |name: &str, shape: &[usize]| {
         let (middle, half) = range(name, shape);
         let count = shape.iter().product();
-        Tensor::new(shape, units(name).take(count).map(|t| (middle + half * t) as f32).collect())
+        Tensor::new(shape, named(name, count, middle, half))
     };
     parameters.iter().map(|(name, shape)| (name.clone(), tensor(name, shape))).collect()
 }

@@ -1,4 +1,4 @@
-//! The code against numbers of well-known Python libraries.
+//! The code against numbers of well-known libraries.
 
 mod checkpoints;
 mod encodings;
@@ -13,3 +13,4 @@ mod preprocessing;
 mod random_resized_crop;
 mod schedules;
 mod training_steps;
+mod vlfeat;
