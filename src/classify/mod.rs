@@ -170,6 +170,28 @@ impl ClassifierSettings {
     }
 }
 
+impl ClassifierSettings {
+    /// As [`try_all`](Self::try_all) where the dot products of all rows are at hand, those of train before those of val;
+    /// `None` for a classifier that needs more than these.
+    ///
+    /// # Errors
+    /// Those of [`try_all`](Self::try_all).
+    pub fn try_all_on(
+        &self,
+        products: ArrayView2<f32>,
+        (train, val): (&[usize], &[usize]),
+        classes: usize,
+    ) -> Option<Result<Vec<(Candidate, usize)>, ClassifyError>> {
+        let Self::Svm(settings) = self else { return None };
+        if settings.scale != Scaling::None || !settings.rbf_gamma.is_empty() {
+            return None;
+        }
+        let correct =
+            svm::count_correct_on(products, &settings.linear_c, settings.options(), (train, val), classes);
+        Some(correct.map(|correct| self.candidates().into_iter().zip(correct).collect()))
+    }
+}
+
 impl Candidate {
     pub fn svm(scale: Scaling, point: svm::Point, options: svm::Options) -> Candidate {
         Candidate::Svm { scale, point, options }

@@ -4,6 +4,7 @@
 mod colour_histogram;
 mod finetuned;
 mod fitted;
+mod fusion;
 mod half;
 mod local;
 mod metadata;
@@ -63,6 +64,8 @@ kinds! {
     Local(local::LocalSettings),
     /// The features of a pretrained network, frozen.
     Network(network::Frozen),
+    /// Several of them together.
+    Fusion(fusion::Fusion),
     /// The features of a network that is trained on the data set's training images.
     Finetuned(Box<Settings>),
 }
@@ -90,6 +93,15 @@ pub trait Kind {
     /// The candidates, in the order in which they are preferred at equal accuracy; at least one.
     fn candidates(&self) -> Vec<Choice> {
         vec![Choice::only()]
+    }
+
+    /// Goes through candidates in the order in which they are preferred at equal accuracy; `judge` gives how many
+    /// images of val the best classifier on one gets right. One that depends on what was judged before looks for itself.
+    ///
+    /// # Errors
+    /// Those of `judge`.
+    fn search(&self, judge: &mut dyn FnMut(&Choice) -> Result<usize>) -> Result<()> {
+        self.candidates().iter().try_for_each(|choice| judge(choice).map(drop))
     }
 
     /// Fits one candidate on the training images. Labels are for networks that are trained, nothing else looks at them.

@@ -1,7 +1,8 @@
 //! An image on its way to a vector: its bytes, the picture that every arm sees, and the same in grey.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 
@@ -14,8 +15,12 @@ use crate::stage::stopwatch::{Stage, Stopwatch};
 pub struct Encoded<'a> {
     pub image: &'a ImageFile,
     pub bytes: Vec<u8>,
-    /// Pixels that were decoded ahead, where decoding is not to be timed.
-    ahead: Option<Pixels>,
+    /// Pixels that were decoded ahead, where decoding is not to be timed, or for several methods that share them.
+    rgb: OnceLock<Rgb>,
+    grey: OnceLock<Grey>,
+    on_canvas: OnceLock<Rgb>,
+    /// Is what somebody decodes kept for others?
+    shared: AtomicBool,
 }
 
 /// A picture as a method wants it.
@@ -25,29 +30,33 @@ pub enum Picture<'a> {
     Colour(Cow<'a, Rgb>),
 }
 
-enum Pixels {
-    Rgb(Rgb),
-    Grey(Grey),
-}
-
 impl Encoded<'_> {
-    fn rgb(&self) -> Result<Cow<'_, Rgb>> {
-        match &self.ahead {
-            Some(Pixels::Rgb(pixels)) => Ok(Cow::Borrowed(pixels)),
-            _ => Ok(Cow::Owned(decode_rgb(&self.bytes).with_context(|| self.image.place())?)),
+    /// From here on, pixels that anybody asks for are decoded once.
+    pub(super) fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
+    /// What `lock` holds, or what `make` gives, which is kept where pixels are shared.
+    fn once<'a, T: Clone>(&self, lock: &'a OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<Cow<'a, T>> {
+        if let Some(known) = lock.get() {
+            return Ok(Cow::Borrowed(known));
         }
+        let made = make()?;
+        Ok(if self.shared.load(Ordering::Relaxed) { Cow::Borrowed(lock.get_or_init(|| made)) } else { Cow::Owned(made) })
+    }
+
+    fn rgb(&self) -> Result<Cow<'_, Rgb>> {
+        self.once(&self.rgb, || decode_rgb(&self.bytes).with_context(|| self.image.place()))
     }
 
     fn grey(&self) -> Result<Cow<'_, Grey>> {
-        match &self.ahead {
-            Some(Pixels::Grey(pixels)) => Ok(Cow::Borrowed(pixels)),
-            _ => Ok(Cow::Owned(decode_grey(&self.bytes).with_context(|| self.image.place())?)),
-        }
+        self.once(&self.grey, || decode_grey(&self.bytes).with_context(|| self.image.place()))
     }
 
     /// Decodes the colours of [`picture`] now.
     pub(super) fn decode_rgb_ahead(&mut self) -> Result<bool> {
-        self.ahead = Some(Pixels::Rgb(self.rgb()?.into_owned()));
+        let rgb = self.rgb()?.into_owned();
+        self.rgb.get_or_init(|| rgb);
         Ok(true)
     }
 
@@ -56,7 +65,8 @@ impl Encoded<'_> {
         if canvas.is_some() {
             return self.decode_rgb_ahead();
         }
-        self.ahead = Some(Pixels::Grey(self.grey()?.into_owned()));
+        let grey = self.grey()?.into_owned();
+        self.grey.get_or_init(|| grey);
         Ok(true)
     }
 }
@@ -119,7 +129,11 @@ pub(super) fn room(encoded: &Encoded, (width, height): (u32, u32), bytes_a_pixel
 
 /// Reads the files of a few images.
 pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
-    let read = |image: &'a Arc<ImageFile>| Ok(Encoded { image, bytes: image.read()?, ahead: None });
+    let read = |image: &'a Arc<ImageFile>| {
+        let bytes = image.read()?;
+        let (rgb, grey, on_canvas) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Encoded { image, bytes, rgb, grey, on_canvas, shared: AtomicBool::new(false) })
+    };
     images.iter().map(read).collect()
 }
 
@@ -128,9 +142,9 @@ pub(super) fn picture<'a>(encoded: &'a Encoded, canvas: Option<Canvas>, watch: &
     let picture = encoded.rgb()?;
     watch.lap(Stage::Decode);
     let Some(canvas) = canvas else { return Ok(picture) };
-    let picture = canvas.apply(&picture);
+    let picture = encoded.once(&encoded.on_canvas, || Ok(canvas.apply(&picture)))?;
     watch.lap(Stage::Resize);
-    Ok(Cow::Owned(picture))
+    Ok(picture)
 }
 
 /// A JPEG's own luminance natively; on a canvas, grey made from the canvas that every other arm sees.

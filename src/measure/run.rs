@@ -284,39 +284,63 @@ fn select(planned: &Planned, dataset: &Dataset, resources: &Resources, classes: 
         return Ok(Selected { tried, chosen: 0, seconds, curves });
     }
     let lessons = Lessons { train, val: Some(val), reported: dataset.splits.test.images(), classes };
-    for candidate in planned.arm.features.kind().candidates() {
-        let fitted = planned.arm.features.kind().fit(&candidate, resources, &lessons)?;
+    planned.arm.features.kind().search(&mut |candidate| {
+        let fitted = planned.arm.features.kind().fit(candidate, resources, &lessons)?;
         curves.add(fitted.training(), planned, dataset, Some(val.len()));
         if let Some(training) = fitted.training().filter(|_| head) {
             let x = VectorsOf::new(&*fitted, resources, val.images());
             let correct = training.classifier.count_correct(Labelled { x: &x, y: val.labels() })?;
-            tried.push(Tried { features: candidate, candidate: Candidate::Head, correct: Some(correct) });
-            continue;
+            tried.push(Tried { features: candidate.clone(), candidate: Candidate::Head, correct: Some(correct) });
+            return Ok(correct);
         }
         let images = (hashes(train.images()), hashes(val.images()));
         let ingredients = (images, train.labels(), val.labels(), &planned.arm.classifier);
         let key = classifier_key("select", planned, &*fitted, resources, &ingredients)?;
-        let (results, spent): (Vec<(Candidate, usize)>, f64) = resources.cache.get_or(&key, || {
-            let bar = resources.progress.spinner("choosing settings on val");
-            let train_x = VectorsOf::new(&*fitted, resources, train.images());
-            let val_x = VectorsOf::new(&*fitted, resources, val.images());
-            let start = Instant::now();
-            let train = Labelled { x: &train_x, y: train.labels() };
-            let val = Labelled { x: &val_x, y: val.labels() };
-            let results = planned.arm.classifier.try_all(train, val, classes)?;
-            drop(bar);
-            Ok((results, start.elapsed().saturating_sub(train_x.spent() + val_x.spent()).as_secs_f64()))
-        })?;
+        let (results, spent): (Vec<(Candidate, usize)>, f64) =
+            resources.cache.get_or(&key, || try_on_val(planned, dataset, resources, &*fitted, classes))?;
         seconds += spent;
+        let most = results.iter().map(|(_, correct)| *correct).max().unwrap_or(0);
         tried.extend(results.into_iter().map(|(c, correct)| Tried {
             features: candidate.clone(),
             candidate: c,
             correct: Some(correct),
         }));
-    }
+        Ok(most)
+    })?;
     let chosen = (0..tried.len()).fold(0, |best, i| if tried[i].correct > tried[best].correct { i } else { best });
     tried.get(chosen).context("the arm's grid is empty")?;
     Ok(Selected { tried, chosen, seconds, curves })
+}
+
+/// Every candidate of the classifier with the images of val that it gets right, and the seconds that this took besides
+/// computing vectors.
+fn try_on_val(
+    planned: &Planned,
+    dataset: &Dataset,
+    resources: &Resources,
+    fitted: &dyn Features,
+    classes: usize,
+) -> Result<(Vec<(Candidate, usize)>, f64)> {
+    let (train, val, classifier) = (&dataset.splits.train, &dataset.splits.val, &planned.arm.classifier);
+    let bar = resources.progress.spinner("choosing settings on val");
+    let all: Vec<Arc<ImageFile>> = train.images().iter().chain(val.images()).cloned().collect();
+    if let Some(products) = fitted.products(resources, train.len(), &all)? {
+        let start = Instant::now();
+        let labels = (train.labels(), val.labels());
+        if let Some(results) = classifier.try_all_on(products.view(), labels, classes) {
+            return Ok((results?, start.elapsed().as_secs_f64()));
+        }
+    }
+    let train_x = VectorsOf::new(fitted, resources, train.images());
+    let val_x = VectorsOf::new(fitted, resources, val.images());
+    let start = Instant::now();
+    let results = classifier.try_all(
+        Labelled { x: &train_x, y: train.labels() },
+        Labelled { x: &val_x, y: val.labels() },
+        classes,
+    )?;
+    drop(bar);
+    Ok((results, start.elapsed().saturating_sub(train_x.spent() + val_x.spent()).as_secs_f64()))
 }
 
 fn final_fit(

@@ -1,8 +1,8 @@
 //! Selection: every point of a grid, fitted on train and judged on val. Points with one kernel are solved together.
 
-use ndarray::s;
+use ndarray::{ArrayView2, s};
 
-use super::own::machines;
+use super::own::{machines, machines_on};
 use super::{Options, Point};
 use crate::classify::rows::blocks;
 use crate::classify::{ClassifyError, Labelled, check_classes, count_correct};
@@ -41,4 +41,24 @@ pub fn count_correct_of(
         correct.extend(counts);
     }
     Ok(correct)
+}
+
+/// The same for linear machines where nothing but the dot products of all rows is at hand, those of `train` before those
+/// of `val`.
+///
+/// # Errors
+/// Fewer than two classes in `train`, or products that are not finite.
+pub fn count_correct_on(
+    products: ArrayView2<f32>,
+    cs: &[f64],
+    options: Options,
+    (train, val): (&[usize], &[usize]),
+    classes: usize,
+) -> Result<Vec<usize>, ClassifyError> {
+    check_classes(train, classes)?;
+    let n = train.len();
+    let machines = machines_on(products.slice(s![..n, ..n]).to_owned(), cs, options, train, classes)?;
+    let scores = machines.scores_on(products.slice(s![n.., ..n]));
+    let of_c = |i: usize| count_correct(scores.slice(s![.., i * classes..(i + 1) * classes]), val);
+    Ok((0..cs.len()).map(of_c).collect())
 }

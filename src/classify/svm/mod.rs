@@ -16,7 +16,7 @@ use super::scale::Scaling;
 use super::{ClassifyError, Labelled, check_classes};
 
 pub use super::dual::gram as matrix;
-pub use grid::count_correct_of;
+pub use grid::{count_correct_of, count_correct_on};
 pub use own::machines;
 
 /// What a record says of machines that their solver left before they were the best.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{Fitted, OneVsRest, Options, Point, Weights};
 use crate::classify::dual::{Loss, Task, descent, gram, smo};
 use crate::classify::kernel::{Factor, Kernel, PRECISION};
-use crate::classify::rows::{Resized, Rows, all, blocks};
+use crate::classify::rows::{Resized, Rows, all, blocks, check};
 use crate::classify::{ClassifyError, Labelled};
 use crate::product::product;
 
@@ -99,18 +99,7 @@ pub fn machines(
     let by_matrix = products.is_some();
     let (solved, basis) = problem.solve(products, train.x)?;
     let columns = solved.first().map_or(0, |first| first.coefficients.len());
-    let mut machines = Machines {
-        coefficients: Array2::zeros((cs.len() * classes, columns)),
-        basis,
-        rho: Array1::from_elem(cs.len() * classes, f32::INFINITY),
-        gaps: vec![0.0; cs.len() * classes],
-    };
-    for (i, solved) in solved.into_iter().enumerate() {
-        let at = i / shown.len() * classes + shown[i % shown.len()];
-        machines.coefficients.row_mut(at).assign(&Array1::from(solved.coefficients));
-        machines.rho[at] = -solved.intercept as f32;
-        machines.gaps[at] = solved.gap;
-    }
+    let mut machines = Machines::of(solved, basis, &shown, (cs.len(), classes), columns);
     if kernel == Kernel::Linear {
         if by_matrix {
             machines.coefficients = combine(machines.coefficients.view(), &resized)?;
@@ -121,6 +110,28 @@ pub fn machines(
         None => Ok(machines),
         Some(value) => Err(ClassifyError::NotFinite { what: "a support vector machine".into(), value, column: 0 }),
     }
+}
+
+/// Linear machines for every C where nothing but the dot products of the rows (n x n) is at hand.
+///
+/// # Errors
+/// Products that are not finite.
+pub fn machines_on(
+    products: Array2<f32>,
+    cs: &[f64],
+    options: Options,
+    y: &[usize],
+    classes: usize,
+) -> Result<Machines, ClassifyError> {
+    let shares = shares(options.weights, y);
+    let costs = |&c: &f64| shares.iter().map(|share| (c * share).clamp(1e-30, 1e30) as f32).collect();
+    let costs: Vec<Vec<f32>> = cs.iter().map(costs).collect();
+    let shown: Vec<usize> = (0..classes).filter(|class| y.contains(class)).collect();
+    check(products.view(), |row| format!("row {row} of a kernel matrix"))?;
+    let n = products.nrows();
+    let rows = Array2::zeros((n, 0));
+    let problem = Problem { kernel: Kernel::Linear, rows: &rows, y, shown: &shown, costs: &costs, loss: options.loss };
+    Ok(Machines::of(problem.on_matrix(products), Basis::Rows, &shown, (cs.len(), classes), n))
 }
 
 /// Rows of a size that f32 can multiply, and where there are not too many of them their products.
@@ -226,6 +237,34 @@ fn on_pivots(factor: &Factor, weights: &[f32]) -> Vec<f32> {
 }
 
 impl Machines {
+    /// From what was solved for each C and each class that is shown, on so many numbers.
+    fn of(
+        solved: Vec<Solved>,
+        basis: Basis,
+        shown: &[usize],
+        (cs, classes): (usize, usize),
+        columns: usize,
+    ) -> Machines {
+        let mut machines = Machines {
+            coefficients: Array2::zeros((cs * classes, columns)),
+            basis,
+            rho: Array1::from_elem(cs * classes, f32::INFINITY),
+            gaps: vec![0.0; cs * classes],
+        };
+        for (i, solved) in solved.into_iter().enumerate() {
+            let at = i / shown.len() * classes + shown[i % shown.len()];
+            machines.coefficients.row_mut(at).assign(&Array1::from(solved.coefficients));
+            machines.rho[at] = -solved.intercept as f32;
+            machines.gaps[at] = solved.gap;
+        }
+        machines
+    }
+
+    /// Scores of every machine for rows of which the dot products with all rows of the fit are at hand (m x n).
+    pub fn scores_on(&self, products: ArrayView2<f32>) -> Array2<f32> {
+        product(products, self.coefficients.view()) - &self.rho
+    }
+
     /// Scores of every machine for the rows of one block, (C x classes) columns; `train` are the rows of the fit.
     pub fn scores(&self, kernel: Kernel, x: ArrayView2<f32>, train: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
         let sums = match &self.basis {

@@ -1,0 +1,321 @@
+//! Several features of one picture together. Every member's vectors are centred on train and brought to a mean squared
+//! length of 1 there, multiplied with the root of a weight, and put behind one another: a linear machine on top then
+//! adds up the members' kernels with these weights. Val chooses the weights, member after member.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use ndarray::{Array1, Array2, Axis, s};
+use serde::{Deserialize, Serialize};
+
+use crate::classify::rows::blocks;
+use crate::classify::svm::matrix::products;
+use crate::dataset::ImageFile;
+use crate::stage::cache::Key;
+use crate::stage::stopwatch::{Stage, Stopwatch};
+
+use super::fitted::{Features, Lessons, Vectors, Worker};
+use super::resources::{Resources, hashes};
+use super::rows::VectorsOf;
+use super::{Choice, Cost, Encoded, FeatureSettings, Kind, Needs, Version};
+
+/// The `[features]` table of this kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fusion {
+    /// What a member may weigh beside the strongest, which weighs 1; in ascending order.
+    weights: Vec<f64>,
+    member: Vec<Member>,
+}
+
+/// Features with a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// As settings show it.
+    name: String,
+    features: FeatureSettings,
+}
+
+/// Raised when the same members may give other vectors.
+const STAGE: Version = ("fusion", 1);
+/// Most members: their weights are numbered together.
+const MOST: usize = 8;
+
+impl Kind for Fusion {
+    fn check(&self) -> Result<(), String> {
+        if !(2..=MOST).contains(&self.member.len()) {
+            return Err(format!("a fusion needs from 2 to {MOST} members: [[features.member]] with name and features"));
+        }
+        let ascending = self.weights.windows(2).all(|pair| pair[0] < pair[1]);
+        if self.weights.is_empty() || !ascending || self.weights.iter().any(|w| !(w.is_finite() && *w > 0.0)) {
+            return Err("weights of a fusion must be numbers above 0 in ascending order, such as [0.25, 0.5, 1.0]".into());
+        }
+        for (i, member) in self.member.iter().enumerate() {
+            if member.name.is_empty() || self.member[..i].iter().any(|other| other.name == member.name) {
+                return Err(format!("name = \"{}\" of a member must be one of its own", member.name));
+            }
+            let kind = member.features.kind();
+            kind.check().map_err(|wrong| format!("member {}: {wrong}", member.name))?;
+            if kind.candidates().len() != 1 {
+                return Err(format!("member {} must leave nothing to choose: one codebook, one space", member.name));
+            }
+            if kind.needs().training.is_some() || !kind.needs().pixels {
+                return Err(format!("member {} must look at pixels and learn no labels", member.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn versions(&self) -> Vec<Version> {
+        let mut versions: Vec<Version> = self.kinds().flat_map(|kind| kind.versions()).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions.push(STAGE);
+        versions
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        Needs { pixels: true, network: self.kinds().any(|kind| kind.needs().network), training: None }
+    }
+
+    fn cost(&self, input: u32) -> Cost {
+        self.kinds().map(|kind| kind.cost(input)).fold(Cost::default(), |sum, cost| Cost {
+            milliseconds: sum.milliseconds + cost.milliseconds,
+            bytes: sum.bytes + cost.bytes,
+            bytes_a_pixel: sum.bytes_a_pixel.max(cost.bytes_a_pixel),
+        })
+    }
+
+    /// All members alike, and each alone: where the search begins.
+    fn candidates(&self) -> Vec<Choice> {
+        let all = vec![self.weights.len(); self.member.len()];
+        let alone = (0..self.member.len()).map(|i| self.alone(i));
+        [all].into_iter().chain(alone).map(|places| self.choice(&places)).collect()
+    }
+
+    /// The strongest member alone, then greedily the member and the weight that help most, until none helps.
+    fn search(&self, judge: &mut dyn FnMut(&Choice) -> Result<usize>) -> Result<()> {
+        let mut best: Option<(usize, Vec<usize>)> = None;
+        for member in 0..self.member.len() {
+            let places = self.alone(member);
+            let correct = judge(&self.choice(&places))?;
+            if best.as_ref().is_none_or(|(most, _)| correct > *most) {
+                best = Some((correct, places));
+            }
+        }
+        let (mut most, mut places) = best.context("a fusion has members")?;
+        loop {
+            let mut better = None;
+            for member in (0..places.len()).filter(|&member| places[member] == 0) {
+                for weight in 1..=self.weights.len() {
+                    let mut more = places.clone();
+                    more[member] = weight;
+                    let correct = judge(&self.choice(&more))?;
+                    if correct > most {
+                        most = correct;
+                        better = Some(more);
+                    }
+                }
+            }
+            match better {
+                Some(more) => places = more,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn fit(&self, choice: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>> {
+        let places = self.places(choice);
+        let mut members = Vec::new();
+        for (member, place) in self.member.iter().zip(places).filter(|(_, place)| *place > 0) {
+            let weight = self.weight(place);
+            let kind = member.features.kind();
+            let choice = kind.candidates().remove(0);
+            let features = kind.fit(&choice, resources, lessons)?;
+            members.push(Part::fit(features, weight, resources, lessons.train.images())?);
+        }
+        Ok(Box::new(Fused { members }))
+    }
+}
+
+impl Fusion {
+    fn kinds(&self) -> impl Iterator<Item = &dyn Kind> {
+        self.member.iter().map(|member| member.features.kind())
+    }
+
+    /// What stands for a weight of 1 that no list of weights is needed for.
+    fn alone_place(&self) -> usize {
+        self.weights.len() + 1
+    }
+
+    fn weight(&self, place: usize) -> f64 {
+        if place == self.alone_place() { 1.0 } else { self.weights[place - 1] }
+    }
+
+    fn alone(&self, member: usize) -> Vec<usize> {
+        (0..self.member.len()).map(|i| if i == member { self.alone_place() } else { 0 }).collect()
+    }
+
+    /// The candidate with these weights: 0 for none, then the list's, then 1.
+    fn choice(&self, places: &[usize]) -> Choice {
+        let base = self.alone_place() + 1;
+        let place = places.iter().rev().fold(0, |number, place| number * base + place);
+        let used = self.member.iter().zip(places).filter(|(_, place)| **place > 0);
+        let names: Vec<String> = used.map(|(member, &place)| format!("{}={}", member.name, self.weight(place))).collect();
+        Choice { place, description: names.join(" ") }
+    }
+
+    fn places(&self, choice: &Choice) -> Vec<usize> {
+        let base = self.alone_place() + 1;
+        (0..self.member.len()).scan(choice.place, |number, _| Some(std::mem::replace(number, *number / base) % base)).collect()
+    }
+}
+
+/// A member as it was fitted.
+struct Part {
+    features: Box<dyn Features>,
+    /// Of train.
+    mean: Array1<f32>,
+    /// Root of the weight over the root of the mean squared length on train.
+    factor: f32,
+}
+
+/// What is subtracted, and the mean squared length of what is left.
+#[derive(Serialize, Deserialize)]
+struct Moments {
+    mean: Vec<f32>,
+    square: f64,
+}
+
+impl Part {
+    fn fit(features: Box<dyn Features>, weight: f64, resources: &Resources, train: &[Arc<ImageFile>]) -> Result<Part> {
+        let key = Key::new("moments", STAGE.1, &(of_vectors(&*features, resources), hashes(train)))?;
+        let Moments { mean, square } = resources.cache.get_or(&key, || {
+            let (rows, d) = (VectorsOf::new(&*features, resources, train), features.dimension());
+            let (mut sum, mut square) = (Array1::<f64>::zeros(d), 0.0);
+            for block in blocks(&rows) {
+                let (_, block) = block?;
+                for row in block.outer_iter() {
+                    sum.zip_mut_with(&row, |sum, &v| *sum += f64::from(v));
+                    square += row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+                }
+            }
+            let n = train.len().max(1) as f64;
+            let mean = sum / n;
+            let square = square / n - mean.dot(&mean);
+            Ok(Moments { mean: mean.iter().map(|&m| m as f32).collect(), square })
+        })?;
+        // vectors that are all alike say nothing
+        let factor = if square > 1e-12 { (weight / square).sqrt() as f32 } else { 0.0 };
+        Ok(Part { features, mean: mean.into(), factor })
+    }
+
+    fn dimension(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Dot products of the images' vectors as they come from the features.
+    fn products(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Array2<f32>> {
+        let key = Key::new("products", STAGE.1, &(of_vectors(&*self.features, resources), hashes(images)))?;
+        resources.cache.get_or(&key, || Ok(products(&VectorsOf::new(&*self.features, resources, images))?))
+    }
+}
+
+/// Everything that vectors depend on besides their images.
+fn of_vectors(features: &dyn Features, resources: &Resources) -> impl Serialize {
+    (features.identity(), resources.frame(), resources.device.name(), resources.input)
+}
+
+/// Members side by side.
+pub struct Fused {
+    members: Vec<Part>,
+}
+
+/// Centres and weighs a member's vectors and writes them into its place among all, which begins at column `start`; gives
+/// the place after it.
+fn place(x: &mut Array2<f32>, start: usize, vectors: &Array2<f32>, mean: &Array1<f32>, factor: f32) -> usize {
+    let end = start + mean.len();
+    let mut out = x.slice_mut(s![.., start..end]);
+    out.assign(vectors);
+    out -= mean;
+    out *= factor;
+    end
+}
+
+impl Features for Fused {
+    fn dimension(&self) -> usize {
+        self.members.iter().map(Part::dimension).sum()
+    }
+
+    fn identity(&self) -> String {
+        let of_member = |part: &Part| {
+            let mean: Vec<u8> = part.mean.iter().flat_map(|m| m.to_le_bytes()).collect();
+            format!("{} {} {}", part.features.identity(), part.factor, blake3::hash(&mean).to_hex())
+        };
+        format!("{STAGE:?} {}", self.members.iter().map(of_member).collect::<Vec<_>>().join(" "))
+    }
+
+    fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
+        let mut x = Array2::zeros((images.len(), self.dimension()));
+        let mut start = 0;
+        for part in &self.members {
+            start = place(&mut x, start, &part.features.vectors(resources, images)?.x, &part.mean, part.factor);
+        }
+        Ok(Vectors { x, without_keypoints: None })
+    }
+
+    fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>> {
+        let workers = self.members.iter().map(|part| part.features.worker(resources, batch)).collect::<Result<_>>()?;
+        let members = self.members.iter().map(|part| (part.mean.clone(), part.factor)).collect();
+        Ok(Box::new(FusedWorker { workers, members }))
+    }
+
+    fn batch(&self) -> usize {
+        self.members.iter().map(|part| part.features.batch()).max().unwrap_or(1)
+    }
+
+    /// The members' products, centred and weighted: no vector is put together for them.
+    fn products(&self, resources: &Resources, train: usize, images: &[Arc<ImageFile>]) -> Result<Option<Array2<f32>>> {
+        let mut sum = Array2::zeros((images.len(), images.len()));
+        for part in &self.members {
+            let products = part.products(resources, images)?;
+            let of_mean = products.slice(s![.., ..train]).mapv(f64::from).mean_axis(Axis(1)).context("train is empty")?;
+            let of_means = of_mean.slice(s![..train]).mean().context("train is empty")?;
+            let weight = f64::from(part.factor) * f64::from(part.factor);
+            for ((i, j), value) in products.indexed_iter() {
+                sum[(i, j)] += (weight * (f64::from(*value) - of_mean[i] - of_mean[j] + of_means)) as f32;
+            }
+        }
+        Ok(Some(sum))
+    }
+}
+
+struct FusedWorker {
+    workers: Vec<Box<dyn Worker>>,
+    /// Mean and factor of each.
+    members: Vec<(Array1<f32>, f32)>,
+}
+
+impl Worker for FusedWorker {
+    fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
+        // members look at the same pixels: whoever comes first decodes them for the others
+        images.iter().for_each(Encoded::share);
+        let dimension = self.members.iter().map(|(mean, _)| mean.len()).sum();
+        let mut x = Array2::zeros((images.len(), dimension));
+        let mut start = 0;
+        for (worker, (mean, factor)) in self.workers.iter_mut().zip(&self.members) {
+            start = place(&mut x, start, &worker.vectors(images, watch)?, mean, *factor);
+            watch.lap(Stage::Encode);
+        }
+        Ok(x)
+    }
+
+    fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
+        let mut any = false;
+        for worker in &self.workers {
+            any |= worker.decode_ahead(image)?;
+        }
+        Ok(any)
+    }
+}
