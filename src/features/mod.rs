@@ -1,16 +1,23 @@
 //! From images to vectors, for every arm alike. A [`Kind`] is a method: one file, and one line in the list below; what
 //! it fits on training images gives [`Features`], the vectors of any image, cached by content.
 
+mod centrist;
 mod colour_histogram;
 mod finetuned;
 mod fitted;
+mod fourier;
 mod fusion;
+mod gist;
 mod half;
+mod hog;
+mod lbp;
 mod local;
 mod metadata;
+mod neighbourhood;
 mod network;
 mod nothing;
 mod picture;
+mod pyramid;
 mod resources;
 mod rows;
 mod thumbnail;
@@ -60,6 +67,14 @@ kinds! {
     Thumbnail(thumbnail::Thumbnail),
     /// How often each colour occurs.
     ColourHistogram(colour_histogram::ColourHistogram),
+    /// The census transform, counted over a pyramid.
+    Centrist(centrist::Centrist),
+    /// Local binary patterns, counted over a pyramid.
+    Lbp(lbp::Lbp),
+    /// Directions of gradients in a grid of cells.
+    Hog(hog::Hog),
+    /// Responses of Gabor filters in a grid of cells.
+    Gist(gist::Gist),
     /// Local descriptors, counted by a codebook.
     Local(local::LocalSettings),
     /// The features of a pretrained network, frozen.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::budget::{self, Taken};
 use crate::dataset::ImageFile;
-use crate::image::{Canvas, Grey, Rgb, canvas, decode_grey, decode_rgb};
+use crate::image::{Canvas, Grey, Rgb, canvas, decode_grey, decode_rgb, resize};
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
 /// An image file's bytes, read once, and what is known of it.
@@ -72,6 +72,21 @@ impl Encoded<'_> {
 }
 
 impl Picture<'_> {
+    /// With its longer side brought down to `longer` pixels; as it is where that is `None`, or where it is no longer.
+    pub fn capped(&self, longer: Option<u32>) -> Picture<'_> {
+        let (width, height) = self.size();
+        match (self, longer.and_then(|longer| resize::capped(width, height, longer))) {
+            (Picture::Grey(grey), None) => Picture::Grey(Cow::Borrowed(grey)),
+            (Picture::Colour(rgb), None) => Picture::Colour(Cow::Borrowed(rgb)),
+            (Picture::Grey(grey), Some((width, height))) => {
+                Picture::Grey(Cow::Owned(resize::resize_grey(grey, width, height)))
+            }
+            (Picture::Colour(rgb), Some((width, height))) => {
+                Picture::Colour(Cow::Owned(resize::resize(rgb, width, height)))
+            }
+        }
+    }
+
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
         match self {
@@ -109,6 +124,17 @@ impl<'a> From<&'a Grey> for Picture<'a> {
 impl<'a> From<&'a Rgb> for Picture<'a> {
     fn from(rgb: &'a Rgb) -> Self {
         Picture::Colour(Cow::Borrowed(rgb))
+    }
+}
+
+/// What is wrong with a cap on the longer side that a method sees, if anything is.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub(super) fn check_longer(longer: Option<u32>) -> Result<(), String> {
+    match longer {
+        Some(longer) if longer < 16 => Err(format!("longer = {longer} must be at least 16 pixels")),
+        _ => Ok(()),
     }
 }
 

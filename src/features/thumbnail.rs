@@ -3,11 +3,11 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::image::Rgb;
 use crate::image::resize::resize;
 use crate::stage::stopwatch::Stage;
 
 use super::fitted::{Features, Lessons};
+use super::picture::Picture;
 use super::whole::Whole;
 use super::{Choice, Cost, Kind, Needs, Resources, Version};
 
@@ -46,13 +46,14 @@ impl Kind for Thumbnail {
 impl Whole for Thumbnail {
     const STAGE: Version = ("thumbnail", 1);
     const TIME: Stage = Stage::Resize;
+    const IN_COLOUR: bool = true;
 
     fn length(&self) -> usize {
         (3 * self.side * self.side) as usize
     }
 
-    fn describe(&self, picture: &Rgb, out: &mut [f32]) {
-        let small = resize(picture, self.side, self.side);
+    fn describe(&self, picture: &Picture, out: &mut [f32]) {
+        let small = resize(&picture.colour(), self.side, self.side);
         out.iter_mut().zip(small.data).for_each(|(value, byte)| *value = f32::from(byte));
     }
 }

@@ -8,12 +8,12 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use crate::dataset::ImageFile;
-use crate::image::{Canvas, Rgb};
+use crate::image::Canvas;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
 use super::Version;
 use super::fitted::{Features, Vectors, Worker};
-use super::picture::{Encoded, picture, read};
+use super::picture::{Encoded, Picture, read, seen};
 use super::resources::{Resources, chunked, stack};
 
 /// A function of the whole picture; the value itself is the settings, all of which the vector depends on.
@@ -22,12 +22,19 @@ pub(super) trait Whole: Clone + Serialize + Send + Sync + 'static {
     const STAGE: Version;
     /// What its time is counted as.
     const TIME: Stage;
+    /// Does it look at colours? If not, pictures come in grey.
+    const IN_COLOUR: bool;
 
     /// Length of the vector.
     fn length(&self) -> usize;
 
+    /// Pixels that the longer side of a picture has at most when it is described.
+    fn longer(&self) -> Option<u32> {
+        None
+    }
+
     /// Writes the vector of a picture; `out` is zero.
-    fn describe(&self, picture: &Rgb, out: &mut [f32]);
+    fn describe(&self, picture: &Picture, out: &mut [f32]);
 }
 
 impl<W: Whole> Features for W {
@@ -66,7 +73,11 @@ impl<W: Whole> Worker for WholeWorker<W> {
     fn vectors(&mut self, images: &[Encoded], watch: &mut Stopwatch) -> Result<Array2<f32>> {
         let mut x = Array2::zeros((images.len(), self.method.length()));
         for (encoded, mut row) in images.iter().zip(x.outer_iter_mut()) {
-            let picture = picture(encoded, self.canvas, watch)?;
+            let picture = seen(encoded, W::IN_COLOUR, self.canvas, watch)?;
+            let picture = picture.capped(self.method.longer());
+            if self.method.longer().is_some() {
+                watch.lap(Stage::Resize);
+            }
             self.method.describe(&picture, row.as_slice_mut().expect("rows of a matrix that was just made"));
             watch.lap(W::TIME);
         }
@@ -74,6 +85,6 @@ impl<W: Whole> Worker for WholeWorker<W> {
     }
 
     fn decode_ahead(&self, image: &mut Encoded) -> Result<bool> {
-        image.decode_rgb_ahead()
+        if W::IN_COLOUR { image.decode_rgb_ahead() } else { image.decode_grey_ahead(self.canvas) }
     }
 }

@@ -13,7 +13,9 @@ mod entropy;
 mod error;
 pub mod header;
 pub mod inspect;
+pub mod lab;
 pub mod resize;
+pub mod smooth;
 pub mod tensor;
 
 use std::sync::OnceLock;

@@ -4,12 +4,31 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{CropBox, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::Rgb;
+use super::{Grey, Rgb};
 
 /// Antialiased bilinear resize to exactly `width` x `height`.
 pub fn resize(picture: &Rgb, width: u32, height: u32) -> Rgb {
     let whole = CropBox { left: 0.0, top: 0.0, width: picture.width.into(), height: picture.height.into() };
-    resample(picture, whole, width, height)
+    let data = resample(Pixels::rgb(picture), whole, width, height);
+    Rgb { width, height, data }
+}
+
+/// The same of a grey picture.
+pub fn resize_grey(picture: &Grey, width: u32, height: u32) -> Grey {
+    let whole = CropBox { left: 0.0, top: 0.0, width: picture.width.into(), height: picture.height.into() };
+    let data = resample(Pixels::grey(picture), whole, width, height);
+    Grey { width, height, data }
+}
+
+/// Width and height of a picture of this size when its longer side is brought down to `longer` pixels; `None` where it
+/// is no longer than that.
+pub fn capped(width: u32, height: u32, longer: u32) -> Option<(u32, u32)> {
+    let side = width.max(height);
+    let scaled = |length: u32| {
+        let rounded = (u64::from(length) * u64::from(longer) + u64::from(side) / 2) / u64::from(side);
+        (rounded as u32).max(1)
+    };
+    (side > longer).then(|| (scaled(width), scaled(height)))
 }
 
 /// torchvision's `Resize(size)` on the shorter side, then `CenterCrop(crop)`: `crop` x `crop` pixels, with black
@@ -19,7 +38,8 @@ pub fn resize_and_crop(picture: &Rgb, size: u32, crop: u32) -> Rgb {
     let x = Visible::new(picture.width, shorter, size, crop);
     let y = Visible::new(picture.height, shorter, size, crop);
     let shown = CropBox { left: x.source, top: y.source, width: x.source_length, height: y.source_length };
-    let resized = resample(picture, shown, x.length, y.length);
+    let data = resample(Pixels::rgb(picture), shown, x.length, y.length);
+    let resized = Rgb { width: x.length, height: y.length, data };
     if (x.length, y.length) == (crop, crop) { resized } else { with_border(&resized, x.target, y.target, crop) }
 }
 
@@ -66,21 +86,41 @@ fn half_to_even(n: u64) -> u64 {
     half + (n % 2) * (half % 2)
 }
 
+/// What is resampled, in grey or in colour.
+#[derive(Clone, Copy)]
+struct Pixels<'a> {
+    width: u32,
+    height: u32,
+    data: &'a [u8],
+    /// Of one pixel.
+    bytes: usize,
+}
+
+impl<'a> Pixels<'a> {
+    fn rgb(picture: &'a Rgb) -> Self {
+        Pixels { width: picture.width, height: picture.height, data: &picture.data, bytes: 3 }
+    }
+
+    fn grey(picture: &'a Grey) -> Self {
+        Pixels { width: picture.width, height: picture.height, data: &picture.data, bytes: 1 }
+    }
+}
+
 /// `shown`, which lies within the picture, resampled to `width` x `height`. The horizontal pass comes first, as in
 /// Pillow: pixels are rounded between the passes, so that the other order (which is what one call of
 /// `fast_image_resize` does) changes every fifth value. It leaves out the rows that the vertical filter never reaches.
-fn resample(picture: &Rgb, shown: CropBox, width: u32, height: u32) -> Rgb {
+fn resample(picture: Pixels, shown: CropBox, width: u32, height: u32) -> Vec<u8> {
     let reach = (shown.height / f64::from(height)).max(1.0);
     let first = (shown.top - reach).floor().max(0.0);
     let last = (shown.top + shown.height + reach).ceil().min(picture.height.into());
     let band = CropBox { top: first, height: last - first, ..shown };
     let narrowed = one_pass(picture, band, width, (last - first) as u32);
     let band = CropBox { left: 0.0, width: width.into(), top: shown.top - first, height: shown.height };
-    one_pass(&narrowed, band, width, height)
+    one_pass(Pixels { width, height: (last - first) as u32, data: &narrowed, ..picture }, band, width, height)
 }
 
 /// `shown` resampled along the one axis on which it does not have `width` or `height` pixels yet.
-fn one_pass(picture: &Rgb, shown: CropBox, width: u32, height: u32) -> Rgb {
+fn one_pass(picture: Pixels, shown: CropBox, width: u32, height: u32) -> Vec<u8> {
     // rounding must not carry the box out of the picture
     let shown = CropBox {
         width: shown.width.min(f64::from(picture.width) - shown.left),
@@ -91,13 +131,14 @@ fn one_pass(picture: &Rgb, shown: CropBox, width: u32, height: u32) -> Rgb {
         .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
         .crop(shown.left, shown.top, shown.width, shown.height)
         .use_alpha(false);
-    let source = ImageRef::new(picture.width, picture.height, &picture.data, PixelType::U8x3)
-        .expect("a picture holds three bytes a pixel");
-    let mut data = vec![0; width as usize * height as usize * 3];
-    let mut target = Image::from_slice_u8(width, height, &mut data, PixelType::U8x3).expect("it was sized just now");
+    let pixel = if picture.bytes == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let source = ImageRef::new(picture.width, picture.height, picture.data, pixel)
+        .expect("a picture holds all bytes of its pixels");
+    let mut data = vec![0; width as usize * height as usize * picture.bytes];
+    let mut target = Image::from_slice_u8(width, height, &mut data, pixel).expect("it was sized just now");
     let resized = Resizer::new().resize(&source, &mut target, &options);
-    resized.expect("both pictures are RGB and the box lies within the source");
-    Rgb { width, height, data }
+    resized.expect("both pictures are of one kind and the box lies within the source");
+    data
 }
 
 /// The picture at (`left`, `top`) of a black square.
@@ -136,6 +177,23 @@ mod tests {
         let rows: Vec<Vec<u8>> = padded.data.chunks_exact(15).map(|r| r.iter().step_by(3).copied().collect()).collect();
         let (black, shown) = (vec![0; 5], vec![0, 255, 255, 255, 0]);
         assert_eq!(rows, [black.clone(), shown.clone(), shown, black.clone(), black]);
+    }
+
+    #[test]
+    fn grey_is_resized_as_each_channel_is() {
+        let grey = Grey { width: 37, height: 23, data: pattern(37, 23).data.iter().step_by(3).copied().collect() };
+        for (width, height) in [(37, 23), (12, 40), (1, 1), (90, 9)] {
+            let channel: Vec<u8> = resize(&pattern(37, 23), width, height).data.iter().step_by(3).copied().collect();
+            assert_eq!(resize_grey(&grey, width, height), Grey { width, height, data: channel });
+        }
+    }
+
+    #[test]
+    fn a_cap_keeps_the_shape_and_never_enlarges() {
+        assert_eq!(capped(640, 480, 320), Some((320, 240)));
+        assert_eq!(capped(333, 500, 320), Some((213, 320)));
+        assert_eq!(capped(1, 4000, 320), Some((1, 320)));
+        assert_eq!([capped(320, 5, 320), capped(8, 9, 320)], [None; 2]);
     }
 
     proptest! {

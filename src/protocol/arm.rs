@@ -11,7 +11,7 @@ use crate::names;
 use crate::record::Family;
 
 /// The arms that the binary carries, in the order of the tables.
-const EMBEDDED: [&str; 16] = [
+const EMBEDDED: [&str; 28] = [
     include_str!("../../arms/majority.toml"),
     include_str!("../../arms/metadata-1nn.toml"),
     include_str!("../../arms/thumbnail-1nn.toml"),
@@ -19,6 +19,18 @@ const EMBEDDED: [&str; 16] = [
     include_str!("../../arms/orb-bovw-svm.toml"),
     include_str!("../../arms/akaze-bovw-svm.toml"),
     include_str!("../../arms/colour-histogram-svm.toml"),
+    include_str!("../../arms/centrist-svm.toml"),
+    include_str!("../../arms/lbp-svm.toml"),
+    include_str!("../../arms/hog-svm.toml"),
+    include_str!("../../arms/gist-svm.toml"),
+    include_str!("../../arms/dense-sift-bovw-pyramid-svm.toml"),
+    include_str!("../../arms/dense-sift-vlad-svm.toml"),
+    include_str!("../../arms/dense-sift-fisher-svm.toml"),
+    include_str!("../../arms/colour-sift-fisher-svm.toml"),
+    include_str!("../../arms/patch-fisher-svm.toml"),
+    include_str!("../../arms/colour-statistics-fisher-svm.toml"),
+    include_str!("../../arms/handcrafted-fast.toml"),
+    include_str!("../../arms/handcrafted-best.toml"),
     include_str!("../../arms/resnet-frozen-svm.toml"),
     include_str!("../../arms/resnet-frozen-softmax.toml"),
     include_str!("../../arms/resnet-finetuned-1cycle.toml"),
