@@ -9,7 +9,7 @@ use super::super::descriptor::Place;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Space {
-    /// Grids as columns and rows; each of them counts as much as another, whatever its number of cells.
+    /// Grids as rows and columns; each of them counts as much as another, whatever its number of cells.
     #[serde(default = "whole")]
     pub cells: Vec<[usize; 2]>,
     /// What x and y, from -0.5 to 0.5, are multiplied with before they are appended; 0 appends nothing.
@@ -37,8 +37,8 @@ impl Space {
         if self.cells.is_empty() {
             return Err("cells of a space needs at least one grid, such as [1, 1]".into());
         }
-        if let Some([columns, rows]) = self.cells.iter().find(|grid| grid.iter().any(|n| !(1..=MOST).contains(n))) {
-            return Err(format!("the grid [{columns}, {rows}] of a space must have from 1 to {MOST} columns and rows"));
+        if let Some([rows, columns]) = self.cells.iter().find(|grid| grid.iter().any(|n| !(1..=MOST).contains(n))) {
+            return Err(format!("the grid [{rows}, {columns}] of a space must have from 1 to {MOST} rows and columns"));
         }
         if !self.xy.is_finite() || self.xy < 0.0 {
             return Err(format!("xy = {} of a space must be a number from 0", self.xy));
@@ -46,16 +46,16 @@ impl Space {
         Ok(())
     }
 
-    /// `1x1+1x3`, and the factor of places where they are appended.
+    /// `1x1+3x1`, and the factor of places where they are appended.
     pub fn describe(&self) -> String {
-        let grids: Vec<String> = self.cells.iter().map(|[columns, rows]| format!("{columns}x{rows}")).collect();
+        let grids: Vec<String> = self.cells.iter().map(|[rows, columns]| format!("{rows}x{columns}")).collect();
         let xy = if self.xy > 0.0 { format!(" xy={}", self.xy) } else { String::new() };
         format!("cells={}{xy}", grids.join("+"))
     }
 
     /// Cells of all grids.
     pub fn count(&self) -> usize {
-        self.cells.iter().map(|[columns, rows]| columns * rows).sum()
+        self.cells.iter().map(|[rows, columns]| rows * columns).sum()
     }
 }
 
@@ -77,7 +77,7 @@ impl Cells {
             lines.dedup();
             lines
         };
-        let (x, y) = (lines(0), lines(1));
+        let (y, x) = (lines(0), lines(1));
         // the middle of a piece tells which cell of a grid it belongs to
         let middles = |lines: &[f64]| {
             let ends: Vec<f64> = [0.0].into_iter().chain(lines.iter().copied()).chain([1.0]).collect();
@@ -85,7 +85,7 @@ impl Cells {
         };
         let (middles_x, middles_y) = (middles(&x), middles(&y));
         let mut cells = Vec::new();
-        for &[columns, rows] in &space.cells {
+        for &[rows, columns] in &space.cells {
             let factor = 1.0 / ((columns * rows * space.cells.len()) as f32).sqrt();
             for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
                 let inside = |&(i, j): &(usize, usize)| {
@@ -123,13 +123,13 @@ mod tests {
 
     #[test]
     fn every_piece_belongs_to_one_cell_of_each_grid() {
-        let space = Space { cells: vec![[1, 1], [1, 3], [2, 2], [4, 4]], xy: 0.0 };
+        let space = Space { cells: vec![[1, 1], [3, 1], [2, 2], [4, 4]], xy: 0.0 };
         let cells = Cells::of(&space);
         assert_eq!(cells.pieces(), 4 * 6);
         let lists: Vec<_> = cells.cells().collect();
         assert_eq!(lists.len(), space.count());
         let mut start = 0;
-        for [columns, rows] in space.cells {
+        for [rows, columns] in space.cells {
             let mut pieces: Vec<usize> = lists[start..start + columns * rows].iter().flat_map(|l| l.0.to_vec()).collect();
             pieces.sort_unstable();
             assert_eq!(pieces, (0..24).collect::<Vec<_>>());
