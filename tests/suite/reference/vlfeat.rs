@@ -1,7 +1,13 @@
-//! The inputs behind VLFeat's values in `tests/fixtures/vlfeat`, whose README has the formulas: a picture and matrices
-//! that follow from integers. What is compared with those values starts from here.
+//! Encodings against VLFeat, and the inputs behind its values in `tests/fixtures/vlfeat`, whose README has the formulas:
+//! a picture and matrices that follow from integers.
 
+use featbench::features::codebook::Codebook;
+use featbench::features::codebook::mixture::Mixture;
+use featbench::features::descriptor::{Descriptors, Place};
+use featbench::features::encoding::{Encode, Fisher, Vlad};
+use ndarray::Array2;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::generated::{fnv1a, named};
 
@@ -38,7 +44,7 @@ struct Pictured {
 }
 
 #[derive(Deserialize)]
-struct Mixture {
+struct Numbers {
     first_row: Vec<f32>,
     first_mean: Vec<f32>,
     #[serde(default)]
@@ -61,13 +67,69 @@ fn the_picture_is_the_one_that_vlfeat_saw() {
 
 #[test]
 fn the_numbers_are_those_that_vlfeat_got() {
-    let encoded: Mixture = serde_json::from_str(include_str!("../../fixtures/vlfeat/fisher.json")).unwrap();
+    let encoded: Numbers = serde_json::from_str(include_str!("../../fixtures/vlfeat/fisher.json")).unwrap();
     assert_eq!(named("vlfeat.rows", 6, 0.0, 1.5), encoded.first_row);
     assert_eq!(named("vlfeat.means", 6, 0.0, 1.0), encoded.first_mean);
     assert_eq!(named("vlfeat.variances", 6, 0.5, 0.25), encoded.first_variances);
-    let fitted: Mixture = serde_json::from_str(include_str!("../../fixtures/vlfeat/gmm.json")).unwrap();
+    let fitted: Numbers = serde_json::from_str(include_str!("../../fixtures/vlfeat/gmm.json")).unwrap();
     let mut row = named("vlfeat.gmm.rows", 4, 0.0, 1.0);
     row[0] += 1.0; // row i is moved in column i mod 3
     assert_eq!(row, fitted.first_row);
     assert_eq!(named("vlfeat.gmm.means", 4, 0.0, 1.0), fitted.first_mean);
+}
+
+#[derive(Deserialize)]
+struct FisherVector {
+    weights: Vec<f32>,
+    improved: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct VladVector {
+    root_intra: Vec<f32>,
+}
+
+/// Numbers of a row that is encoded.
+const D: usize = 6;
+
+fn matrix(name: &str, middle: f64, half: f64) -> Array2<f32> {
+    Array2::from_shape_vec((4, D), named(name, 4 * D, middle, half)).unwrap()
+}
+
+fn encode(encoding: &dyn Encode) -> Vec<f32> {
+    let places = vec![Place { x: 0.0, y: 0.0, size: 1.0 }; 50];
+    let rows = Descriptors::of_floats(D, named("vlfeat.rows", 50 * D, 0.0, 1.5), places);
+    let mut sums = vec![0.0; encoding.length()];
+    encoding.add(&rows, &vec![0; rows.len()], &mut sums);
+    encoding.finish(rows.len(), &mut sums);
+    sums
+}
+
+/// Of roots, the squares: those of numbers near 0 say nothing of how exact they are.
+fn assert_close_under_the_root(ours: &[f32], expected: &[f32]) {
+    assert_eq!(ours.len(), expected.len());
+    for (ours, expected) in ours.iter().zip(expected) {
+        assert!((ours * ours.abs() - expected * expected.abs()).abs() < 1e-5, "{ours}, not {expected}");
+    }
+}
+
+#[test]
+fn a_fisher_vector_is_that_of_vlfeat() {
+    let expected: FisherVector = serde_json::from_str(include_str!("../../fixtures/vlfeat/fisher.json")).unwrap();
+    let means = matrix("vlfeat.means", 0.0, 1.0);
+    let mixture = Mixture::new(expected.weights.into(), means, matrix("vlfeat.variances", 0.5, 0.25));
+    let ours = encode(&Fisher(&mixture));
+    // VLFeat has no part for the weights, and all of the means' before all of the variances'.
+    let part = |from: usize| ours.chunks_exact(1 + 2 * D).flat_map(move |parts| parts[from..from + D].iter().copied());
+    let mut ours: Vec<f32> = part(1).chain(part(1 + D)).collect();
+    let length = ours.iter().map(|v| v * v).sum::<f32>().sqrt();
+    ours.iter_mut().for_each(|v| *v /= length);
+    assert_close_under_the_root(&ours, &expected.improved);
+}
+
+#[test]
+fn a_vlad_is_that_of_vlfeat() {
+    let expected: VladVector = serde_json::from_str(include_str!("../../fixtures/vlfeat/vlad.json")).unwrap();
+    let codebook: Codebook = serde_json::from_value(json!({ "KMeans": matrix("vlfeat.means", 0.0, 1.0) })).unwrap();
+    assert_close_under_the_root(&encode(&Vlad::of(&codebook).unwrap()), &expected.root_intra);
 }
