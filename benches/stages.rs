@@ -76,7 +76,7 @@ fn drawing(criterion: &mut Criterion) {
 /// The descriptors of one image as the rows of a matrix.
 fn floats(described: &Descriptors) -> Array2<f32> {
     let shape = (described.len(), described.layout().floats());
-    Array2::from_shape_vec(shape, described.floats()).expect("one row a descriptor")
+    Array2::from_shape_vec(shape, described.floats().into_owned()).expect("one row a descriptor")
 }
 
 fn handcrafted(criterion: &mut Criterion) {
