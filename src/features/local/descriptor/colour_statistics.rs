@@ -147,3 +147,67 @@ fn of_window(sums: &Lanes) -> [f32; OF_A_WINDOW] {
     statistics[0] += MIDDLE;
     statistics
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dense::naive;
+    use super::*;
+
+    /// Mean and deviation of a plane under each of the 4 x 4 windows, as far as they lie in the picture.
+    fn moments(plane: &naive::Image, (y, x): (usize, usize), size: usize) -> Vec<[f64; 2]> {
+        let squares: naive::Image = plane.iter().map(|row| row.iter().map(|value| value * value).collect()).collect();
+        let window = |cell: usize| {
+            let middle = (y + cell / 4 * size, x + cell % 4 * size);
+            let (sum, weight) = naive::window(plane, middle, size, false);
+            let (square, _) = naive::window(&squares, middle, size, false);
+            let mean = sum / weight;
+            [mean, (square / weight - mean * mean).max(0.0).sqrt()]
+        };
+        (0..16).map(window).collect()
+    }
+
+    #[test]
+    fn descriptors_are_those_of_the_definition() {
+        for picture in naive::pictures() {
+            let seen = Seen::colour(&(&picture).into(), None, 1);
+            let image = |plane: &Plane| {
+                plane.data.chunks(plane.width).map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect()
+            };
+            let planes: Vec<naive::Image> = Lab::new().of(&seen.planes).iter().map(image).collect();
+            for (sizes, step) in [([4, 6, 8], 4), ([3, 4, 5], 7)] {
+                let mut expected = Vec::new();
+                for &size in &sizes {
+                    let corners = naive::corners(&planes[0], size as usize, step as usize);
+                    expected.extend(corners.into_iter().map(|corner| {
+                        let of_planes: Vec<_> =
+                            planes.iter().map(|plane| moments(plane, corner, size as usize)).collect();
+                        let cell = |cell: usize| of_planes.iter().flat_map(move |moments| moments[cell]);
+                        (0..16).flat_map(cell).collect::<Vec<f64>>()
+                    }));
+                }
+                let error = naive::distance(&ColourStatistics(naive::grid(&sizes, step, false)), &picture, &expected);
+                assert!(error < 1e-3, "{sizes:?} {step}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_picture_is_described() {
+        naive::hold(&ColourStatistics(naive::grid(&[2, 4], 3, false)), false);
+        naive::hold(&ColourStatistics(Grid { reduce: 2, ..naive::grid(&[2], 2, false) }), false);
+        let smooth = ColourStatistics(naive::grid(&[2], 2, true));
+        assert!(smooth.check().unwrap_err().contains("smooth"));
+    }
+
+    #[test]
+    fn a_grey_picture_has_lightness_only() {
+        let grey = crate::image::canvas::grey(&naive::noise(50, 40));
+        let method = ColourStatistics(naive::grid(&[2, 4], 3, false));
+        let found = method.open(None).unwrap().describe(&(&grey).into()).unwrap();
+        assert!(!found.is_empty());
+        for window in found.floats().chunks_exact(OF_A_WINDOW) {
+            assert!(window[0] > 0.0 && window[1] > 0.0);
+            assert!(window[2..].iter().all(|value| value.abs() < 1e-3), "{window:?}");
+        }
+    }
+}

@@ -230,3 +230,112 @@ impl Cells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dense::naive;
+    use super::*;
+
+    fn settings(sizes: &[u32]) -> HogCells {
+        HogCells { longer: None, reduce: 1, sizes: sizes.to_vec() }
+    }
+
+    fn directed(image: &naive::Image, side: usize) -> Vec<Vec<[f64; DIRECTED]>> {
+        let (height, width) = (image.len(), image[0].len());
+        let mut cells = vec![vec![[0.0; DIRECTED]; (width + side / 2) / side]; (height + side / 2) / side];
+        for (y, x) in (1..height - 1).flat_map(|y| (1..width - 1).map(move |x| (y, x))) {
+            let (dx, dy) = naive::gradient(image, y, x);
+            let angle = dy.atan2(dx).rem_euclid(std::f64::consts::TAU);
+            let o = (angle / std::f64::consts::TAU * 18.0 - 0.5 - 1e-9).ceil() as usize % DIRECTED;
+            for (i, row) in cells.iter_mut().enumerate() {
+                for (j, cell) in row.iter_mut().enumerate() {
+                    let share = |pixel: usize, cell: usize| {
+                        let centre = (cell as f64 + 0.5) * side as f64;
+                        (1.0 - (pixel as f64 + 0.5 - centre).abs() / side as f64).max(0.0)
+                    };
+                    cell[o] += 2.0 * dx.hypot(dy) * share(y, i) * share(x, j);
+                }
+            }
+        }
+        cells
+    }
+
+    fn cells(image: &naive::Image, side: usize) -> Vec<Vec<Vec<f64>>> {
+        let directed = directed(image, side);
+        let undirected = |cell: &[f64; DIRECTED]| -> Vec<f64> { (0..9).map(|o| cell[o] + cell[o + 9]).collect() };
+        let energy = |i: i64, j: i64| {
+            let (i, j) = (i.clamp(0, directed.len() as i64 - 1), j.clamp(0, directed[0].len() as i64 - 1));
+            undirected(&directed[i as usize][j as usize]).iter().map(|value| value * value).sum::<f64>()
+        };
+        let of_cell = |i: usize, j: usize| {
+            let mut values = vec![0.0; OF_A_CELL];
+            for (block, (di, dj)) in [(-1, -1), (-1, 0), (0, -1), (0, 0)].into_iter().enumerate() {
+                let corners = [(0, 0), (0, 1), (1, 0), (1, 1)];
+                let sum: f64 = corners.map(|(v, u)| energy(i as i64 + di + v, j as i64 + dj + u)).iter().sum();
+                let normal = |value: f64| (value / (sum + 1e-4).sqrt()).min(0.2);
+                let all = undirected(&directed[i][j]);
+                (0..18).for_each(|o| values[o] += 0.5 * normal(directed[i][j][o]));
+                (0..9).for_each(|o| values[18 + o] += 0.5 * normal(all[o]));
+                values[27 + block] = all.into_iter().map(normal).sum::<f64>() / 18.0_f64.sqrt();
+            }
+            values
+        };
+        (0..directed.len()).map(|i| (0..directed[0].len()).map(|j| of_cell(i, j)).collect()).collect()
+    }
+
+    #[test]
+    fn descriptors_are_those_of_the_definition() {
+        for picture in naive::pictures() {
+            let image = naive::grey(&picture);
+            for side in [4, 6, 9] {
+                let cells = cells(&image, side);
+                let corners = (1..cells.len()).flat_map(|i| (1..cells[0].len()).map(move |j| (i, j)));
+                let block = |(i, j): (usize, usize)| {
+                    [&cells[i - 1][j - 1][..], &cells[i - 1][j], &cells[i][j - 1], &cells[i][j]].concat()
+                };
+                let expected: Vec<Vec<f64>> = corners.map(block).collect();
+                let error = naive::distance(&settings(&[side as u32]), &picture, &expected);
+                assert!(error < 1e-3, "{side}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_picture_is_described() {
+        naive::hold(&settings(&[2, 8]), true);
+        naive::hold(&HogCells { reduce: 2, longer: Some(100), ..settings(&[3]) }, true);
+        assert!(settings(&[8, 0]).check().unwrap_err().contains("sizes"));
+        assert!(settings(&[]).check().unwrap_err().contains("sizes"));
+    }
+
+    #[test]
+    fn cells_are_those_of_vlfeat() {
+        let text = include_str!("../../../../tests/fixtures/vlfeat/hog.json");
+        let reference: serde_json::Value = serde_json::from_str(text).unwrap();
+        let case = &reference["cases"][0];
+        assert_eq!((&case["cell"], &case["bilinear"]), (&8.into(), &false.into()));
+        let found = settings(&[8]).open(None).unwrap().describe(&(&naive::of_vlfeat()).into()).unwrap();
+        let floats = found.floats();
+        let (rows, columns) = (11, 15);
+        assert_eq!(found.len(), (rows - 1) * (columns - 1));
+        for cell in case["cells"].as_array().unwrap() {
+            let place = |name: &str| cell[name].as_u64().unwrap() as usize;
+            let (row, column) = (place("row"), place("column"));
+            let expected: Vec<f64> = serde_json::from_value(cell["values"].clone()).unwrap();
+            // as the first cell of a block, or the last one
+            let (top, left) = (row.min(rows - 2), column.min(columns - 2));
+            let at = (row - top) * 2 + column - left;
+            let values = &floats[(top * (columns - 1) + left) * LENGTH + at * OF_A_CELL..][..OF_A_CELL];
+            for (&value, &expected) in values.iter().zip(&expected) {
+                assert!((f64::from(value) - expected).abs() < 1e-5, "{row} {column}: {value} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_where_four_cells_meet() {
+        let found = naive::describe(&settings(&[8]), &naive::noise(24, 16));
+        let places: Vec<_> = found.places().iter().map(|place| (place.x, place.y, place.size)).collect();
+        assert_eq!(places, [(7.5, 7.5, 16.0), (15.5, 7.5, 16.0)]);
+    }
+}

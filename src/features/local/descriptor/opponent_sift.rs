@@ -69,3 +69,51 @@ fn opponents(rgb: Seen) -> Seen {
     ];
     rgb.with(planes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dense::naive;
+    use super::*;
+
+    #[test]
+    fn descriptors_are_those_of_three_planes() {
+        for picture in naive::pictures() {
+            for smooth in [true, false] {
+                let planes = [
+                    naive::mixed(&picture, |r, g, b| 0.299 * r + 0.587 * g + 0.114 * b),
+                    naive::mixed(&picture, |r, g, _| (r - g) / 2.0_f64.sqrt()),
+                    naive::mixed(&picture, |r, g, b| (r + g - 2.0 * b) / 6.0_f64.sqrt()),
+                ];
+                let expected: Vec<Vec<f64>> = [3, 6]
+                    .into_iter()
+                    .flat_map(|size| {
+                        let [grey, first, second] =
+                            planes.each_ref().map(|plane| naive::root_sift(plane, size, 4, smooth));
+                        let all = grey.into_iter().zip(first).zip(second);
+                        all.map(|((grey, first), second)| [grey, first, second].concat())
+                    })
+                    .collect();
+                let error = naive::distance(&OpponentSift(naive::grid(&[3, 6], 4, smooth)), &picture, &expected);
+                assert!(error < 1e-3, "{smooth}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_picture_is_described() {
+        naive::hold(&OpponentSift(naive::grid(&[2, 4], 3, true)), true);
+        naive::hold(&OpponentSift(Grid { reduce: 2, ..naive::grid(&[2], 2, false) }), true);
+    }
+
+    #[test]
+    fn a_grey_picture_has_no_opponent_colours() {
+        let grey = crate::image::canvas::grey(&naive::noise(50, 40));
+        let method = OpponentSift(Grid { longer: Some(33), ..naive::grid(&[2, 4], 3, true) });
+        let found = method.open(None).unwrap().describe(&(&grey).into()).unwrap();
+        assert!(!found.is_empty());
+        for descriptor in found.floats().chunks_exact(LENGTH) {
+            assert!(descriptor[..128].iter().any(|&value| value > 0.0));
+            assert!(descriptor[128..].iter().all(|&value| value == 0.0));
+        }
+    }
+}

@@ -174,11 +174,13 @@ impl<'a> Interleaved<'a> {
     }
 }
 
-/// Subtracts the mean and divides by the deviation.
+/// Subtracts the mean and divides by the deviation. The mean is found from differences, so that a flat patch becomes
+/// exactly zero.
 #[inline(always)]
 fn normalise(patch: &mut [f32]) {
     let share = 1.0 / patch.len() as f32;
-    let mean = sum(patch, 0.0, |_, value| value) * share;
+    let first = patch[0];
+    let mean = first + sum(patch, first, |first, value| value - first) * share;
     let variance = sum(patch, mean, |mean, value| (value - mean) * (value - mean)) * share;
     let scale = 1.0 / (variance + QUIET).sqrt();
     for value in patch {
@@ -187,17 +189,109 @@ fn normalise(patch: &mut [f32]) {
 }
 
 #[inline(always)]
-fn sum(patch: &[f32], mean: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
+fn sum(patch: &[f32], middle: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
     let mut sums = [0.0_f32; LANES];
     let lanes = patch.chunks_exact(LANES);
     let rest = lanes.remainder();
     for values in lanes {
         for lane in 0..LANES {
-            sums[lane] += of(mean, values[lane]);
+            sums[lane] += of(middle, values[lane]);
         }
     }
     for (sum, &value) in sums.iter_mut().zip(rest) {
-        *sum += of(mean, value);
+        *sum += of(middle, value);
     }
     sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dense::naive;
+    use super::*;
+    use crate::image::Rgb;
+
+    fn settings(side: u32, stride: u32, scales: &[f64], colour: bool) -> Patches {
+        Patches { longer: None, reduce: 1, side, stride, scales: scales.to_vec(), colour }
+    }
+
+    /// An image whose every pixel is the mean of what it covers.
+    fn reduced(image: &naive::Image, scale: f64) -> naive::Image {
+        let side = |length: usize| ((length as f64 * scale).round() as usize).max(1);
+        let (height, width) = (side(image.len()), side(image[0].len()));
+        let covered = |i: usize, from: usize, to: usize, at: usize| {
+            let (start, end) = (i as f64 * from as f64 / to as f64, (i + 1) as f64 * from as f64 / to as f64);
+            (end.min(at as f64 + 1.0) - start.max(at as f64)).max(0.0) * to as f64 / from as f64
+        };
+        let pixel = |i: usize, j: usize| {
+            let row = |y: usize| {
+                let share = |x: usize| image[y][x] * covered(j, image[0].len(), width, x);
+                covered(i, image.len(), height, y) * (0..image[0].len()).map(share).sum::<f64>()
+            };
+            (0..image.len()).map(row).sum()
+        };
+        (0..height).map(|i| (0..width).map(|j| pixel(i, j)).collect()).collect()
+    }
+
+    fn expected(settings: &Patches, picture: &Rgb) -> Vec<Vec<f64>> {
+        let planes = if settings.colour {
+            vec![
+                naive::mixed(picture, |r, _, _| r),
+                naive::mixed(picture, |_, g, _| g),
+                naive::mixed(picture, |_, _, b| b),
+            ]
+        } else {
+            vec![naive::grey(picture)]
+        };
+        let mut patches = Vec::new();
+        for &scale in &settings.scales {
+            let planes: Vec<naive::Image> = planes.iter().map(|plane| reduced(plane, scale)).collect();
+            let (side, stride) = (settings.side as usize, settings.stride(scale));
+            let fit = |length: usize| (0..length).step_by(stride).filter(move |at| at + side <= length);
+            for (y, x) in fit(planes[0].len()).flat_map(|y| fit(planes[0][0].len()).map(move |x| (y, x))) {
+                let mut patch = Vec::new();
+                for (v, u) in (0..side).flat_map(|v| (0..side).map(move |u| (v, u))) {
+                    patch.extend(planes.iter().map(|plane| plane[y + v][x + u]));
+                }
+                let mean = patch.iter().sum::<f64>() / patch.len() as f64;
+                let variance = patch.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / patch.len() as f64;
+                patches.push(patch.iter().map(|value| (value - mean) / (variance + 1e-3).sqrt()).collect());
+            }
+        }
+        patches
+    }
+
+    #[test]
+    fn descriptors_are_those_of_the_definition() {
+        for picture in naive::pictures() {
+            for settings in [settings(8, 4, &[1.0, 0.5], false), settings(6, 3, &[1.0, 0.7, 0.5], true)] {
+                let error = naive::distance(&settings, &picture, &expected(&settings, &picture));
+                assert!(error < 1e-3, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_picture_is_described() {
+        naive::hold(&settings(3, 2, &[1.0, 0.5], false), true);
+        naive::hold(&Patches { longer: Some(60), ..settings(5, 2, &[0.9], true) }, true);
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let refused = |settings: Patches| settings.check().unwrap_err();
+        assert!(refused(settings(1, 2, &[1.0], false)).contains("side"));
+        assert!(refused(settings(8, 0, &[1.0], false)).contains("stride"));
+        for scales in [&[][..], &[0.0], &[1.1], &[f64::NAN]] {
+            assert!(refused(settings(8, 2, scales, false)).contains("scales"));
+        }
+        assert!(refused(Patches { longer: Some(0), ..settings(8, 2, &[1.0], false) }).contains("longer"));
+    }
+
+    #[test]
+    fn places_are_centres() {
+        let found = naive::describe(&settings(4, 4, &[0.5], false), &naive::noise(16, 8));
+        let places: Vec<_> = found.places().iter().map(|place| (place.x, place.y, place.size)).collect();
+        // of 8 pixels a side in the picture as given, 4 apart
+        assert_eq!(places, [3.5, 7.5, 11.5].map(|x| (x, 3.5, 8.0)));
+    }
 }

@@ -8,6 +8,11 @@ pub mod pooling;
 mod reduce;
 pub mod sift;
 
+#[cfg(test)]
+pub mod naive;
+#[cfg(test)]
+mod tests;
+
 pub use reduce::{Seen, check as check_reduction, resized};
 
 use std::borrow::Cow;

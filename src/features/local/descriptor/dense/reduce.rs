@@ -102,17 +102,24 @@ fn shares(from: usize, to: usize) -> Vec<Share> {
     (0..to).map(share).collect()
 }
 
+/// Means are sums of differences from the first pixel covered, so that what is flat stays exactly flat.
 #[inline(always)]
 fn shrink(plane: &Plane, across: &[Share], down: &[Share], out: &mut Plane) {
     let mut line = vec![0.0; plane.width];
     for (y, share) in down.iter().enumerate() {
-        line.fill(0.0);
-        for (k, &weight) in share.weights.iter().enumerate() {
-            line.iter_mut().zip(plane.row(share.first + k)).for_each(|(sum, value)| *sum += weight * value);
+        let first = plane.row(share.first);
+        line.copy_from_slice(first);
+        for (k, &weight) in share.weights.iter().enumerate().skip(1) {
+            for ((sum, &value), &first) in line.iter_mut().zip(plane.row(share.first + k)).zip(first) {
+                *sum += weight * (value - first);
+            }
         }
         for (out, share) in out.row_mut(y).iter_mut().zip(across) {
             let covered = &line[share.first..][..share.weights.len()];
-            *out = share.weights.iter().zip(covered).map(|(weight, value)| weight * value).sum();
+            *out = covered[0];
+            for (&weight, &value) in share.weights.iter().zip(covered).skip(1) {
+                *out += weight * (value - covered[0]);
+            }
         }
     }
 }

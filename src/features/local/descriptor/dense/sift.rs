@@ -13,8 +13,8 @@ pub const LENGTH: usize = 4 * 4 * DIRECTIONS;
 
 /// Where a descriptor is cut off, in units of its length (Lowe 2004).
 const CLIPPED: f32 = 0.2;
-/// Length up to which nothing is brought to 1.
-const FAINT: f32 = 1e-6;
+/// Length up to which a descriptor is hardly more than rounding, and becomes zeros: 1/400 of a grey value a pixel.
+const FAINT: f32 = 1e-5;
 
 /// Orientation maps of a plane, made row by row.
 struct Maps<'a> {
@@ -132,7 +132,8 @@ fn scale(points: &[Lanes], cells: &[usize; 16], weights: &[f32; 16]) -> (f32, f3
             squares[o] += value * value;
         }
     }
-    let scale = 1.0 / total(&squares).sqrt().max(FAINT);
+    let length = total(&squares).sqrt();
+    let scale = if length > FAINT { 1.0 / length } else { 0.0 };
     let mut sums = [0.0_f32; LANES];
     for c in 0..16 {
         let (cell, weight) = (&points[cells[c]], weights[c] * scale);
@@ -140,7 +141,7 @@ fn scale(points: &[Lanes], cells: &[usize; 16], weights: &[f32; 16]) -> (f32, f3
             sums[o] += (cell[o] * weight).min(CLIPPED);
         }
     }
-    let share = 1.0 / total(&sums).max(FAINT);
+    let share = 1.0 / total(&sums).max(f32::MIN_POSITIVE);
     ((scale * share).sqrt(), (CLIPPED * share).sqrt())
 }
 
