@@ -1,6 +1,7 @@
 //! The code against numbers of well-known libraries.
 
 mod checkpoints;
+mod dense;
 mod encodings;
 mod exported;
 mod generated;

@@ -88,34 +88,4 @@ mod tests {
         // of 4 windows, the last one of which must begin within 31 and 14 pixels
         assert_eq!(places, [0, 5, 10, 15].map(|x| (x as f32 + 6.0, 6.0, 16.0)));
     }
-
-    #[test]
-    fn descriptors_are_those_of_vlfeat_to_a_hundredth() {
-        let text = include_str!("../../../../tests/fixtures/vlfeat/dsift.json");
-        let reference: serde_json::Value = serde_json::from_str(text).unwrap();
-        let first: Vec<u8> = serde_json::from_value(reference["picture"]["first"].clone()).unwrap();
-        let picture = naive::of_vlfeat();
-        assert_eq!(picture.data[..8], first);
-        let flat = |case: &&serde_json::Value| case["flat"] == true;
-        for case in reference["cases"].as_array().unwrap().iter().filter(flat) {
-            let number = |name: &str| case[name].as_u64().unwrap() as u32;
-            let method = DenseSift(naive::grid(&[number("bin")], number("step"), false));
-            let found = method.open(None).unwrap().describe(&(&picture).into()).unwrap();
-            assert_eq!(found.len(), number("frames") as usize);
-            for described in case["described"].as_array().unwrap() {
-                let frame = described["frame"].as_u64().unwrap() as usize;
-                let place = found.places()[frame];
-                let expected = ["x", "y"].map(|name| described[name].as_f64().unwrap() as f32);
-                assert_eq!([place.x, place.y], expected);
-                // shares brought to length 1 are what the root was taken of
-                let floats = found.floats();
-                let shares = floats[frame * 128..][..128].iter().map(|&root| f64::from(root).powi(2));
-                let length = shares.clone().map(|share| share * share).sum::<f64>().sqrt().max(1e-9);
-                let expected: Vec<f64> = serde_json::from_value(described["descriptor"].clone()).unwrap();
-                let squares = shares.zip(&expected).map(|(share, expected)| (share / length - expected).powi(2));
-                let error = squares.sum::<f64>().sqrt();
-                assert!(error < 0.01, "frame {frame}: {error}");
-            }
-        }
-    }
 }

@@ -309,30 +309,6 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_those_of_vlfeat() {
-        let text = include_str!("../../../../tests/fixtures/vlfeat/hog.json");
-        let reference: serde_json::Value = serde_json::from_str(text).unwrap();
-        let case = &reference["cases"][0];
-        assert_eq!((&case["cell"], &case["bilinear"]), (&8.into(), &false.into()));
-        let found = settings(&[8]).open(None).unwrap().describe(&(&naive::of_vlfeat()).into()).unwrap();
-        let floats = found.floats();
-        let (rows, columns) = (11, 15);
-        assert_eq!(found.len(), (rows - 1) * (columns - 1));
-        for cell in case["cells"].as_array().unwrap() {
-            let place = |name: &str| cell[name].as_u64().unwrap() as usize;
-            let (row, column) = (place("row"), place("column"));
-            let expected: Vec<f64> = serde_json::from_value(cell["values"].clone()).unwrap();
-            // as the first cell of a block, or the last one
-            let (top, left) = (row.min(rows - 2), column.min(columns - 2));
-            let at = (row - top) * 2 + column - left;
-            let values = &floats[(top * (columns - 1) + left) * LENGTH + at * OF_A_CELL..][..OF_A_CELL];
-            for (&value, &expected) in values.iter().zip(&expected) {
-                assert!((f64::from(value) - expected).abs() < 1e-5, "{row} {column}: {value} {expected}");
-            }
-        }
-    }
-
-    #[test]
     fn places_are_where_four_cells_meet() {
         let found = naive::describe(&settings(&[8]), &naive::noise(24, 16));
         let places: Vec<_> = found.places().iter().map(|place| (place.x, place.y, place.size)).collect();

@@ -36,24 +36,6 @@ pub fn half_flat() -> Rgb {
     half_flat
 }
 
-/// The picture of `tests/fixtures/vlfeat/README.md`.
-pub fn of_vlfeat() -> Grey {
-    let pixel = |x: i64, y: i64| {
-        if x >= 76 && y >= 50 {
-            return 128;
-        }
-        let wave = (3 * x + 5 * y) % 34;
-        let blob = |(cx, cy, s): (i64, i64, i64)| {
-            let left = s - (x - cx).pow(2) - (y - cy).pow(2);
-            if left > 0 { 90 * left / s } else { 0 }
-        };
-        let blobs: i64 = [(30, 28, 400), (82, 22, 225), (48, 66, 324)].into_iter().map(blob).sum();
-        ((40 + x + y / 2 + 3 * wave.min(34 - wave) + blobs) % 256) as u8
-    };
-    let data = (0..90).flat_map(|y| (0..120).map(move |x| pixel(x, y))).collect();
-    Grey { width: 120, height: 90, data }
-}
-
 pub fn grey(picture: &Rgb) -> Image {
     let grey = canvas::grey(picture);
     let row = |row: &[u8]| row.iter().map(|&value| f64::from(value) / 255.0).collect();

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use opencv::core::{Mat, MatTraitConstManual, Size, Vec3f};
+use opencv::imgproc::{COLOR_RGB2Lab, cvt_color_def, gaussian_blur_def};
+
+use super::super::keypoints::tame;
 use super::blur::blurred;
 use super::lab::Lab;
 use super::orientation::{Gradients, shares};
@@ -26,6 +30,22 @@ fn a_blur_is_a_mirrored_gaussian() {
         let image = naive::grey(&naive::noise(width, height));
         for sigma in [0.5, 2.0 / 3.0, 4.0 / 3.0, 2.0, 3.0] {
             assert!(distance(&blurred(&plane(&image), sigma), &naive::blurred(&image, sigma)) < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn a_blur_is_that_of_opencv() {
+    tame().unwrap();
+    for (width, height) in [(67, 31), (9, 40), (150, 5)] {
+        let plane = plane(&naive::grey(&naive::noise(width, height)));
+        let image = Mat::new_rows_cols_with_data(height as i32, width as i32, &plane.data).unwrap();
+        for sigma in [0.5, 2.0 / 3.0, 1.0, 4.0 / 3.0, 2.0] {
+            let mut expected = Mat::default();
+            gaussian_blur_def(&image, &mut expected, Size::new(0, 0), sigma).unwrap();
+            let expected = expected.data_typed::<f32>().unwrap();
+            let near = |(found, expected): (&f32, &f32)| (found - expected).abs() < 1e-5;
+            assert!(blurred(&plane, sigma).data.iter().zip(expected).all(near), "{width} x {height}, {sigma}");
         }
     }
 }
@@ -155,6 +175,28 @@ fn lab_is_that_of_its_definition() {
         let error = distance(&planes[channel], &expected);
         assert!(error < 1e-5, "channel {channel}: {error}");
     }
+}
+
+#[test]
+fn lab_is_near_that_of_opencv() {
+    let picture = naive::noise(90, 70);
+    let pixels: Vec<Vec3f> = picture
+        .data
+        .chunks(3)
+        .map(|p| Vec3f::from_array([p[0], p[1], p[2]].map(|byte| f32::from(byte) / 255.0)))
+        .collect();
+    let rgb = Mat::new_rows_cols_with_data(70, 90, &pixels).unwrap();
+    let mut expected = Mat::default();
+    cvt_color_def(&rgb, &mut expected, COLOR_RGB2Lab).unwrap();
+    let planes = Lab::new().of(&Seen::colour(&(&picture).into(), None, 1).planes);
+    let mut worst = 0.0_f32;
+    for (at, expected) in expected.data_typed::<Vec3f>().unwrap().iter().enumerate() {
+        for channel in 0..3 {
+            worst = worst.max((planes[channel].data[at] - expected[channel] / 100.0).abs());
+        }
+    }
+    // which interpolates in a table
+    assert!(worst < 1e-2, "{worst}");
 }
 
 fn two_grids() -> Grid {
