@@ -13,7 +13,10 @@ use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::Extractor;
 use featbench::deep::session::{Device, Runtime};
 use featbench::features::codebook::kmeans;
-use featbench::features::descriptor::{Descriptor, Descriptors, Orb, RootSift};
+use featbench::features::descriptor::dense::{Plane, Seen, sift};
+use featbench::features::descriptor::{
+    ColourStatistics, DenseSift, Descriptor, Descriptors, Grid, HogCells, OpponentSift, Orb, Patches, RootSift, Sizes,
+};
 use featbench::features::encoding::words::hellinger;
 use featbench::image::encode::encode_jpeg;
 use featbench::image::{Grey, Rgb, decode_grey, decode_rgb, resize, tensor};
@@ -103,6 +106,43 @@ fn handcrafted(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Descriptors on a dense grid, and the stages of the first kind: maps, windows, and what is gathered from them.
+fn dense(criterion: &mut Criterion) {
+    let pictures: Vec<Rgb> = encoded().iter().map(|bytes| decode_rgb(bytes).expect("a picture")).collect();
+    let longer = Some(320);
+    let plane = |picture: &Rgb| Seen::grey(&picture.into(), longer, 1).planes.swap_remove(0);
+    let planes: Vec<Plane> = pictures.iter().map(plane).collect();
+    let pooled: Vec<_> = planes.iter().map(|plane| sift::points(plane, 4)).collect();
+    assert!(planes.iter().zip(&pooled).all(|(plane, points)| points.data.len() >= plane.data.len() / 16));
+    let grid = |smooth| Grid {
+        longer,
+        reduce: 1,
+        smooth,
+        grids: vec![Sizes { shorter: 0, sizes: vec![4, 6, 8, 12], step: 4 }],
+    };
+    let mut group = criterion.benchmark_group("dense, longer side 320");
+    group.throughput(Throughput::Elements(IMAGES as u64)).sample_size(20);
+    group.bench_function("orientation maps", |b| b.iter(|| each(&planes, |plane| sift::points(plane, 1))));
+    group.bench_function("maps under windows of 4", |b| b.iter(|| each(&planes, |plane| sift::points(plane, 4))));
+    group.bench_function("windows of 12 from those", |b| b.iter(|| each(&pooled, |points| points.widened(3, 1))));
+    let patches = Patches { longer, reduce: 1, side: 6, stride: 4, scales: vec![1.0, 0.7, 0.5], colour: true };
+    let methods: [(&str, &dyn Descriptor); 6] = [
+        ("SIFT, 4 sizes", &DenseSift(grid(true))),
+        ("SIFT, 4 sizes, not smoothed", &DenseSift(grid(false))),
+        ("opponent SIFT, 4 sizes", &OpponentSift(grid(true))),
+        ("colour statistics, 4 sizes", &ColourStatistics(grid(false))),
+        ("patches, 3 scales", &patches),
+        ("HOG cells", &HogCells { longer, reduce: 1, sizes: vec![8] }),
+    ];
+    for (name, method) in methods {
+        let mut describe = method.open(None).expect("it needs nothing");
+        let count: usize = pictures.iter().map(|rgb| describe.describe(&rgb.into()).expect("a picture").len()).sum();
+        assert!(count > 30 * IMAGES, "{name}: {count}");
+        group.bench_function(name, |b| b.iter(|| each(&pictures, |rgb| describe.describe(&rgb.into()))));
+    }
+    group.finish();
+}
+
 fn network(criterion: &mut Criterion) {
     if let Err(error) = Runtime::get() {
         return eprintln!("skipped: {error}");
@@ -147,5 +187,5 @@ fn svm(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(stages, images, drawing, handcrafted, network, svm);
+criterion_group!(stages, images, drawing, handcrafted, dense, network, svm);
 criterion_main!(stages);

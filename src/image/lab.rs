@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 /// Linear light of each 8-bit value (IEC 61966-2-1, sRGB).
-static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
+pub static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
     std::array::from_fn(|byte| {
         let value = byte as f64 / 255.0;
         (if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }) as f32
@@ -11,7 +11,7 @@ static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
 });
 
 /// Linear sRGB to X, Y and Z as shares of the white point D65.
-const XYZ: [[f32; 3]; 3] = [
+pub const XYZ: [[f32; 3]; 3] = [
     [0.412_453 / 0.950_456, 0.357_580 / 0.950_456, 0.180_423 / 0.950_456],
     [0.212_671, 0.715_160, 0.072_169],
     [0.019_334 / 1.088_754, 0.119_193 / 1.088_754, 0.950_227 / 1.088_754],

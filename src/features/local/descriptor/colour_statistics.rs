@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dense::lab::Lab;
+use super::dense::lab::lab;
 use super::dense::pooling::{Lanes, Outside, Points, Rows, pooled};
 use super::dense::{Grid, Lattice, Plane, Seen, gcd};
 use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
@@ -51,22 +51,19 @@ impl Descriptor for ColourStatistics {
     }
 
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
-        Ok(Box::new(Statistics { grid: self.0.clone(), lab: Lab::new() }))
+        Ok(Box::new(Statistics(self.0.clone())))
     }
 }
 
-struct Statistics {
-    grid: Grid,
-    lab: Lab,
-}
+struct Statistics(Grid);
 
 impl Describe for Statistics {
     fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
-        let rgb = Seen::colour(picture, self.grid.longer, self.grid.reduce);
-        let mut planes = self.lab.of(&rgb.planes);
+        let rgb = Seen::colour(picture, self.0.longer, self.0.reduce);
+        let mut planes = lab(&rgb.planes);
         planes[0].data.iter_mut().for_each(|lightness| *lightness -= MIDDLE);
         let seen = rgb.with(planes);
-        Ok(Descriptors::of_floats(LENGTH, described(&seen, &self.grid), self.grid.places(&seen)))
+        Ok(Descriptors::of_floats(LENGTH, described(&seen, &self.0), self.0.places(&seen)))
     }
 }
 
@@ -173,7 +170,7 @@ mod tests {
             let image = |plane: &Plane| {
                 plane.data.chunks(plane.width).map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect()
             };
-            let planes: Vec<naive::Image> = Lab::new().of(&seen.planes).iter().map(image).collect();
+            let planes: Vec<naive::Image> = lab(&seen.planes).iter().map(image).collect();
             for (sizes, step) in [([4, 6, 8], 4), ([3, 4, 5], 7)] {
                 let mut expected = Vec::new();
                 for &size in &sizes {

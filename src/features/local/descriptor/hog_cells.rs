@@ -62,8 +62,9 @@ impl Descriptor for HogCells {
     fn cost(&self) -> Cost {
         let smallest = self.sizes.iter().min().map_or(1.0, |&size| f64::from(size));
         let cells = 4.0 * (LENGTH * self.sizes.len() + 2 * OF_A_CELL) as f64 / smallest.powi(2);
-        let seen = if self.longer.is_some() { 0.0 } else { (8.0 + cells) / f64::from(self.reduce).powi(2) };
-        Cost { milliseconds: 2.0, bytes: 0.0, bytes_a_pixel: 8.0 + seen }
+        let seen = 8.0 + (8.0 + cells) / f64::from(self.reduce).powi(2);
+        // under a cap hardly anything grows with the picture
+        Cost { milliseconds: 2.0, bytes: 0.0, bytes_a_pixel: if self.longer.is_some() { 2.0 } else { seen } }
     }
 
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {

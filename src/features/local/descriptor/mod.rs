@@ -3,7 +3,7 @@
 
 mod akaze;
 mod colour_statistics;
-mod dense;
+pub mod dense;
 mod dense_sift;
 mod hog_cells;
 mod keypoints;

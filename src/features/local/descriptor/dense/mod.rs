@@ -128,11 +128,11 @@ impl Grid {
     }
 
     /// Memory at work for each pixel of a picture as given, for descriptors of so many planes and of so many numbers.
-    /// Under a cap only the planes grow with the picture.
+    /// Under a cap hardly anything grows with the picture.
     pub fn bytes_a_pixel(&self, planes: usize, length: usize) -> f64 {
         let of_planes = 8.0 * planes as f64;
         if self.longer.is_some() {
-            return of_planes;
+            return 2.0 * planes as f64;
         }
         let descriptors = |sizes: &Sizes| (sizes.sizes.len() * 4 * length) as f64 / f64::from(sizes.step).powi(2);
         let points = |sizes: &Sizes| {

@@ -1,5 +1,4 @@
-//! Pictures as planes of numbers, reduced by area where they are larger than asked for: each new pixel is the mean of
-//! what it covers.
+//! Pictures as planes of numbers, reduced by area: each new pixel is the mean of what it covers.
 
 use std::borrow::Cow;
 
@@ -26,26 +25,26 @@ pub struct Seen {
 impl Seen {
     /// In grey, from 0 to 1.
     pub fn grey(picture: &Picture, longer: Option<u32>, reduce: u32) -> Seen {
-        let grey = picture.grey();
+        let capped = picture.capped(longer);
+        let grey = capped.grey();
         let plane = Plane::of_bytes(grey.width as usize, grey.height as usize, grey.data.iter());
-        Seen::reduced(vec![plane], longer, reduce)
+        Seen::reduced(picture, vec![plane], reduce)
     }
 
     /// Red, green and blue, from 0 to 1.
     pub fn colour(picture: &Picture, longer: Option<u32>, reduce: u32) -> Seen {
-        let rgb = picture.colour();
+        let capped = picture.capped(longer);
+        let rgb = capped.colour();
         let channel = |c| Plane::of_bytes(rgb.width as usize, rgb.height as usize, rgb.data[c..].iter().step_by(3));
-        Seen::reduced((0..3).map(channel).collect(), longer, reduce)
+        Seen::reduced(picture, (0..3).map(channel).collect(), reduce)
     }
 
-    fn reduced(planes: Vec<Plane>, longer: Option<u32>, reduce: u32) -> Seen {
-        let (width, height) = (planes[0].width, planes[0].height);
-        let cap = longer.map_or(1.0, |longer| (f64::from(longer) / width.max(height) as f64).min(1.0));
-        let factor = f64::from(reduce);
-        let side = |length: usize| (((length as f64 * cap).round() / factor).round() as usize).max(1);
-        let (to_width, to_height) = (side(width), side(height));
-        let planes = planes.into_iter().map(|plane| resized(Cow::Owned(plane), to_width, to_height).into_owned());
-        Seen { planes: planes.collect(), scale: (width as f32 / to_width as f32, height as f32 / to_height as f32) }
+    fn reduced(picture: &Picture, planes: Vec<Plane>, reduce: u32) -> Seen {
+        let side = |length: usize| ((length as f64 / f64::from(reduce)).round() as usize).max(1);
+        let (width, height) = (side(planes[0].width), side(planes[0].height));
+        let planes = planes.into_iter().map(|plane| resized(Cow::Owned(plane), width, height).into_owned()).collect();
+        let (of_width, of_height) = picture.size();
+        Seen { planes, scale: (of_width as f32 / width as f32, of_height as f32 / height as f32) }
     }
 
     pub fn width(&self) -> usize {

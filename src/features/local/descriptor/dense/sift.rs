@@ -81,7 +81,9 @@ pub fn described(seen: &Seen, grid: &Grid) -> Vec<f32> {
     out
 }
 
-fn points(plane: &Plane, spacing: usize) -> Points {
+/// The orientation maps of a plane under windows of half-width `spacing`, at points that far apart; 1 leaves the maps as
+/// they are.
+pub fn points(plane: &Plane, spacing: usize) -> Points {
     pooled(&mut Maps { plane, gradients: Gradients::default() }, spacing, Outside::Border)
 }
 
