@@ -11,13 +11,17 @@ use crate::names;
 use crate::record::Family;
 
 /// The arms that the binary carries, in the order of the tables.
-const EMBEDDED: [&str; 28] = [
+const EMBEDDED: [&str; 32] = [
     include_str!("../../arms/majority.toml"),
     include_str!("../../arms/metadata-1nn.toml"),
     include_str!("../../arms/thumbnail-1nn.toml"),
     include_str!("../../arms/sift-bovw-svm.toml"),
     include_str!("../../arms/orb-bovw-svm.toml"),
     include_str!("../../arms/akaze-bovw-svm.toml"),
+    include_str!("../../arms/kaze-bovw-svm.toml"),
+    include_str!("../../arms/surf-bovw-svm.toml"),
+    include_str!("../../arms/brisk-bovw-svm.toml"),
+    include_str!("../../arms/brief-bovw-svm.toml"),
     include_str!("../../arms/colour-histogram-svm.toml"),
     include_str!("../../arms/centrist-svm.toml"),
     include_str!("../../arms/lbp-svm.toml"),

@@ -49,13 +49,20 @@ pub(super) fn strongest(
         return Ok(all);
     }
     let responses: Vec<f32> = keypoints.iter().map(|point| point.response()).collect();
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by(|&a, &b| responses[b].total_cmp(&responses[a]));
-    order.truncate(most);
-    order.sort_unstable();
     let mut kept = Descriptors::none(layout);
-    order.into_iter().for_each(|i| kept.push(&all, i));
+    largest(&responses, most).into_iter().for_each(|i| kept.push(&all, i));
     Ok(kept)
+}
+
+/// The places of the largest responses, at most so many, the first of equal ones; in ascending order.
+pub(super) fn largest(responses: &[f32], most: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..responses.len()).collect();
+    if order.len() > most {
+        order.sort_by(|&a, &b| responses[b].total_cmp(&responses[a]));
+        order.truncate(most);
+        order.sort_unstable();
+    }
+    order
 }
 
 /// What is wrong with a number of keypoints, if anything is.

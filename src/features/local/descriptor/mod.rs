@@ -2,25 +2,33 @@
 //! One detector a worker: detectors are `Send`, not shared.
 
 mod akaze;
+mod brief;
+mod brisk;
 mod colour_statistics;
 pub mod dense;
 mod dense_sift;
 mod hog_cells;
+mod kaze;
 mod keypoints;
 mod opponent_sift;
 mod orb;
 mod patches;
 mod root_sift;
+mod surf;
 
 pub use akaze::Akaze;
+pub use brief::Brief;
+pub use brisk::Brisk;
 pub use colour_statistics::ColourStatistics;
 pub use dense::{Grid, Sizes};
 pub use dense_sift::DenseSift;
 pub use hog_cells::HogCells;
+pub use kaze::Kaze;
 pub use opponent_sift::OpponentSift;
 pub use orb::Orb;
 pub use patches::Patches;
 pub use root_sift::{RootSift, root_sift};
+pub use surf::Surf;
 
 use std::borrow::Cow;
 
@@ -67,6 +75,14 @@ descriptors! {
     Patches(Patches),
     /// Histograms of oriented gradients in cells.
     HogCells(HogCells),
+    /// KAZE at keypoints.
+    Kaze(Kaze),
+    /// BRISK at keypoints.
+    Brisk(Brisk),
+    /// SURF at keypoints.
+    Surf(Surf),
+    /// BRIEF at corners.
+    Brief(Brief),
 }
 
 /// What every method is; its settings are what the arm's file says.
