@@ -2,8 +2,9 @@
 //! derivatives is largest, described by sums of Haar responses. All filters are boxes on an integral image, in exact whole
 //! numbers.
 //!
-//! Compared with dlib 19.24 on a drawn picture (`tests/fixtures/surf`): its keypoints are ours to a hundredth of a pixel;
-//! without the weights, which dlib does not have, the cosine of descriptors at the same places has the median 0.95.
+//! Compared with dlib 19.24 on a drawn picture (`tests/fixtures/surf`): each of its keypoints is one of ours, to a hundredth
+//! of a pixel. Descriptors whose samples lie at the same places, without the weights, which dlib defines otherwise, have
+//! cosines from 0.94, median 0.97; three quarters of the orientations are within 5 degrees, half of them within one.
 
 mod hessian;
 mod integral;

@@ -151,11 +151,9 @@ mod tests {
         numbers: Vec<f32>,
     }
 
-    fn reference() -> Vec<(Keypoint, Described)> {
+    fn reference() -> Vec<Described> {
         let text = include_str!("../../../../../tests/fixtures/surf/surf.json");
-        let reference: Reference = serde_json::from_str(text).unwrap();
-        let point = |d: &Described| Keypoint { x: d.x, y: d.y, scale: d.scale, response: 0.0 };
-        reference.described.into_iter().map(|described| (point(&described), described)).collect()
+        serde_json::from_str::<Reference>(text).unwrap().described
     }
 
     fn median(mut values: Vec<f32>) -> f32 {
@@ -163,36 +161,49 @@ mod tests {
         values[values.len() / 2]
     }
 
-    /// dlib weighs samples within their cells, not by the distance from the keypoint, and rounds the sides of windows down
-    /// to other pixels; so weights are left out, and what is left is alike, not equal.
+    /// A keypoint whose samples lie where dlib's do: at corners half a pixel up and to the left, and in a window whose
+    /// middle is `off` scales off.
+    fn moved(d: &Described, off: f32) -> Keypoint {
+        let (sin, cos) = d.angle.sin_cos();
+        let along = d.scale * off;
+        let (x, y) = (d.x - 0.5 + cos * along - sin * along, d.y - 0.5 + sin * along + cos * along);
+        Keypoint { x, y, scale: d.scale, response: 0.0 }
+    }
+
+    /// dlib weighs samples within their cells, which overlap, not by the distance from the keypoint: so weights are left
+    /// out here, and what is left is alike, not equal.
     #[test]
     fn descriptors_are_like_those_of_dlib() {
         let integral = Integral::new(&leaves());
         let window = Window { weights: [1.0; CELLS * SAMPLES], ..Window::new() };
-        let cosine = |(point, expected): &(Keypoint, Described)| {
+        let cosine = |expected: &Described| {
             let mut numbers = Vec::new();
-            window.describe(&integral, point, expected.angle, false, &mut numbers);
+            window.describe(&integral, &moved(expected, -0.5), expected.angle, false, &mut numbers);
             numbers.iter().zip(&expected.numbers).map(|(a, b)| a * b).sum::<f32>()
         };
         let cosines: Vec<f32> = reference().iter().map(cosine).collect();
-        let near = cosines.iter().filter(|&&cosine| cosine > 0.9).count();
-        assert!(20 * near >= 19 * cosines.len() && cosines.iter().all(|&cosine| cosine > 0.8), "{cosines:?}");
-        assert!(median(cosines) > 0.94);
+        assert!(cosines.iter().all(|&cosine| cosine > 0.93), "{cosines:?}");
+        assert!(median(cosines) > 0.965);
     }
 
+    /// dlib rounds the scale, and has a larger deviation. Its windows begin every 8 degrees: where two of them are nearly
+    /// equally long, that decides which wins.
     #[test]
-    fn orientations_are_like_those_of_dlib() {
+    fn most_orientations_are_those_of_dlib() {
         let integral = Integral::new(&leaves());
-        let turned = reference().into_iter().filter(|(_, expected)| expected.angle != 0.0);
-        let difference = |(point, expected): (Keypoint, Described)| {
-            let difference = (Window::new().orientation(&integral, &point) - expected.angle).rem_euclid(TAU);
+        let disc = Window::new().disc.into_iter().map(|([x, y], _)| ([x, y], gauss(x, 2.5) * gauss(y, 2.5)));
+        let window = Window { disc: disc.collect(), ..Window::new() };
+        let difference = |expected: Described| {
+            let point = moved(&expected, 0.0);
+            let point = Keypoint { scale: point.scale.round(), ..point };
+            let difference = (window.orientation(&integral, &point) - expected.angle).rem_euclid(TAU);
             difference.min(TAU - difference).to_degrees()
         };
+        let turned = reference().into_iter().filter(|expected| expected.angle != 0.0);
         let differences: Vec<f32> = turned.map(difference).collect();
-        // dlib's weights have a deviation of 2.5 scales; where two directions are equally strong, they decide
-        let near = differences.iter().filter(|&&difference| difference < 25.0).count();
-        assert!(10 * near >= 9 * differences.len(), "{differences:?}");
-        assert!(median(differences) < 8.0);
+        let near = differences.iter().filter(|&&difference| difference < 5.0).count();
+        assert!(4 * near >= 3 * differences.len(), "{differences:?}");
+        assert!(median(differences) < 1.0);
     }
 
     #[test]
