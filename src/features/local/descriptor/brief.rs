@@ -1,5 +1,5 @@
-//! Binary robust independent elementary features (Calonder, Lepetit, Strecha and Fua 2010), our own: at each keypoint so
-//! many comparisons of two points of the smoothed picture, always the same pairs. Upright and of one scale.
+//! Binary robust independent elementary features (Calonder, Lepetit, Strecha and Fua 2010), our own: at each keypoint
+//! so many comparisons of two points of the smoothed picture, always the same pairs. Upright and of one scale.
 
 use opencv::core::{KeyPoint, KeyPointTraitConst, Mat, MatTraitConstManual, Ptr, Size, Vector, no_array};
 use opencv::features2d::{FastFeatureDetector, FastFeatureDetector_DetectorType};
@@ -63,8 +63,8 @@ impl Descriptor for Brief {
     }
 }
 
-/// Eight pairs a byte: of an isotropic normal distribution around the keypoint with a fifth of the patch as its deviation
-/// (the paper's second and best way), in the patch, and never twice the same point.
+/// Eight pairs a byte: of an isotropic normal distribution around the keypoint with a fifth of the patch as its
+/// deviation (the paper's second and best way), in the patch, and never twice the same point.
 fn pairs(bytes: usize) -> Vec<Pair> {
     let mut rng = random::generator(SEED, "brief");
     let mut coordinate = || loop {

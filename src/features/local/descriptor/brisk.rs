@@ -1,5 +1,5 @@
-//! Binary robust invariant scalable keypoints (Leutenegger, Chli and Siegwart 2011) as OpenCV computes it, with its default
-//! parameters: corners in a pyramid, and 512 comparisons of smoothed points on circles around them.
+//! Binary robust invariant scalable keypoints (Leutenegger, Chli and Siegwart 2011) as OpenCV computes it, with its
+//! default parameters: corners in a pyramid, and 512 comparisons of smoothed points on circles around them.
 
 use opencv::core::Ptr;
 use opencv::features2d::BRISK;

@@ -11,8 +11,8 @@ const LEVELS: usize = 4;
 /// Weight of the mixed derivative, which makes up for boxes in the place of Gaussians.
 const MIXED: f32 = 0.81;
 
-/// The smallest determinant of a keypoint, in squared grey levels of filters divided by their area. dlib's default is 30;
-/// that of OpenCV's contributed modules, which divide by the areas of boxes, is about 4 in this unit.
+/// The smallest determinant of a keypoint, in squared grey levels of filters divided by their area. dlib's default is
+/// 30; that of OpenCV's contributed modules, which divide by the areas of boxes, is about 4 in this unit.
 const THRESHOLD: f32 = 4.0;
 
 /// What is found.
@@ -85,7 +85,8 @@ fn determinants(integral: &Integral, filter: usize, step: usize) -> Level {
             sums.determinants(filter, &mut line);
         });
         let out = &mut level.values[y / step * columns + first..][..columns - first];
-        out.iter_mut().zip(line[first * step - reach..].iter().step_by(step)).for_each(|(out, &value)| *out = value);
+        let on_grid = line.iter().skip(first * step - reach).step_by(step);
+        out.iter_mut().zip(on_grid).for_each(|(out, &value)| *out = value);
     }
     level
 }
@@ -166,8 +167,8 @@ fn is_largest(levels: [&Level; 3], place: usize) -> bool {
     larger(levels[0], place) && larger(levels[1], usize::MAX) && larger(levels[2], usize::MAX)
 }
 
-/// The top of the quadratic function through a maximum and its neighbours (Brown and Lowe 2002), if it lies less than half
-/// way to them.
+/// The top of the quadratic function through a maximum and its neighbours (Brown and Lowe 2002), if it lies less than
+/// half way to them.
 fn interpolated(levels: [&Level; 3], place: usize, step: usize) -> Option<Keypoint> {
     let columns = levels[1].columns;
     let at = |scale: isize, down: isize, across: isize| {

@@ -2,8 +2,8 @@
 
 use crate::image::Grey;
 
-/// Sums of all pixels above and to the left of each corner of a pixel, modulo 2^32: a sum over a box is exact as long as it
-/// is below that itself, however large the picture is.
+/// Sums of all pixels above and to the left of each corner of a pixel, modulo 2^32: a sum over a box is exact as long
+/// as it is below that itself, however large the picture is.
 pub(super) struct Integral {
     pub width: usize,
     pub height: usize,
@@ -32,8 +32,8 @@ impl Integral {
         &self.sums[y * (self.width + 1)..][..self.width + 1]
     }
 
-    /// Haar responses in x and y, in grey levels times pixels: right minus left half, lower minus upper half of a square of
-    /// twice `half` pixels a side around a corner of pixels. 0 where it does not lie in the picture.
+    /// Haar responses in x and y, in grey levels times pixels: right minus left half, lower minus upper half of a
+    /// square of twice `half` pixels a side around a corner of pixels. 0 where it does not lie in the picture.
     #[inline(always)]
     pub fn haar(&self, x: isize, y: isize, half: usize) -> [f32; 2] {
         let reach = half as isize;

@@ -1,5 +1,5 @@
-//! What SURF says of a keypoint: the direction that most of its Haar responses point in, and sums of responses in cells of
-//! a window that is turned by it.
+//! What SURF says of a keypoint: the direction that most of its Haar responses point in, and sums of responses in cells
+//! of a window that is turned by it.
 
 use std::f32::consts::{FRAC_PI_2, FRAC_PI_4, PI, TAU};
 
@@ -70,9 +70,9 @@ impl Window {
         longest[1].atan2(longest[0])
     }
 
-    /// Appends the numbers of a keypoint whose window is turned by `angle`, of length 1: of each cell, row by row, the sums
-    /// of dx, dy, |dx| and |dy|. With `split` those of dx and |dx| where dy < 0 and where not, then those of dy and |dy|
-    /// where dx < 0 and where not.
+    /// Appends the numbers of a keypoint whose window is turned by `angle`, of length 1: of each cell, row by row, the
+    /// sums of dx, dy, |dx| and |dy|. With `split` those of dx and |dx| where dy < 0 and where not, then those of dy
+    /// and |dy| where dx < 0 and where not.
     pub fn describe(&self, integral: &Integral, point: &Keypoint, angle: f32, split: bool, out: &mut Vec<f32>) {
         let (start, half) = (out.len(), point.scale.round().max(1.0) as usize);
         let (sin, cos) = angle.sin_cos();
@@ -106,8 +106,8 @@ fn corner(place: f32) -> isize {
     whole - isize::from(whole as f32 > above)
 }
 
-/// The sector of a direction, from -x over -y, x and y. The arc tangent is approximated, which moves the border of a sector by
-/// a quarter of a degree at most.
+/// The sector of a direction, from -x over -y, x and y. The arc tangent is approximated, which moves the border of a
+/// sector by a quarter of a degree at most.
 #[inline(always)]
 fn sector(x: f32, y: f32) -> usize {
     let (small, large) = (x.abs().min(y.abs()), x.abs().max(y.abs()));
@@ -170,8 +170,8 @@ mod tests {
         Keypoint { x, y, scale: d.scale, response: 0.0 }
     }
 
-    /// dlib weighs samples within their cells, which overlap, not by the distance from the keypoint: so weights are left
-    /// out here, and what is left is alike, not equal.
+    /// dlib weighs samples within their cells, which overlap, not by the distance from the keypoint: so weights are
+    /// left out here, and what is left is alike, not equal.
     #[test]
     fn descriptors_are_like_those_of_dlib() {
         let integral = Integral::new(&leaves());
@@ -186,8 +186,8 @@ mod tests {
         assert!(median(cosines) > 0.965);
     }
 
-    /// dlib rounds the scale, and has a larger deviation. Its windows begin every 8 degrees: where two of them are nearly
-    /// equally long, that decides which wins.
+    /// dlib rounds the scale, and has a larger deviation. Its windows begin every 8 degrees: where two of them are
+    /// nearly equally long, that decides which wins.
     #[test]
     fn most_orientations_are_those_of_dlib() {
         let integral = Integral::new(&leaves());
