@@ -1,4 +1,4 @@
-//! `featbench classify`: what an exported network takes images for.
+//! `featbench classify`: what an exported arm takes images for.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use crate::dataset::{file, files_below};
 use crate::deep::exported::{Exported, Scores, are_scores};
+use crate::deep::session::Device;
 use crate::image::{Rgb, decode_rgb};
+use crate::measure::portable::Portable;
 use crate::names::printable;
 
 use super::Outcome;
@@ -19,7 +21,7 @@ use super::options::DeviceOption;
 const EXAMPLES: &str = "\
 Examples:
   featbench classify ants-bees.onnx bee.jpg
-  featbench classify photos.onnx holiday/ --top 1 --csv
+  featbench classify moths.featbench holiday/ --top 1 --csv
   featbench classify photos.onnx a.png b.png --json
 
 The file is one that `featbench export` wrote; it holds labels and preprocessing. Numbers are probabilities, or for a \
@@ -33,7 +35,7 @@ const BATCH: usize = 16;
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// File that `featbench export` wrote
-    #[arg(value_name = "MODEL.onnx")]
+    #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Images, and folders of which every file is taken
     #[arg(required = true, value_name = "IMAGE|FOLDER")]
@@ -81,32 +83,23 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (device, fallback) = args.device.resolve(true)?;
     fallback.iter().for_each(|reason| eprintln!("{reason}"));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut network = Exported::open(&bytes, device, threads).with_context(name)?;
+    let mut model = Model::open(&bytes, device, threads).with_context(name)?;
     drop(bytes);
     let (images, mut outcome) = listed(&args.images)?;
     let (mut printer, mut read) = (Printer::new(args)?, 0);
     for paths in images.chunks(BATCH) {
-        let decoded: Vec<Result<Rgb>> = paths.par_iter().map(|path| picture(path)).collect();
-        let (mut readable, mut pictures) = (Vec::new(), Vec::new());
-        for (path, decoded) in paths.iter().zip(decoded) {
-            match decoded {
-                Ok(picture) => {
-                    readable.push(path);
-                    pictures.push(picture);
-                }
+        let found = model.scores(paths, threads).with_context(name)?;
+        for (image, scores) in paths.iter().zip(found) {
+            let scores = match scores {
+                Ok(scores) => scores,
                 Err(error) => {
-                    eprintln!("{}: {error:#}", printable(&path.display().to_string()));
+                    eprintln!("{}: {error:#}", printable(&image.display().to_string()));
                     outcome = Outcome::Partial;
+                    continue;
                 }
-            }
-        }
-        if pictures.is_empty() {
-            continue;
-        }
-        let logits = network.logits(&pictures).with_context(name)?;
-        for (image, logits) in readable.into_iter().zip(&logits) {
+            };
             read += 1;
-            if !are_scores(logits) {
+            if !are_scores(&scores) {
                 eprintln!(
                     "{}: its scores are no finite numbers (NaN or infinite): the network is damaged or its training diverged; \
                      export it again",
@@ -115,8 +108,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 outcome = Outcome::Partial;
                 continue;
             }
-            let classes = best(logits, network.description.scores, usize::from(args.top));
-            let label = |class: usize| network.description.labels.get(class).cloned();
+            let classes = best(&scores, model.kind(), usize::from(args.top));
+            let label = |class: usize| model.labels().get(class).cloned();
             let classes = classes
                 .into_iter()
                 .map(|(class, score)| Class { label: label(class).unwrap_or_else(|| format!("class {class}")), score });
@@ -127,6 +120,56 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         bail!("none of the {} files could be classified", images.len());
     }
     Ok(outcome)
+}
+
+/// What `featbench export` wrote.
+enum Model {
+    Network(Box<Exported>),
+    /// An arm without a network.
+    Handcrafted(Portable),
+}
+
+impl Model {
+    fn open(bytes: &[u8], device: Device, threads: usize) -> Result<Model> {
+        Ok(if Portable::is(bytes) {
+            Model::Handcrafted(Portable::read(bytes)?)
+        } else {
+            Model::Network(Box::new(Exported::open(bytes, device, threads)?))
+        })
+    }
+
+    fn labels(&self) -> &[String] {
+        match self {
+            Model::Network(network) => &network.description.labels,
+            Model::Handcrafted(arm) => &arm.labels,
+        }
+    }
+
+    fn kind(&self) -> Scores {
+        match self {
+            Model::Network(network) => network.description.scores,
+            Model::Handcrafted(arm) => arm.scores,
+        }
+    }
+
+    /// The scores of each image, or why it has none.
+    fn scores(&mut self, paths: &[PathBuf], threads: usize) -> Result<Vec<Result<Vec<f32>>>> {
+        match self {
+            Model::Network(network) => {
+                let decoded: Vec<Result<Rgb>> = paths.par_iter().map(|path| picture(path)).collect();
+                let pictures: Vec<Rgb> = decoded.iter().filter_map(|picture| picture.as_ref().ok().cloned()).collect();
+                let logits = if pictures.is_empty() { Vec::new() } else { network.logits(&pictures)? };
+                let mut logits = logits.into_iter();
+                Ok(decoded.into_iter().map(|p| p.map(|_| logits.next().unwrap_or_default())).collect())
+            }
+            Model::Handcrafted(arm) => {
+                let read: Vec<Result<Vec<u8>>> = paths.iter().map(|path| bytes_of(path)).collect();
+                let images = paths.iter().zip(&read).filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref().ok()?.clone())));
+                let mut scores = arm.scores(images.collect(), threads)?.into_iter();
+                Ok(read.into_iter().map(|bytes| bytes.and_then(|_| scores.next().unwrap_or_else(|| Ok(Vec::new())))).collect())
+            }
+        }
+    }
 }
 
 /// Every image that is named and every file of the folders that are; what is no file is said.
@@ -150,9 +193,13 @@ fn listed(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Outcome)> {
     Ok((images, outcome))
 }
 
-fn picture(path: &Path) -> Result<Rgb> {
+fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     let (_, bytes) = file::open(path).context("can't be read")?;
-    Ok(decode_rgb(&bytes?)?)
+    Ok(bytes?)
+}
+
+fn picture(path: &Path) -> Result<Rgb> {
+    Ok(decode_rgb(&bytes_of(path)?)?)
 }
 
 /// The `top` largest, the first of equal ones first.

@@ -1,5 +1,5 @@
 //! `featbench export`: a network, pretrained or trained here, as one ONNX file that `featbench classify` and any ONNX
-//! runtime can use.
+//! runtime can use; or an arm without a network as a file of our own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,20 +22,24 @@ const EXAMPLES: &str = "\
 Examples:
   featbench export --arm resnet-finetuned-1cycle --dataset hymenoptera -o ants-bees.onnx
   featbench export --arm resnet-frozen-softmax --dataset photos --input 128 -o photos.onnx
+  featbench export --arm handcrafted-best --dataset photos -o photos.featbench
   featbench export --backbone resnet18-cntk -o resnet18-cntk.onnx
 
 An arm is chosen, trained and fitted as `featbench measure` does it, from its cache where it is there. The file has the \
 outputs `features` and `logits`, any number of images a batch, and in its metadata labels and preprocessing. A \
 backbone alone has `features`, and `logits` only where its own classifier is in its file. The classifier of an arm must be \
-linear: a trained head, a softmax or a linear SVM, whose logits are margins.";
+linear: a trained head, a softmax or a linear SVM, whose logits are margins.
+
+An arm without a network becomes a file of featbench's own, NAME.featbench, which `featbench classify` reads: settings, \
+vocabulary, machine, labels and preprocessing.";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// File to write, NAME.onnx
+    /// File to write: NAME.onnx, or NAME.featbench for an arm without a network
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Arm whose network is exported: a name or a TOML file [default: none, the backbone alone]
+    /// Arm that is exported: a name or a TOML file [default: none, the backbone alone]
     #[arg(long, value_name = "NAME|FILE.toml")]
     arm: Option<String>,
     /// Data set that the arm is fitted on: a name that `featbench list` shows, or a folder

@@ -1,7 +1,7 @@
 //! How often each colour occurs (Swain and Ballard 1991): joint histograms of three axes over the cells of a pyramid, as
 //! shares, with the square root that makes Euclidean distance the Hellinger distance.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::image::lab::lab;
@@ -112,7 +112,11 @@ impl Kind for ColourHistogram {
     }
 
     fn fit(&self, choice: &Choice, _: &Resources, _: &Lessons) -> Result<Box<dyn Features>> {
-        Ok(Box::new(self.histograms().nth(choice.place).expect("a choice is one of the candidates")))
+        self.restore(choice, &[])
+    }
+
+    fn restore(&self, choice: &Choice, _: &[u8]) -> Result<Box<dyn Features>> {
+        Ok(Box::new(self.histograms().nth(choice.place).context("there is no such candidate")?))
     }
 }
 

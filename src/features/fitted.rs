@@ -43,6 +43,10 @@ pub trait Features: Send + Sync {
     fn batch(&self) -> usize {
         1
     }
+    /// What was learned, for [`Kind::restore`](super::Kind::restore); `None` where it can't be taken elsewhere that way.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
     /// The network that it is made by, trained where that was asked for.
     fn network(&self) -> Option<&Backbone> {
         None

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::{Array1, Array2, Axis, s};
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +137,29 @@ impl Kind for Fusion {
         }
         Ok(Box::new(Fused { members }))
     }
+
+    fn restore(&self, choice: &Choice, state: &[u8]) -> Result<Box<dyn Features>> {
+        let states: Vec<State> = postcard::from_bytes(state)?;
+        let places = self.places(choice);
+        let used: Vec<&Member> = self.member.iter().zip(places).filter(|(_, p)| *p > 0).map(|(member, _)| member).collect();
+        ensure!(used.len() == states.len(), "it has other members than its settings");
+        let part = |(member, state): (&Member, State)| {
+            let kind = member.features.kind();
+            let features = kind.restore(&kind.candidates().remove(0), &state.features)?;
+            ensure!(features.dimension() == state.mean.len(), "the vectors of member {} have another length", member.name);
+            Ok(Part { features, mean: state.mean.into(), factor: state.factor })
+        };
+        let members = used.into_iter().zip(states).map(part).collect::<Result<_>>()?;
+        Ok(Box::new(Fused { members }))
+    }
+}
+
+/// A member, for a file.
+#[derive(Serialize, Deserialize)]
+struct State {
+    features: Vec<u8>,
+    mean: Vec<f32>,
+    factor: f32,
 }
 
 impl Fusion {
@@ -269,6 +292,12 @@ impl Features for Fused {
         let workers = self.members.iter().map(|part| part.features.worker(resources, batch)).collect::<Result<_>>()?;
         let members = self.members.iter().map(|part| (part.mean.clone(), part.factor)).collect();
         Ok(Box::new(FusedWorker { workers, members }))
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let of_member =
+            |part: &Part| Some(State { features: part.features.state()?, mean: part.mean.to_vec(), factor: part.factor });
+        postcard::to_stdvec(&self.members.iter().map(of_member).collect::<Option<Vec<State>>>()?).ok()
     }
 
     fn batch(&self) -> usize {

@@ -71,7 +71,11 @@ impl Kind for Lbp {
         Cost { milliseconds: 2.5, bytes: 4.0 * self.length() as f64, bytes_a_pixel: 10.0 }
     }
 
-    fn fit(&self, _: &Choice, _: &Resources, _: &Lessons) -> Result<Box<dyn Features>> {
+    fn fit(&self, choice: &Choice, _: &Resources, _: &Lessons) -> Result<Box<dyn Features>> {
+        self.restore(choice, &[])
+    }
+
+    fn restore(&self, _: &Choice, _: &[u8]) -> Result<Box<dyn Features>> {
         Ok(Box::new(self.clone()))
     }
 }

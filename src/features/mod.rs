@@ -32,7 +32,7 @@ pub use resources::{CHUNK, FoundBackbone, Missing, Resources, hashes};
 pub use rows::VectorsOf;
 pub use thumbnail::Thumbnail;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::finetune::settings::Settings;
@@ -124,6 +124,14 @@ pub trait Kind {
     /// # Errors
     /// [`Missing`] where something is not on this machine, and whatever goes wrong with an image.
     fn fit(&self, choice: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>>;
+
+    /// A candidate's features as they were fitted elsewhere: `state` is what [`Features::state`] gave.
+    ///
+    /// # Errors
+    /// Features that can't be taken elsewhere this way, or a state that is not theirs.
+    fn restore(&self, _choice: &Choice, _state: &[u8]) -> Result<Box<dyn Features>> {
+        bail!("features of this kind can't be read from a file")
+    }
 }
 
 /// A stage and its version, which is raised whenever its output changes.
@@ -168,6 +176,16 @@ impl Choice {
     /// One candidate a description, in this order.
     fn all(descriptions: impl IntoIterator<Item = String>) -> Vec<Choice> {
         descriptions.into_iter().enumerate().map(|(place, description)| Choice { place, description }).collect()
+    }
+
+    /// Its place among the method's candidates, by which [`Choice::at`] finds it again.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// The candidate at a place, without its description.
+    pub fn at(place: usize) -> Choice {
+        Choice { place, description: String::new() }
     }
 
     /// The settings as `name=value`, joined by spaces; empty where there is nothing to choose.

@@ -153,13 +153,17 @@ pub(super) fn room(encoded: &Encoded, (width, height): (u32, u32), bytes_a_pixel
     })
 }
 
+impl<'a> Encoded<'a> {
+    /// An image with its bytes.
+    pub fn new(image: &'a ImageFile, bytes: Vec<u8>) -> Encoded<'a> {
+        let (rgb, grey, on_canvas) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Encoded { image, bytes, rgb, grey, on_canvas, shared: AtomicBool::new(false) }
+    }
+}
+
 /// Reads the files of a few images.
 pub fn read<'a>(images: &'a [Arc<ImageFile>]) -> Result<Vec<Encoded<'a>>> {
-    let read = |image: &'a Arc<ImageFile>| {
-        let bytes = image.read()?;
-        let (rgb, grey, on_canvas) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Encoded { image, bytes, rgb, grey, on_canvas, shared: AtomicBool::new(false) })
-    };
+    let read = |image: &'a Arc<ImageFile>| Ok(Encoded::new(image, image.read()?));
     images.iter().map(read).collect()
 }
 

@@ -59,6 +59,11 @@ impl<W: Whole> Features for W {
         Ok(Vectors { x: stack(&chunks, self.length())?, without_keypoints: None })
     }
 
+    /// Nothing is learned.
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
     fn worker(&self, resources: &Resources, _: usize) -> Result<Box<dyn Worker>> {
         Ok(Box::new(WholeWorker { method: self.clone(), canvas: resources.canvas }))
     }

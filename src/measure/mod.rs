@@ -7,6 +7,7 @@ pub mod export;
 pub mod memory;
 pub mod near_duplicates;
 pub mod plan;
+pub mod portable;
 pub mod range_test;
 pub mod run;
 pub mod session;

@@ -182,6 +182,13 @@ pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images:
     Subject { features: &*features, classifier: &fit.classifier, resources, images: reported }.long(images)
 }
 
+impl Chosen {
+    /// The candidate of the features that val chose.
+    pub fn choice(&self) -> &Choice {
+        &self.selected.tried[self.selected.chosen].features
+    }
+}
+
 pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
     let classes = dataset.splits.classes.len();
     let mut selected = select(planned, dataset, resources, classes)?;

@@ -11,7 +11,7 @@ mod sample;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +70,8 @@ struct Candidate<'a> {
 }
 
 /// Everything that makes a vector of a picture.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Local {
+#[derive(Debug, Clone)]
+struct Local {
     descriptor: DescriptorSettings,
     learned: Learned,
     encoding: Encoding,
@@ -161,6 +161,15 @@ impl Kind for LocalSettings {
         let (descriptor, encoding, identity) = (self.descriptor.clone(), self.encoding, identity.to_hex().to_string());
         Ok(Box::new(Local { descriptor, learned, encoding, space, identity }))
     }
+
+    fn restore(&self, choice: &Choice, state: &[u8]) -> Result<Box<dyn Features>> {
+        let candidate = self.all().nth(choice.place).context("there is no such candidate")?;
+        let learned: Learned = postcard::from_bytes(state)?;
+        let (descriptor, encoding, space) = (self.descriptor.clone(), self.encoding, candidate.space);
+        ensure!(encoding.with(&learned.codebook).is_some(), "its codebook is not that of its settings");
+        let identity = blake3::hash(state).to_hex().to_string();
+        Ok(Box::new(Local { descriptor, learned, encoding, space, identity }))
+    }
 }
 
 impl LocalSettings {
@@ -231,7 +240,7 @@ fn size(image: &ImageFile, canvas: Option<Canvas>) -> (u32, u32) {
 }
 
 impl Local {
-    /// The vector of a picture of this size, and where `without` is set whether it has no descriptor.
+    /// The vector of a picture of this size.
     fn encode(&self, described: &Descriptors, size: (u32, u32)) -> Vec<f32> {
         let reduced = self.learned.pca.as_ref().map_or(Cow::Borrowed(described), |pca| Cow::Owned(pca.apply(described)));
         let xy = self.space.xy;
@@ -311,6 +320,10 @@ impl Features for Local {
         let (rows, empty): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         let rows: Vec<Array2<f32>> = rows.into_iter().map(Kept::rows).collect::<Result<_>>()?;
         Ok(Vectors { x: stack(&rows, self.dimension())?, without_keypoints: Some(empty.iter().sum()) })
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        postcard::to_stdvec(&self.learned).ok()
     }
 
     fn worker(&self, resources: &Resources, _: usize) -> Result<Box<dyn Worker>> {
