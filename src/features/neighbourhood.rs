@@ -33,8 +33,8 @@ pub fn compared(
                 let lines = neighbours.map(line);
                 for x in 0..width {
                     let mut code = 0;
-                    for bit in 0..8 {
-                        code |= u8::from(holds(lines[bit][x], pixels[x])) << bit;
+                    for (bit, line) in lines.iter().enumerate() {
+                        code |= u8::from(holds(line[x], pixels[x])) << bit;
                     }
                     out[x] = code;
                 }

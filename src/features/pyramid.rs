@@ -64,7 +64,7 @@ fn counted<T: Copy + Into<u32>>(codes: &Codes<T>, grids: &[Grid], bins: usize) -
     order.sort_by_key(|&i| std::cmp::Reverse(grids[i][0] * grids[i][1]));
     for (done, &i) in order.iter().enumerate() {
         let [rows, columns] = grids[i];
-        let finer = |&&j: &&usize| grids[j][0] % rows == 0 && grids[j][1] % columns == 0;
+        let finer = |&&j: &&usize| grids[j][0].is_multiple_of(rows) && grids[j][1].is_multiple_of(columns);
         counts[i] = match order[..done].iter().rev().find(finer) {
             Some(&j) => gathered(&counts[j], grids[j], grids[i], bins),
             None => count(codes, grids[i], bins),
