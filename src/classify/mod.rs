@@ -186,8 +186,7 @@ impl ClassifierSettings {
         if settings.scale != Scaling::None || !settings.rbf_gamma.is_empty() {
             return None;
         }
-        let correct =
-            svm::count_correct_on(products, &settings.linear_c, settings.options(), (train, val), classes);
+        let correct = svm::count_correct_on(products, &settings.linear_c, settings.options(), (train, val), classes);
         Some(correct.map(|correct| self.candidates().into_iter().zip(correct).collect()))
     }
 }

@@ -164,9 +164,15 @@ impl Model {
             }
             Model::Handcrafted(arm) => {
                 let read: Vec<Result<Vec<u8>>> = paths.iter().map(|path| bytes_of(path)).collect();
-                let images = paths.iter().zip(&read).filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref().ok()?.clone())));
+                let images = paths
+                    .iter()
+                    .zip(&read)
+                    .filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref().ok()?.clone())));
                 let mut scores = arm.scores(images.collect(), threads)?.into_iter();
-                Ok(read.into_iter().map(|bytes| bytes.and_then(|_| scores.next().unwrap_or_else(|| Ok(Vec::new())))).collect())
+                Ok(read
+                    .into_iter()
+                    .map(|bytes| bytes.and_then(|_| scores.next().unwrap_or_else(|| Ok(Vec::new()))))
+                    .collect())
             }
         }
     }

@@ -36,7 +36,12 @@ pub trait Features: Send + Sync {
     fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>>;
     /// Dot products of the vectors of all images (n x n), the first `train` of which it was fitted on; `None` where they
     /// are had no sooner than by multiplying the vectors.
-    fn products(&self, _resources: &Resources, _train: usize, _images: &[Arc<ImageFile>]) -> Result<Option<Array2<f32>>> {
+    fn products(
+        &self,
+        _resources: &Resources,
+        _train: usize,
+        _images: &[Arc<ImageFile>],
+    ) -> Result<Option<Array2<f32>>> {
         Ok(None)
     }
     /// Images at a time that suit it best when many are to be done.

@@ -49,7 +49,9 @@ impl Kind for Fusion {
         }
         let ascending = self.weights.windows(2).all(|pair| pair[0] < pair[1]);
         if self.weights.is_empty() || !ascending || self.weights.iter().any(|w| !(w.is_finite() && *w > 0.0)) {
-            return Err("weights of a fusion must be numbers above 0 in ascending order, such as [0.25, 0.5, 1.0]".into());
+            return Err(
+                "weights of a fusion must be numbers above 0 in ascending order, such as [0.25, 0.5, 1.0]".into()
+            );
         }
         for (i, member) in self.member.iter().enumerate() {
             if member.name.is_empty() || self.member[..i].iter().any(|other| other.name == member.name) {
@@ -141,12 +143,17 @@ impl Kind for Fusion {
     fn restore(&self, choice: &Choice, state: &[u8]) -> Result<Box<dyn Features>> {
         let states: Vec<State> = postcard::from_bytes(state)?;
         let places = self.places(choice);
-        let used: Vec<&Member> = self.member.iter().zip(places).filter(|(_, p)| *p > 0).map(|(member, _)| member).collect();
+        let used: Vec<&Member> =
+            self.member.iter().zip(places).filter(|(_, p)| *p > 0).map(|(member, _)| member).collect();
         ensure!(used.len() == states.len(), "it has other members than its settings");
         let part = |(member, state): (&Member, State)| {
             let kind = member.features.kind();
             let features = kind.restore(&kind.candidates().remove(0), &state.features)?;
-            ensure!(features.dimension() == state.mean.len(), "the vectors of member {} have another length", member.name);
+            ensure!(
+                features.dimension() == state.mean.len(),
+                "the vectors of member {} have another length",
+                member.name
+            );
             Ok(Part { features, mean: state.mean.into(), factor: state.factor })
         };
         let members = used.into_iter().zip(states).map(part).collect::<Result<_>>()?;
@@ -185,13 +192,16 @@ impl Fusion {
         let base = self.alone_place() + 1;
         let place = places.iter().rev().fold(0, |number, place| number * base + place);
         let used = self.member.iter().zip(places).filter(|(_, place)| **place > 0);
-        let names: Vec<String> = used.map(|(member, &place)| format!("{}={}", member.name, self.weight(place))).collect();
+        let names: Vec<String> =
+            used.map(|(member, &place)| format!("{}={}", member.name, self.weight(place))).collect();
         Choice { place, description: names.join(" ") }
     }
 
     fn places(&self, choice: &Choice) -> Vec<usize> {
         let base = self.alone_place() + 1;
-        (0..self.member.len()).scan(choice.place, |number, _| Some(std::mem::replace(number, *number / base) % base)).collect()
+        (0..self.member.len())
+            .scan(choice.place, |number, _| Some(std::mem::replace(number, *number / base) % base))
+            .collect()
     }
 }
 
@@ -295,8 +305,9 @@ impl Features for Fused {
     }
 
     fn state(&self) -> Option<Vec<u8>> {
-        let of_member =
-            |part: &Part| Some(State { features: part.features.state()?, mean: part.mean.to_vec(), factor: part.factor });
+        let of_member = |part: &Part| {
+            Some(State { features: part.features.state()?, mean: part.mean.to_vec(), factor: part.factor })
+        };
         postcard::to_stdvec(&self.members.iter().map(of_member).collect::<Option<Vec<State>>>()?).ok()
     }
 
@@ -309,7 +320,8 @@ impl Features for Fused {
         let mut sum = Array2::zeros((images.len(), images.len()));
         for part in &self.members {
             let products = part.products(resources, images)?;
-            let of_mean = products.slice(s![.., ..train]).mapv(f64::from).mean_axis(Axis(1)).context("train is empty")?;
+            let of_mean =
+                products.slice(s![.., ..train]).mapv(f64::from).mean_axis(Axis(1)).context("train is empty")?;
             let of_means = of_mean.slice(s![..train]).mean().context("train is empty")?;
             let weight = f64::from(part.factor) * f64::from(part.factor);
             for ((i, j), value) in products.indexed_iter() {

@@ -42,7 +42,11 @@ impl Encoded<'_> {
             return Ok(Cow::Borrowed(known));
         }
         let made = make()?;
-        Ok(if self.shared.load(Ordering::Relaxed) { Cow::Borrowed(lock.get_or_init(|| made)) } else { Cow::Owned(made) })
+        Ok(if self.shared.load(Ordering::Relaxed) {
+            Cow::Borrowed(lock.get_or_init(|| made))
+        } else {
+            Cow::Owned(made)
+        })
     }
 
     fn rgb(&self) -> Result<Cow<'_, Rgb>> {

@@ -7,13 +7,14 @@ mod own;
 
 use std::fmt;
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
 
 use super::dual::{Loss, TOLERANCE};
 use super::kernel::Kernel;
 use super::scale::Scaling;
 use super::{ClassifyError, Labelled, check_classes};
+use crate::product::{dot, vectorised};
 
 pub use super::dual::gram as matrix;
 pub use grid::{count_correct_of, count_correct_on};
@@ -211,13 +212,29 @@ impl OneVsRest {
 
     /// Margins (n x classes); minus infinity for a class that train did not show.
     pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
-        let kernel = self.kernel.between(x, self.support.view());
         let sums = match self.kernel {
-            Kernel::Linear => kernel,
-            Kernel::Rbf { .. } => kernel.dot(&self.weights.t()),
+            Kernel::Linear if x.ncols() > LONG && x.nrows() < FEW => one_by_one(x, self.support.view()),
+            Kernel::Linear => self.kernel.between(x, self.support.view()),
+            Kernel::Rbf { .. } => self.kernel.between(x, self.support.view()).dot(&self.weights.t()),
         };
         sums - &self.rho
     }
+}
+
+/// Below so many rows, of vectors longer than this, a product of matrices takes longer than the numbers themselves.
+const FEW: usize = 8;
+const LONG: usize = 4096;
+
+/// `x weights'`
+fn one_by_one(x: ArrayView2<f32>, weights: ArrayView2<f32>) -> Array2<f32> {
+    let (x, weights) = (x.as_standard_layout(), weights.as_standard_layout());
+    let rows = |of: &'_ CowArray<f32, Ix2>, i: usize| i * of.ncols()..(i + 1) * of.ncols();
+    let (of_x, of_weights) = (x.as_slice().unwrap_or(&[]), weights.as_slice().unwrap_or(&[]));
+    vectorised(|| {
+        Array2::from_shape_fn((x.nrows(), weights.nrows()), |(i, j)| {
+            dot(&of_x[rows(&x, i)], &of_weights[rows(&weights, j)])
+        })
+    })
 }
 
 #[cfg(test)]

@@ -150,9 +150,9 @@ impl Kind for LocalSettings {
             let sample = self.draw(resources, train, &mut rng)?;
             let _spinner = resources.progress.spinner(&format!("codebook of {size} words"));
             let pca = self.reduce.as_ref().map(|reduce| Pca::learn(&sample.descriptors, reduce));
-            let reduced = pca.as_ref().map_or(Cow::Borrowed(&sample.descriptors), |pca| {
-                Cow::Owned(pca.apply(&sample.descriptors))
-            });
+            let reduced = pca
+                .as_ref()
+                .map_or(Cow::Borrowed(&sample.descriptors), |pca| Cow::Owned(pca.apply(&sample.descriptors)));
             let reduced = if xy > 0.0 { Cow::Owned(reduced.with_places(&sample.shares, xy)) } else { reduced };
             Ok(Learned { pca, codebook: method.learn(&reduced, size, &mut rng) })
         })?;
@@ -226,7 +226,8 @@ impl DescriptorSettings {
             || self.open(resources.canvas),
             |detector, images| {
                 let mut watch = Stopwatch::start();
-                let mut describe = |encoded: &Encoded| self.describe(&mut **detector, encoded, resources.canvas, &mut watch);
+                let mut describe =
+                    |encoded: &Encoded| self.describe(&mut **detector, encoded, resources.canvas, &mut watch);
                 read(images)?.iter().map(&mut describe).collect::<Result<Vec<Descriptors>>>()
             },
             keep,
@@ -242,7 +243,8 @@ fn size(image: &ImageFile, canvas: Option<Canvas>) -> (u32, u32) {
 impl Local {
     /// The vector of a picture of this size.
     fn encode(&self, described: &Descriptors, size: (u32, u32)) -> Vec<f32> {
-        let reduced = self.learned.pca.as_ref().map_or(Cow::Borrowed(described), |pca| Cow::Owned(pca.apply(described)));
+        let reduced =
+            self.learned.pca.as_ref().map_or(Cow::Borrowed(described), |pca| Cow::Owned(pca.apply(described)));
         let xy = self.space.xy;
         let reduced =
             if xy > 0.0 { Cow::Owned(reduced.with_places(&sample::shares(described, size), xy)) } else { reduced };

@@ -41,9 +41,10 @@ impl Pca {
         let (floats, d) = (sample.floats(), sample.layout().floats());
         let rows = ArrayView2::from_shape((sample.len(), d), &floats).expect("descriptors have one length");
         let n = rows.nrows().max(1) as f64;
-        let mean = rows.axis_chunks_iter(Axis(0), BLOCK).fold(Array1::<f64>::zeros(d), |sum, block| {
-            sum + block.mapv(f64::from).sum_axis(Axis(0))
-        }) / n;
+        let mean = rows
+            .axis_chunks_iter(Axis(0), BLOCK)
+            .fold(Array1::<f64>::zeros(d), |sum, block| sum + block.mapv(f64::from).sum_axis(Axis(0)))
+            / n;
         let means = mean.mapv(|m| m as f32);
         let mut covariance = Array2::<f64>::zeros((d, d));
         for block in rows.axis_chunks_iter(Axis(0), BLOCK) {

@@ -33,11 +33,7 @@ impl Sample {
     }
 
     /// Those with these ascending numbers, counted over all images.
-    fn of(
-        layout: Layout,
-        described: &[(Descriptors, (u32, u32))],
-        numbers: impl Iterator<Item = usize>,
-    ) -> Sample {
+    fn of(layout: Layout, described: &[(Descriptors, (u32, u32))], numbers: impl Iterator<Item = usize>) -> Sample {
         let mut chosen = Sample::none(layout);
         let (mut image, mut start) = (0, 0);
         for number in numbers {

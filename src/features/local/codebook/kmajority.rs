@@ -40,7 +40,9 @@ impl Method for KMajority {
     fn takes(&self, layout: Layout) -> Result<(), String> {
         match layout {
             Layout::Bits(_) => Ok(()),
-            Layout::Roots(_) | Layout::Floats(_) => Err("codebook kind = \"k-majority\" needs a binary descriptor, such as orb".into()),
+            Layout::Roots(_) | Layout::Floats(_) => {
+                Err("codebook kind = \"k-majority\" needs a binary descriptor, such as orb".into())
+            }
         }
     }
 
@@ -63,7 +65,8 @@ impl Words for Packed {
     }
 
     fn centres(&self) -> Option<Cow<'_, Array2<f32>>> {
-        let bit = |(word, place): (usize, usize)| (self.lanes[word * self.width + place / 64] >> (place % 64) & 1) as f32;
+        let bit =
+            |(word, place): (usize, usize)| (self.lanes[word * self.width + place / 64] >> (place % 64) & 1) as f32;
         Some(Cow::Owned(Array2::from_shape_fn((self.len(), 64 * self.width), bit)))
     }
 }

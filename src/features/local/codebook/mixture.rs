@@ -58,7 +58,8 @@ impl Method for GaussianMixture {
         match layout {
             Layout::Roots(_) | Layout::Floats(_) => Ok(()),
             Layout::Bits(_) => {
-                Err("codebook kind = \"gaussian-mixture\" needs descriptors that are numbers, such as dense-sift".into())
+                Err("codebook kind = \"gaussian-mixture\" needs descriptors that are numbers, such as dense-sift"
+                    .into())
             }
         }
     }
@@ -109,11 +110,7 @@ impl Mixture {
         let row = |of: &'_ Array2<f32>| -> std::ops::Range<usize> { i * of.ncols()..(i + 1) * of.ncols() };
         let (means, variances) = (self.means.as_slice(), self.variances.as_slice());
         let of = "rows lie one after the other";
-        (
-            self.weights[i],
-            &means.expect(of)[row(&self.means)],
-            &variances.expect(of)[row(&self.variances)],
-        )
+        (self.weights[i], &means.expect(of)[row(&self.means)], &variances.expect(of)[row(&self.variances)])
     }
 
     /// From weights (k), means and variances (k x d).

@@ -53,13 +53,7 @@ impl Encode for Fisher<'_> {
 /// Adds a block of rows (each with its squares behind it) to the sums of the cells, weighted with their posteriors. Most
 /// posteriors are 0, so that this costs little of what a product of matrices would.
 #[inline(always)]
-fn add_rows(
-    extended: &[f32],
-    posteriors: &[f32],
-    cells: &[usize],
-    (width, length): (usize, usize),
-    sums: &mut [f32],
-) {
+fn add_rows(extended: &[f32], posteriors: &[f32], cells: &[usize], (width, length): (usize, usize), sums: &mut [f32]) {
     let components = length / width;
     for ((row, posteriors), cell) in
         extended.chunks_exact(width - 1).zip(posteriors.chunks_exact(components)).zip(cells)

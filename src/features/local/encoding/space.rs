@@ -130,7 +130,8 @@ mod tests {
         assert_eq!(lists.len(), space.count());
         let mut start = 0;
         for [rows, columns] in space.cells {
-            let mut pieces: Vec<usize> = lists[start..start + columns * rows].iter().flat_map(|l| l.0.to_vec()).collect();
+            let mut pieces: Vec<usize> =
+                lists[start..start + columns * rows].iter().flat_map(|l| l.0.to_vec()).collect();
             pieces.sort_unstable();
             assert_eq!(pieces, (0..24).collect::<Vec<_>>());
             start += columns * rows;
