@@ -89,11 +89,11 @@ impl Kind for Fusion {
         })
     }
 
-    /// All members alike, and each alone: where the search begins.
+    /// All members alike, and each alone: some of what the search may come across.
     fn candidates(&self) -> Vec<Choice> {
-        let all = vec![self.weights.len(); self.member.len()];
+        let all = (1..=self.weights.len()).rev().map(|weight| vec![weight; self.member.len()]);
         let alone = (0..self.member.len()).map(|i| self.alone(i));
-        [all].into_iter().chain(alone).map(|places| self.choice(&places)).collect()
+        all.chain(alone).map(|places| self.choice(&places)).collect()
     }
 
     /// The strongest member alone, then greedily the member and the weight that help most, until none helps.

@@ -17,6 +17,11 @@ pub enum Kept {
     Half { rows: usize, columns: usize, bytes: Vec<u8> },
 }
 
+/// What a vector of so many numbers takes in the cache.
+pub fn bytes(numbers: usize) -> usize {
+    numbers * if numbers > LONG { size_of::<f16>() } else { size_of::<f32>() }
+}
+
 /// Rounds a vector that is long.
 pub fn round(vector: &mut [f32]) {
     if vector.len() > LONG {

@@ -93,7 +93,7 @@ fn difference(summary: &Summary, deep: (usize, &Entry), handcrafted: (usize, &En
     let telling =
         if pair.verdict() == Verdict::Undecided { ", which this test set can't tell from chance" } else { "" };
     Some(format!(
-        "The best deep arm is {} points {} the best handcrafted one{telling}: {} only it gets right, {} only the \
+        "The best deep arm is {} points {} the best handcrafted one that ran{telling}: {} only it gets right, {} only the \
          handcrafted one (first seed, exact McNemar p {}).",
         percent(difference.abs()),
         if difference < 0.0 { "below" } else { "above" },

@@ -12,9 +12,10 @@ use featbench::finetune::settings::{Keep, Settings};
 use featbench::image::encode::encode_png;
 use featbench::image::{Canvas, Rgb, decode_rgb};
 use featbench::measure::plan::{Planned, Request, plan};
+use featbench::measure::portable::Portable;
 use featbench::measure::{export, run};
 use featbench::protocol::arm::Arm;
-use featbench::record::Status;
+use featbench::record::{RunRecord, Status};
 use featbench::stage::cache::Cache;
 use featbench::stage::progress::Progress;
 use featbench::stage::stopwatch::Stopwatch;
@@ -23,10 +24,32 @@ use rayon::prelude::*;
 
 const INPUT: u32 = 32;
 
-/// Every embedded arm, trainings as short as a schedule allows.
+/// Words, Gaussians and descriptors that are enough for twelve images.
+const WORDS: i64 = 6;
+const SAMPLE: i64 = 400;
+
+/// Every embedded arm, trainings as short as a schedule allows and vocabularies small.
 fn arms() -> Vec<Arm> {
     let short = |training: &Settings| Settings { batch: 3, input: None, ..training.in_epochs(3) };
-    Arm::embedded().unwrap().iter().map(|arm| arm.retrained(short)).collect()
+    Arm::embedded().unwrap().iter().map(|arm| small(&arm.retrained(short))).collect()
+}
+
+fn small(arm: &Arm) -> Arm {
+    fn shrink(name: &str, value: &mut toml::Value) {
+        match value {
+            toml::Value::Integer(sample) if name == "sample" => *sample = SAMPLE,
+            // as many candidates as before, and no two alike
+            toml::Value::Array(sizes) if ["words", "components"].contains(&name) => {
+                (0..).zip(sizes).for_each(|(i, size)| *size = toml::Value::Integer(WORDS + i));
+            }
+            toml::Value::Array(values) => values.iter_mut().for_each(|value| shrink("", value)),
+            toml::Value::Table(table) => table.iter_mut().for_each(|(name, value)| shrink(name, value)),
+            _ => {}
+        }
+    }
+    let mut whole = toml::Value::try_from(arm).unwrap();
+    shrink("", &mut whole["features"]);
+    Arm::parse(&toml::to_string(&whole).unwrap(), "a small arm").unwrap()
 }
 
 fn request(arms: Vec<Arm>) -> Request {
@@ -266,16 +289,29 @@ fn every_arm_can_be_measured_and_an_exported_file_classifies_the_same() {
         let record = run::run(&planned, &request(vec![arm.clone()]), &place.dataset, &resources, "here");
         assert_eq!((record.run.status, &*record.run.reason), (Status::Ok, ""), "{}", arm.name);
         assert_eq!((record.run.n, record.details.predictions.len()), (9, 9), "{}", arm.name);
+        if !arm.needs().network && arm.needs().pixels {
+            let bytes = export::run(&planned, &place.dataset, &resources).unwrap();
+            let read = Portable::read(&bytes).unwrap();
+            let images = splits.test.images();
+            let files = images.iter().map(|image| (image.id.clone().into(), image.read().unwrap())).collect();
+            let scores = read.scores(files, 2).unwrap().into_iter().map(Result::unwrap);
+            assert_same_classes(arm, &record, &place.dataset, scores);
+            return;
+        }
         let optimistic = arm.training().is_some_and(|training| training.keep == Keep::BestReported);
         if !arm.needs().network || !arm.classifier.may_be_linear() || optimistic {
             return;
         }
         let bytes = export::run(&planned, &place.dataset, &resources).unwrap();
         let mut exported = Exported::open(&bytes, Device::Cpu, 1).unwrap();
-        for (image, logits) in splits.test.images().iter().zip(exported.logits(&pictures).unwrap()) {
-            let best = (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
-            let recorded = record.details.predictions.iter().find(|row| row.image == image.id).unwrap();
-            assert_eq!(splits.classes[best], recorded.predicted, "{}: {}", arm.name, image.id);
-        }
+        assert_same_classes(arm, &record, &place.dataset, exported.logits(&pictures).unwrap().into_iter());
     });
+}
+
+fn assert_same_classes(arm: &Arm, record: &RunRecord, dataset: &Dataset, scores: impl Iterator<Item = Vec<f32>>) {
+    for (image, scores) in dataset.splits.test.images().iter().zip(scores) {
+        let best = (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+        let recorded = record.details.predictions.iter().find(|row| row.image == image.id).unwrap();
+        assert_eq!(dataset.splits.classes[best], recorded.predicted, "{}: {}", arm.name, image.id);
+    }
 }

@@ -126,7 +126,18 @@ impl Kind for LocalSettings {
     }
 
     fn cost(&self, _: u32) -> Cost {
-        self.descriptor.method().cost()
+        let numbers = self.all().map(|candidate| {
+            let d = self.layout().floats() + if candidate.space.xy > 0.0 { 2 } else { 0 };
+            let of_word = match self.encoding {
+                Encoding::Words => 1,
+                Encoding::Vlad => d,
+                Encoding::Fisher => 1 + 2 * d,
+            };
+            candidate.size * of_word * candidate.space.count()
+        });
+        let vectors: usize = numbers.map(half::bytes).sum();
+        let described = self.descriptor.method().cost();
+        Cost { bytes: described.bytes + vectors as f64, ..described }
     }
 
     fn candidates(&self) -> Vec<Choice> {
