@@ -108,6 +108,7 @@ impl ClassifierSettings {
     pub fn memory(&self, rows: usize) -> u64 {
         match self {
             Self::Svm(_) => dual::memory(rows),
+            Self::Logistic(_) if rows > logistic::LARGEST => rows::HELD as u64,
             Self::Majority | Self::NearestNeighbour { .. } | Self::Logistic(_) | Self::Head => 0,
         }
     }
@@ -139,7 +140,8 @@ impl ClassifierSettings {
         }
     }
 
-    /// Fits every candidate on `train` and counts the rows of `val` that each gets right, in candidate order.
+    /// Fits candidates on `train` and counts the rows of `val` that each gets right, in candidate order: all of them, or
+    /// of a support vector machine's on many rows the best that a first round on some of the rows left.
     pub fn try_all(
         &self,
         train: Labelled,
@@ -147,7 +149,7 @@ impl ClassifierSettings {
         classes: usize,
     ) -> Result<Vec<(Candidate, usize)>, ClassifyError> {
         let candidates = self.candidates();
-        let correct = match self {
+        let correct: Vec<Option<usize>> = match self {
             Self::Svm(settings) => {
                 let scale = settings.scale.fit(train.x)?;
                 let (x, val_x) = (Scaled { rows: train.x, scale: &scale }, Scaled { rows: val.x, scale: &scale });
@@ -159,14 +161,15 @@ impl ClassifierSettings {
                 let (x, val_x) = (Scaled { rows: train.x, scale: &scale }, Scaled { rows: val.x, scale: &scale });
                 let (train, val) = (Labelled { x: &x, y: train.y }, Labelled { x: &val_x, y: val.y });
                 let penalties: Vec<_> = settings.alpha.iter().map(|&alpha| logistic::Penalty { alpha }).collect();
-                logistic::count_correct_of(&penalties, train, val, classes)?
+                logistic::count_correct_of(&penalties, train, val, classes)?.into_iter().map(Some).collect()
             }
             _ => candidates
                 .par_iter()
-                .map(|candidate| candidate.fit(train, classes)?.count_correct(val))
+                .map(|candidate| candidate.fit(train, classes)?.count_correct(val).map(Some))
                 .collect::<Result<_, ClassifyError>>()?,
         };
-        Ok(candidates.into_iter().zip(correct).collect())
+        let tried = candidates.into_iter().zip(correct);
+        Ok(tried.filter_map(|(candidate, correct)| Some((candidate, correct?))).collect())
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayBase, ArrayView2, Data, Ix2, s};
+use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2, s};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use super::ClassifyError;
 
@@ -13,6 +16,9 @@ const BLOCK_BYTES: usize = 128 << 20;
 /// images' vectors side by side.
 const SMALLEST: usize = 32;
 const LARGEST: usize = 4096;
+/// Rows that stay in memory where they are gone through many times: up to a gibibyte.
+pub const HELD: usize = 1 << 30;
+const SEED: u64 = 31;
 
 /// n vectors of d numbers.
 pub trait Rows: Sync {
@@ -88,6 +94,85 @@ pub fn all(rows: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
         every.slice_mut(s![range, ..]).assign(&block);
     }
     Ok(every)
+}
+
+/// Rows in memory, or those that are read again in every pass.
+pub enum Kept<'a> {
+    Held(Array2<f32>),
+    Streamed(&'a dyn Rows),
+}
+
+impl<'a> Kept<'a> {
+    /// In memory up to [`HELD`] bytes.
+    ///
+    /// # Errors
+    /// Those of the rows.
+    pub fn of(rows: &'a dyn Rows) -> Result<Self, ClassifyError> {
+        let held = size_of::<f32>() * rows.len() * rows.dimension() <= HELD;
+        Ok(if held { Self::Held(all(rows)?) } else { Self::Streamed(rows) })
+    }
+
+    pub fn dimension(&self) -> usize {
+        match self {
+            Self::Held(x) => x.ncols(),
+            Self::Streamed(rows) => rows.dimension(),
+        }
+    }
+
+    /// The blocks in order, each with its first row. They are the same wherever the rows are.
+    ///
+    /// # Errors
+    /// Those of the rows.
+    pub fn each_block(&self, mut each: impl FnMut(usize, ArrayView2<f32>)) -> Result<(), ClassifyError> {
+        match self {
+            Self::Held(x) => {
+                ranges(x.nrows(), x.ncols()).for_each(|range| each(range.start, x.slice(s![range, ..])));
+            }
+            Self::Streamed(rows) => {
+                for block in blocks(*rows) {
+                    let (range, x) = block?;
+                    each(range.start, x.view());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Places of at most `most` rows, ascending, drawn so that every class has its share of them and at least one. They
+/// follow from the classes alone, the same every time.
+pub fn drawn(y: &[usize], most: usize) -> Vec<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    let mut of_class: Vec<Vec<usize>> = vec![Vec::new(); y.iter().max().map_or(0, |last| last + 1)];
+    y.iter().enumerate().for_each(|(row, &class)| of_class[class].push(row));
+    // where each row stands in its class, from 0 to 1: the first rows of all classes together are a fair sample
+    let mut places = Vec::with_capacity(y.len());
+    for rows in &mut of_class {
+        rows.shuffle(&mut rng);
+        places.extend(rows.iter().enumerate().map(|(rank, &row)| (rank as f64 / rows.len() as f64, row)));
+    }
+    places.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut taken: Vec<usize> = places.into_iter().take(most).map(|(_, row)| row).collect();
+    taken.sort_unstable();
+    taken
+}
+
+/// The rows at these places, which ascend.
+///
+/// # Errors
+/// Those of [`blocks`].
+pub fn gather(rows: &dyn Rows, places: &[usize]) -> Result<Array2<f32>, ClassifyError> {
+    let mut taken = Array2::zeros((places.len(), rows.dimension()));
+    let mut at = 0;
+    for block in blocks(rows) {
+        let (range, x) = block?;
+        let here = places[at..].iter().take_while(|place| range.contains(place)).count();
+        for (mut row, place) in taken.slice_mut(s![at..at + here, ..]).outer_iter_mut().zip(&places[at..]) {
+            row.assign(&x.index_axis(Axis(0), place - range.start));
+        }
+        at += here;
+    }
+    Ok(taken)
 }
 
 /// A block in which every number is finite.
@@ -184,6 +269,21 @@ mod tests {
                 assert!(error.to_string().contains("row 4711"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn rows_are_drawn_from_every_class_by_its_share_and_always_the_same() {
+        // a class of 8,000 rows, one of 1,990, and one of 10
+        let y: Vec<usize> = (0..10_000).map(|i| if i % 1000 == 7 { 4 } else { usize::from(i % 5 == 0) }).collect();
+        let taken = drawn(&y, 1000);
+        assert_eq!((taken.len(), &taken), (1000, &drawn(&y, 1000)));
+        assert!(taken.is_sorted_by(|a, b| a < b));
+        let count = |class| taken.iter().filter(|&&row| y[row] == class).count();
+        assert!(count(0).abs_diff(800) <= 2 && count(1).abs_diff(199) <= 2 && count(4).abs_diff(1) <= 1);
+        assert_eq!(drawn(&y, 3).iter().map(|&row| y[row]).collect::<std::collections::BTreeSet<_>>().len(), 3);
+        assert_eq!(drawn(&y[..20], 100), Vec::from_iter(0..20));
+        let x = Array2::from_shape_fn((10_000, 2), |(i, j)| (i * 2 + j) as f32);
+        assert_eq!(gather(&x, &taken).unwrap(), x.select(Axis(0), &taken));
     }
 
     #[test]

@@ -12,18 +12,26 @@ use rayon::prelude::*;
 
 use super::{Loss, TOLERANCE, Task, best_intercept, relative_gap};
 use crate::classify::ClassifyError;
-use crate::classify::rows::{Rows, all, blocks, ranges};
+use crate::classify::rows::Kept;
 use crate::product::{add_scaled, dot, product, vectorised};
 
-/// Passes over all rows that machines get. Those that are not solved then say so.
-const PASSES: usize = 1000;
-/// Rows that stay in memory: up to a gibibyte.
-pub const HELD: usize = 1 << 30;
 /// Betas that are in memory at a time; with more rows, fewer classes are solved together.
 const BETAS: usize = 1 << 26;
 /// Visits of the rows of a block that matter before the next block comes.
 const VISITS: usize = 3;
 const SEED: u64 = 30;
+
+/// When machines are left as they are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Until {
+    /// Relative duality gap with which a machine counts as solved.
+    pub gap: f64,
+    /// Passes over all rows that machines get. Those that are not solved then say so.
+    pub passes: usize,
+}
+
+/// As near to the best as a fit has to be.
+pub const SOLVED: Until = Until { gap: TOLERANCE, passes: 1000 };
 
 /// The machine of one class.
 #[derive(Debug, Clone)]
@@ -44,56 +52,19 @@ pub struct Machine {
 
 /// What all machines share.
 pub struct Problem<'a> {
-    rows: Source<'a>,
+    rows: Kept<'a>,
     y: &'a [usize],
     /// Squared length of each row.
     squares: Vec<f32>,
 }
 
-/// Rows in memory, or those that are read again in every pass.
-enum Source<'a> {
-    Held(Array2<f32>),
-    Streamed(&'a dyn Rows),
-}
-
 impl<'a> Problem<'a> {
     /// # Errors
     /// Those of the rows.
-    pub fn new(rows: &'a dyn Rows, y: &'a [usize]) -> Result<Self, ClassifyError> {
-        Self::holding(rows, y, HELD)
-    }
-
-    fn holding(rows: &'a dyn Rows, y: &'a [usize], bytes: usize) -> Result<Self, ClassifyError> {
-        let held = size_of::<f32>() * rows.len() * rows.dimension() <= bytes;
-        let source = if held { Source::Held(all(rows)?) } else { Source::Streamed(rows) };
-        let mut problem = Self { rows: source, y, squares: Vec::with_capacity(rows.len()) };
-        let mut squares = Vec::with_capacity(rows.len());
-        problem.each_block(|_, x| squares.extend(x.outer_iter().map(|row| row.dot(&row))))?;
-        problem.squares = squares;
-        Ok(problem)
-    }
-
-    fn dimension(&self) -> usize {
-        match &self.rows {
-            Source::Held(x) => x.ncols(),
-            Source::Streamed(rows) => rows.dimension(),
-        }
-    }
-
-    /// The blocks in order, each with its first row. They are the same wherever the rows are.
-    fn each_block(&self, mut each: impl FnMut(usize, ArrayView2<f32>)) -> Result<(), ClassifyError> {
-        match &self.rows {
-            Source::Held(x) => {
-                ranges(x.nrows(), x.ncols()).for_each(|range| each(range.start, x.slice(s![range, ..])));
-            }
-            Source::Streamed(rows) => {
-                for block in blocks(*rows) {
-                    let (range, x) = block?;
-                    each(range.start, x.view());
-                }
-            }
-        }
-        Ok(())
+    pub fn on(rows: Kept<'a>, y: &'a [usize]) -> Result<Self, ClassifyError> {
+        let mut squares = Vec::with_capacity(y.len());
+        rows.each_block(|_, x| squares.extend(x.outer_iter().map(|row| row.dot(&row))))?;
+        Ok(Self { rows, y, squares })
     }
 
     /// Solves the machines of these classes, from where another C left them.
@@ -105,6 +76,7 @@ impl<'a> Problem<'a> {
         classes: &[usize],
         costs: &[f32],
         loss: Loss,
+        until: Until,
         from: &[Machine],
     ) -> Result<Vec<Machine>, ClassifyError> {
         let together = (BETAS / self.y.len().max(1)).max(1);
@@ -115,7 +87,7 @@ impl<'a> Problem<'a> {
                 None => self.begin(class),
             };
             let mut machines: Vec<Machine> = group.iter().map(begun).collect();
-            self.descend(&mut machines, costs, loss)?;
+            self.descend(&mut machines, costs, loss, until)?;
             solved.extend(machines);
         }
         Ok(solved)
@@ -123,7 +95,7 @@ impl<'a> Problem<'a> {
 
     /// A machine before its first pass. One that few rows are positive for is near -1 everywhere.
     fn begin(&self, class: usize) -> Machine {
-        let (weights, beta) = (vec![0.0; self.dimension()], vec![0.0; self.y.len()]);
+        let (weights, beta) = (vec![0.0; self.rows.dimension()], vec![0.0; self.y.len()]);
         Machine { class, weights, intercept: -1.0, longer: 1.0, gap: f64::INFINITY, beta, sum: 0.0, centre: -1.0 }
     }
 
@@ -137,14 +109,14 @@ impl<'a> Problem<'a> {
         Machine { weights, beta, sum: from.sum * f64::from(factor), centre: from.intercept, ..*from }
     }
 
-    fn descend(&self, machines: &mut [Machine], costs: &[f32], loss: Loss) -> Result<(), ClassifyError> {
+    fn descend(&self, machines: &mut [Machine], costs: &[f32], loss: Loss, until: Until) -> Result<(), ClassifyError> {
         let total: f64 = costs.iter().map(|&cost| f64::from(cost)).sum();
         let mean = self.squares.iter().map(|&v| f64::from(v)).sum::<f64>() / self.squares.len().max(1) as f64;
         let give = (100.0 / total).min(mean.max(f64::MIN_POSITIVE));
         let mut open: Vec<&mut Machine> = machines.iter_mut().collect();
         let mut next_check = 2;
-        for pass in 0..PASSES {
-            self.each_block(|start, x| {
+        for pass in 0..until.passes {
+            self.rows.each_block(|start, x| {
                 let outputs = outputs(x, &open);
                 open.par_iter_mut().enumerate().for_each(|(k, machine)| {
                     let outputs = outputs.row(k);
@@ -155,7 +127,7 @@ impl<'a> Problem<'a> {
             })?;
             if pass + 1 == next_check {
                 self.judge(&mut open, costs, loss)?;
-                open.retain(|machine| machine.gap > TOLERANCE);
+                open.retain(|machine| machine.gap > until.gap);
                 next_check += (next_check / 3).max(1);
             }
             if open.is_empty() {
@@ -168,10 +140,10 @@ impl<'a> Problem<'a> {
 
     /// Gap and best intercept of machines as they stand.
     fn judge(&self, machines: &mut [&mut Machine], costs: &[f32], loss: Loss) -> Result<(), ClassifyError> {
-        let (n, d) = (self.y.len(), self.dimension());
+        let (n, d) = (self.y.len(), self.rows.dimension());
         let mut own = Array2::<f32>::zeros((machines.len(), d));
         let mut all = Array2::<f32>::zeros((machines.len(), n));
-        self.each_block(|start, x| {
+        self.rows.each_block(|start, x| {
             let here = outputs(x, machines);
             all.slice_mut(s![.., start..start + x.nrows()]).assign(&here);
             own.outer_iter_mut().into_par_iter().zip(machines.par_iter()).for_each(|(mut own, machine)| {
@@ -316,7 +288,8 @@ mod tests {
         let products = gram::products(&x).unwrap();
         let costs = vec![0.05; 400];
         for loss in [Loss::Hinge, Loss::SquaredHinge] {
-            let machines = Problem::new(&x, &y).unwrap().solve(&[0, 1, 2], &costs, loss, &[]).unwrap();
+            let machines =
+                Problem::on(Kept::Streamed(&x), &y).unwrap().solve(&[0, 1, 2], &costs, loss, SOLVED, &[]).unwrap();
             for machine in machines {
                 let positive: Vec<bool> = y.iter().map(|&label| label == machine.class).collect();
                 let other = smo::solve(&products, &Task { positive: &positive, costs: &costs, loss }, None);
@@ -334,11 +307,11 @@ mod tests {
     #[test]
     fn rows_that_are_read_again_in_every_pass_give_the_same_bits() {
         let (x, y) = problem();
-        let solve = |bytes| {
-            let problem = Problem::holding(&x, &y, bytes).unwrap();
-            problem.solve(&[0, 1, 2], &[0.05; 400], Loss::Hinge, &[]).unwrap()
+        let solve = |rows| {
+            let problem = Problem::on(rows, &y).unwrap();
+            problem.solve(&[0, 1, 2], &[0.05; 400], Loss::Hinge, SOLVED, &[]).unwrap()
         };
-        for (held, streamed) in solve(HELD).iter().zip(solve(0)) {
+        for (held, streamed) in solve(Kept::Held(x.clone())).iter().zip(solve(Kept::Streamed(&x))) {
             assert_eq!((&held.weights, held.intercept), (&streamed.weights, streamed.intercept));
         }
     }
@@ -346,10 +319,10 @@ mod tests {
     #[test]
     fn another_c_begins_where_the_last_one_ended_and_ends_as_well() {
         let (x, y) = problem();
-        let problem = Problem::new(&x, &y).unwrap();
+        let problem = Problem::on(Kept::Streamed(&x), &y).unwrap();
         let mut last = Vec::new();
         for c in [0.01, 0.1, 0.02] {
-            last = problem.solve(&[1], &[c; 400], Loss::Hinge, &last).unwrap();
+            last = problem.solve(&[1], &[c; 400], Loss::Hinge, SOLVED, &last).unwrap();
             assert!(last[0].gap <= TOLERANCE, "C = {c}: {}", last[0].gap);
             assert!(last[0].beta.iter().all(|beta| beta.abs() <= c * 1.0001));
         }

@@ -9,10 +9,26 @@ use crate::product::{product_into, upper_triangle_into};
 
 /// Rows up to which a matrix is built: 144 MiB.
 pub const LARGEST: usize = 6144;
+/// Rows up to which the points of a grid are solved on it: with more they need not be as near to the best as the matrix
+/// brings them, and are sooner had from vectors that are not long.
+pub const SMALL: usize = 2048;
+/// Vectors are long that have so many times as many numbers as there are rows.
+const LONG: usize = 4;
 /// Bytes of rows that are multiplied with each other in one go.
 pub const HELD: usize = 1 << 30;
 /// Rows that are held are a multiple of these.
 const MULTIPLE: usize = 32;
+
+/// Do the machines of a fit work on the matrix?
+pub fn serves_a_fit(rows: &dyn Rows) -> bool {
+    rows.len() <= LARGEST
+}
+
+/// Do those of a selection?
+pub fn serves_a_choice(rows: &dyn Rows) -> bool {
+    let long = rows.dimension() >= LONG * rows.len();
+    rows.len() <= if long { LARGEST } else { SMALL }
+}
 
 /// Dot products of all rows, n x n.
 ///

@@ -13,6 +13,7 @@ pub mod smo;
 
 use serde::{Deserialize, Serialize};
 
+use super::rows;
 use intercept::best_intercept;
 
 /// Largest relative gap of a machine that counts as solved: (primal - dual) / primal.
@@ -34,10 +35,12 @@ pub enum Loss {
     SquaredHinge,
 }
 
-/// Bytes that solving for so many rows takes at most: the matrix, and the vectors that are held with it or without.
+/// Bytes that solving for so many rows takes at most: the matrix, and the vectors that are held with it or without; of
+/// many rows those that the first round of a selection is on stay as well.
 pub fn memory(rows: usize) -> u64 {
     let matrix = if rows <= gram::LARGEST { size_of::<f32>() * rows * rows } else { 0 };
-    (matrix + gram::HELD.max(descent::HELD)) as u64
+    let drawn = if rows <= gram::SMALL { 0 } else { rows::HELD };
+    (matrix + gram::HELD.max(rows::HELD) + drawn) as u64
 }
 
 /// One binary problem: which rows are positive, and what each costs.

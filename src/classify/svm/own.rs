@@ -1,15 +1,37 @@
-//! Machines by this suite's own solver, for several C at once: on a kernel matrix up to a number of rows, beyond on
-//! the vectors, which for a kernel that is not linear are those of a factor of its matrix.
+//! Machines by this suite's own solver, for several C at once: on a kernel matrix where there are few rows or long ones,
+//! otherwise on the vectors, which for a kernel that is not linear are those of a factor of its matrix.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::{Fitted, OneVsRest, Options, Point, Weights};
 use crate::classify::dual::{Loss, Task, descent, gram, smo};
-use crate::classify::kernel::{Factor, Kernel, PRECISION};
-use crate::classify::rows::{Resized, Rows, all, blocks, check};
+use crate::classify::kernel::{Factor, Kernel, PRECISION, Precision};
+use crate::classify::rows::{Kept, Resized, Rows, all, blocks, check, drawn, gather};
 use crate::classify::{ClassifyError, Labelled};
 use crate::product::product;
+
+/// Rows that the pivots of a factor are chosen from.
+const PIVOTS: usize = 2048;
+
+/// How near to the best machines come that are not solved on a matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Are these rows' machines solved on their matrix?
+    matrix: fn(&dyn Rows) -> bool,
+    until: descent::Until,
+    /// Of a factor.
+    precision: Precision,
+}
+
+/// That of a final fit.
+pub const FIT: Effort = Effort { matrix: gram::serves_a_fit, until: descent::SOLVED, precision: PRECISION };
+/// Enough to tell which of several settings is better.
+pub const CHOICE: Effort = Effort {
+    matrix: gram::serves_a_choice,
+    until: descent::Until { gap: 1e-2, passes: 50 },
+    precision: PRECISION,
+};
 
 /// Machines of one kernel, those of a C under each other: (C x classes) rows.
 pub struct Machines {
@@ -83,7 +105,22 @@ pub fn machines(
     train: Labelled,
     classes: usize,
 ) -> Result<Machines, ClassifyError> {
-    let (resized, products) = rows_and_products(train.x)?;
+    machines_with(FIT, kernel, cs, options, train, classes)
+}
+
+/// As [`machines`], with this effort.
+///
+/// # Errors
+/// Those of the rows, or weights that are not finite.
+pub fn machines_with(
+    effort: Effort,
+    kernel: Kernel,
+    cs: &[f64],
+    options: Options,
+    train: Labelled,
+    classes: usize,
+) -> Result<Machines, ClassifyError> {
+    let (resized, products) = rows_and_products(train.x, effort)?;
     let factor = f64::from(resized.factor);
     let shares = shares(options.weights, train.y);
     // a kernel that is not linear keeps its values, so that C keeps its meaning
@@ -94,10 +131,11 @@ pub fn machines(
     let costs = |c: f64| shares.iter().map(|share| (c * share / smaller).clamp(1e-30, 1e30) as f32).collect();
     let costs: Vec<Vec<f32>> = cs.iter().map(|&c| costs(c)).collect();
     let shown: Vec<usize> = (0..classes).filter(|class| train.y.contains(class)).collect();
-    let problem = Problem { kernel, rows: &resized, y: train.y, shown: &shown, costs: &costs, loss: options.loss };
+    let (y, loss) = (train.y, options.loss);
+    let problem = Problem { effort, kernel, rows: &resized, y, shown: &shown, costs: &costs, loss };
 
     let by_matrix = products.is_some();
-    let (solved, basis) = problem.solve(products, train.x)?;
+    let (solved, basis) = problem.solve(products)?;
     let columns = solved.first().map_or(0, |first| first.coefficients.len());
     let mut machines = Machines::of(solved, basis, &shown, (cs.len(), classes), columns);
     if kernel == Kernel::Linear {
@@ -129,14 +167,15 @@ pub fn machines_on(
     let shown: Vec<usize> = (0..classes).filter(|class| y.contains(class)).collect();
     check(products.view(), |row| format!("row {row} of a kernel matrix"))?;
     let n = products.nrows();
-    let rows = Array2::zeros((n, 0));
-    let problem = Problem { kernel: Kernel::Linear, rows: &rows, y, shown: &shown, costs: &costs, loss: options.loss };
+    let none = Array2::zeros((n, 0));
+    let (rows, loss) = (Resized::as_they_are(&none), options.loss);
+    let problem = Problem { effort: FIT, kernel: Kernel::Linear, rows: &rows, y, shown: &shown, costs: &costs, loss };
     Ok(Machines::of(problem.on_matrix(products), Basis::Rows, &shown, (cs.len(), classes), n))
 }
 
-/// Rows of a size that f32 can multiply, and where there are not too many of them their products.
-fn rows_and_products(rows: &dyn Rows) -> Result<(Resized<'_>, Option<Array2<f32>>), ClassifyError> {
-    if rows.len() > gram::LARGEST {
+/// Rows of a size that f32 can multiply, and where machines work on it the matrix of their products.
+fn rows_and_products(rows: &dyn Rows, effort: Effort) -> Result<(Resized<'_>, Option<Array2<f32>>), ClassifyError> {
+    if !(effort.matrix)(rows) {
         return Ok((Resized::of(rows)?, None));
     }
     let products = gram::products(rows)?;
@@ -173,8 +212,9 @@ fn combine(coefficients: ArrayView2<f32>, rows: &dyn Rows) -> Result<Array2<f32>
 
 /// All machines of one kernel.
 struct Problem<'a> {
+    effort: Effort,
     kernel: Kernel,
-    rows: &'a dyn Rows,
+    rows: &'a Resized<'a>,
     y: &'a [usize],
     shown: &'a [usize],
     /// C of each row, a list for each C.
@@ -183,19 +223,21 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Machines in the order of C and then of classes; `original` are the rows as they were given.
-    fn solve(&self, products: Option<Array2<f32>>, original: &dyn Rows) -> Result<(Vec<Solved>, Basis), ClassifyError> {
+    /// Machines in the order of C and then of classes.
+    fn solve(&self, products: Option<Array2<f32>>) -> Result<(Vec<Solved>, Basis), ClassifyError> {
         if let Some(products) = products {
             let basis = if self.kernel == Kernel::Linear { Basis::Numbers } else { Basis::Rows };
             return Ok((self.on_matrix(products), basis));
         }
         if self.kernel == Kernel::Linear {
-            return Ok((self.on_vectors(self.rows)?, Basis::Numbers));
+            return Ok((self.on_vectors(Kept::of(self.rows)?)?, Basis::Numbers));
         }
-        let factor = self.kernel.factor(all(self.rows)?.view(), PRECISION);
-        let mut solved = self.on_vectors(&factor.rows)?;
+        let some = gather(self.rows, &drawn(self.y, PIVOTS))?;
+        let (mut factor, pivots) = self.kernel.factor_by(some.view(), self.rows, self.effort.precision)?;
+        let rows = Kept::Held(std::mem::take(&mut factor.rows));
+        let mut solved = self.on_vectors(rows)?;
         solved.par_iter_mut().for_each(|solved| solved.coefficients = on_pivots(&factor, &solved.coefficients));
-        Ok((solved, Basis::Pivots(factor.pivot_rows(all(original)?.view()))))
+        Ok((solved, Basis::Pivots(pivots / self.rows.factor)))
     }
 
     fn on_matrix(&self, mut gram: Array2<f32>) -> Vec<Solved> {
@@ -217,12 +259,12 @@ impl Problem<'_> {
         (0..self.costs.len()).flat_map(|_| of_next_c()).collect()
     }
 
-    fn on_vectors(&self, rows: &dyn Rows) -> Result<Vec<Solved>, ClassifyError> {
-        let problem = descent::Problem::new(rows, self.y)?;
+    fn on_vectors(&self, rows: Kept) -> Result<Vec<Solved>, ClassifyError> {
+        let problem = descent::Problem::on(rows, self.y)?;
         let mut solved = Vec::new();
         let mut last = Vec::new();
         for costs in self.costs {
-            last = problem.solve(self.shown, costs, self.loss, &last)?;
+            last = problem.solve(self.shown, costs, self.loss, self.effort.until, &last)?;
             let of = |m: &descent::Machine| Solved::of(&m.weights, m.longer, m.intercept, m.gap);
             solved.extend(last.iter().map(of));
         }

@@ -228,9 +228,30 @@ fn the_grid_counts_what_single_fits_get_right() {
     let rows = Labelled { x: &x, y: &y };
     let counted = count_correct_of(&points, Options::default(), rows, rows, 4).unwrap();
     for (point, counted) in points.into_iter().zip(counted) {
+        let counted = counted.unwrap();
         let scores = fit(point, Options::default(), &x, &y, 4).scores(x.view());
         assert!(count_correct(scores.view(), &y).abs_diff(counted) <= 2, "{point}: {counted}");
     }
+}
+
+#[test]
+fn of_many_rows_the_best_points_of_a_sample_are_fitted_on_all() {
+    let (x, y) = overlapping(gram::SMALL + 900, 6);
+    let rows = Labelled { x: &x, y: &y };
+    let cs = [1e-7, 0.01, 1e-6, 0.1, 0.03, 1e-5, 0.3];
+    let points = cs.map(|c| Point { c, ..LINEAR });
+    let counted = count_correct_of(&points, Options::default(), rows, rows, 4).unwrap();
+    assert_eq!(counted.iter().flatten().count(), 4);
+    for (point, counted) in points.into_iter().zip(&counted) {
+        assert_eq!(counted.is_some(), point.c >= 0.01, "{point}");
+        let right = count_correct(fit(point, Options::default(), &x, &y, 4).scores(x.view()).view(), &y);
+        assert!(
+            counted.is_none_or(|counted| counted.abs_diff(right) <= x.nrows() / 50),
+            "{point}: {counted:?}, {right}"
+        );
+    }
+    let few = count_correct_of(&points[..4], Options::default(), rows, rows, 4).unwrap();
+    assert!(few.iter().all(Option::is_some), "four are no more than the second round has");
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! Multinomial logistic regression by linfa-logistic: a linear score a class, and the softmax of all scores is the
+//! Multinomial logistic regression by linfa-logistic, of many rows by this suite's own solver ([`many`]): a linear score a class, and the softmax of all scores is the
 //! probability of each class. Weights carry an L2 penalty, intercepts none.
 //!
 //! linfa's log-sum-exp subtracts the largest logit of all rows, not of each, and is cut off 34 below it. Standardised
 //! vectors with a penalty stay far from there in training; scores are computed here, row by row.
+
+mod many;
 
 use std::fmt;
 
@@ -19,8 +21,9 @@ use super::{ClassifyError, Labelled, check_classes, decide};
 
 /// The solver (L-BFGS) stops when the gradient's norm is below this; summed over images, it starts at some hundreds.
 const TOLERANCE: f64 = 1e-2;
-/// Of more training rows than this the norm may be larger by as much: the sum grows with them, the steps should not.
-const ROWS_OF_TOLERANCE: usize = 2048;
+/// Training rows up to which linfa is asked. Of more the norm may be larger by as much: the sum grows with them, the
+/// steps should not.
+pub const LARGEST: usize = 2048;
 const MAX_ITERATIONS: u64 = 1000;
 
 /// The grid of an arm.
@@ -70,7 +73,12 @@ impl Softmax {
     /// # Errors
     /// Fewer than two classes in `train`, or a solver failure.
     pub fn fit(penalty: Penalty, train: Labelled, classes: usize) -> Result<Self, ClassifyError> {
-        Training::of(train, classes)?.fit(penalty)
+        if train.y.len() <= LARGEST {
+            return Training::of(train, classes)?.fit(penalty);
+        }
+        check_classes(train.y, classes)?;
+        let problem = many::Problem::new(train, classes)?;
+        Ok(problem.model(&problem.solve(penalty.alpha, tolerance(train.y.len()), None)?))
     }
 
     /// Natural logarithms of the probabilities (n x classes); minus infinity for a class that train did not show.
@@ -95,9 +103,7 @@ pub fn count_correct_of(
     val: Labelled,
     classes: usize,
 ) -> Result<Vec<usize>, ClassifyError> {
-    let training = Training::of(train, classes)?;
-    let models: Vec<Softmax> =
-        penalties.par_iter().map(|penalty| training.fit(*penalty)).collect::<Result<_, ClassifyError>>()?;
+    let models = models(penalties, train, classes)?;
     let mut correct = vec![0; models.len()];
     for block in blocks(val.x) {
         let (range, x) = block?;
@@ -107,6 +113,29 @@ pub fn count_correct_of(
         }
     }
     Ok(correct)
+}
+
+/// A model a penalty; of many rows each is begun with what the one before found.
+fn models(penalties: &[Penalty], train: Labelled, classes: usize) -> Result<Vec<Softmax>, ClassifyError> {
+    if train.y.len() <= LARGEST {
+        let training = Training::of(train, classes)?;
+        return penalties.par_iter().map(|penalty| training.fit(*penalty)).collect();
+    }
+    check_classes(train.y, classes)?;
+    let problem = many::Problem::new(train, classes)?;
+    let mut last = None;
+    let mut model = |penalty: &Penalty| {
+        let found = problem.solve(penalty.alpha, tolerance(train.y.len()), last.as_ref())?;
+        let model = problem.model(&found);
+        last = Some(found);
+        Ok(model)
+    };
+    penalties.iter().map(&mut model).collect()
+}
+
+/// Norm of the gradient at which so many rows' model is done.
+fn tolerance(rows: usize) -> f64 {
+    TOLERANCE * (rows as f64 / LARGEST as f64).max(1.0)
 }
 
 /// The training rows as linfa wants them: one copy for every penalty, eight bytes a number.
@@ -128,10 +157,13 @@ impl Training {
     }
 
     fn fit(&self, penalty: Penalty) -> Result<Softmax, ClassifyError> {
-        let rows = (self.x.nrows() as f64 / ROWS_OF_TOLERANCE as f64).max(1.0);
+        self.fit_to(penalty, tolerance(self.x.nrows()))
+    }
+
+    fn fit_to(&self, penalty: Penalty, tolerance: f64) -> Result<Softmax, ClassifyError> {
         let fitted = MultiLogisticRegression::default()
             .alpha(penalty.alpha)
-            .gradient_tolerance(TOLERANCE * rows)
+            .gradient_tolerance(tolerance)
             .max_iterations(MAX_ITERATIONS)
             .fit(&DatasetBase::new(self.x.view(), self.y.view()))?;
         let mut weights = Array2::zeros((self.x.ncols(), self.classes));
@@ -156,7 +188,7 @@ mod tests {
     }
 
     /// 60 rows around three centres, of a fixed pattern.
-    fn clouds() -> (Array2<f32>, Vec<usize>) {
+    pub fn clouds() -> (Array2<f32>, Vec<usize>) {
         let centres = [[2.0, 0.0, -1.0], [-1.0, 1.5, 0.5], [0.0, -1.5, 1.0]];
         let noise = |row: usize, column: usize| ((row * 37 + column * 11) % 23) as f32 / 8.0 - 1.4;
         let y: Vec<usize> = (0..60).map(|row| row % 3).collect();
@@ -203,7 +235,7 @@ mod tests {
         y.iter().enumerate().for_each(|(row, &class)| excess[[row, class]] -= 1.0);
         let gradient = x.mapv(f64::from).t().dot(&excess) + &model.weights * 100.0;
         let norm = gradient.mapv(|v| v * v).sum().sqrt();
-        assert!(norm < 2.0 * TOLERANCE * 6000.0 / ROWS_OF_TOLERANCE as f64, "{norm}");
+        assert!(norm < 1.1 * tolerance(6000), "{norm}");
     }
 
     #[test]
