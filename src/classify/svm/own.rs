@@ -27,11 +27,8 @@ pub struct Effort {
 /// That of a final fit.
 pub const FIT: Effort = Effort { matrix: gram::serves_a_fit, until: descent::SOLVED, precision: PRECISION };
 /// Enough to tell which of several settings is better.
-pub const CHOICE: Effort = Effort {
-    matrix: gram::serves_a_choice,
-    until: descent::Until { gap: 1e-2, passes: 50 },
-    precision: PRECISION,
-};
+pub const CHOICE: Effort =
+    Effort { matrix: gram::serves_a_choice, until: descent::Until { gap: 1e-2, passes: 30 }, precision: PRECISION };
 
 /// Machines of one kernel, those of a C under each other: (C x classes) rows.
 pub struct Machines {
