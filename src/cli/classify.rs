@@ -126,13 +126,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 enum Model {
     Network(Box<Exported>),
     /// An arm without a network.
-    Handcrafted(Portable),
+    Handcrafted(Box<Portable>),
 }
 
 impl Model {
     fn open(bytes: &[u8], device: Device, threads: usize) -> Result<Model> {
         Ok(if Portable::is(bytes) {
-            Model::Handcrafted(Portable::read(bytes)?)
+            Model::Handcrafted(Box::new(Portable::read(bytes)?))
         } else {
             Model::Network(Box::new(Exported::open(bytes, device, threads)?))
         })

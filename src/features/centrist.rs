@@ -115,7 +115,7 @@ mod tests {
     use crate::image::drawn::pattern;
 
     fn whole() -> Centrist {
-        let cells = vec![[1, 1], [3, 1], [2, 2], [4, 4]];
+        let cells = [[1, 1], [3, 1], [2, 2], [4, 4]];
         let scale = |reduce, grids| Scale { reduce, cells: cells[..grids].to_vec() };
         Centrist { longer: None, scales: vec![scale(1, 4), scale(2, 4), scale(4, 3)] }
     }

@@ -150,7 +150,7 @@ fn an_arm_that_cant_be_measured_is_refused_with_its_file() {
         ("words = [10]", "words = [10, 0]", "words must be at least 1"),
         ("words = [10]", "words = [10], colour = 1", "unknown field `colour`"),
         ("\"k-means\"", "\"k-majority\"", "codebook kind = \"k-majority\" needs a binary descriptor, such as orb"),
-        ("root-sift", "surf", "unknown variant `surf`"),
+        ("root-sift", "gloh", "unknown variant `gloh`"),
         ("linear_c = [0.3, 1.0]", "linear_c = [nan]", "NaN in linear_c, rbf_c or rbf_gamma must be a number above 0"),
         ("rbf_gamma = [1.0]", "rbf_gamma = [-2.0]", "-2 in linear_c, rbf_c or rbf_gamma must be a number above 0"),
         ("linear_c = [0.3, 1.0]\nrbf_c = [1.0]", "", "the grid is empty: give linear_c, or rbf_c with rbf_gamma"),

@@ -185,7 +185,7 @@ fn what_can_t_be_exported_is_said_before_anything_is_computed() {
     let refused = |arguments: &str, texts: &[&str]| {
         place.run(&format!("export --device cpu --output {arguments}")).with(2).saying(texts);
     };
-    refused("a.onnx --arm small-sift.toml --dataset photos", &["--arm small-sift: it has no network"]);
+    refused("a.featbench --arm majority --dataset photos", &["--arm majority: it does not look at pixels"]);
     let rbf = "name = \"rbf\"\nfamily = \"deep\"\ntitle = \"\"\nexpectation = \"\"\nfeatures.kind = \"network\"\n\
                [classifier]\nkind = \"svm\"\nscale = \"standardise\"\nrbf_c = [1.0]\nrbf_gamma = [0.1]\n";
     place.write("rbf.toml", rbf);

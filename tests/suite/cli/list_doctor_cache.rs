@@ -92,7 +92,7 @@ fn the_cache_is_shown_cleared_and_filled_again() {
     place.run("cache").with(0).saying(&["cache/featbench", "all 0 entries"]);
     let measure = "measure --dataset photos --arms small-sift.toml --out";
     place.run(&format!("{measure} filled")).with(0);
-    place.run("cache").with(0).saying(&["describe", "codebook", "words", "select", "fit"]);
+    place.run("cache").with(0).saying(&["describe", "vocabulary", "words", "select", "fit"]);
     assert!(!place.files("cache").is_empty());
 
     place.run("cache --clear").with(0).saying(&["cleared"]);

@@ -26,6 +26,7 @@ macro_rules! codebooks {
         }
 
         /// Visual words.
+        #[expect(clippy::large_enum_variant, reason = "an arm has one of them")]
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub enum Codebook {
             $($(#[$doc])* $kind($words),)*
