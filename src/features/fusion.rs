@@ -2,6 +2,8 @@
 //! length of 1 there, multiplied with the root of a weight, and put behind one another: a linear machine on top then
 //! adds up the members' kernels with these weights. Val chooses the weights, member after member.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -38,7 +40,9 @@ pub struct Member {
 }
 
 /// Raised when the same members may give other vectors.
-const STAGE: Version = ("fusion", 1);
+const STAGE: Version = ("fusion", 2);
+/// Members from which the search begins.
+const STARTS: usize = 3;
 /// Most members: their weights are numbered together.
 const MOST: usize = 8;
 
@@ -96,35 +100,30 @@ impl Kind for Fusion {
         all.chain(alone).map(|places| self.choice(&places)).collect()
     }
 
-    /// The strongest member alone, then greedily the member and the weight that help most, until none helps.
+    /// From each of the strongest members alone on: greedily the member and the weight that help most, until none helps.
     fn search(&self, judge: &mut dyn FnMut(&Choice) -> Result<usize>) -> Result<()> {
-        let mut best: Option<(usize, Vec<usize>)> = None;
+        let mut judged: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+        let mut judge = |places: &[usize]| -> Result<usize> {
+            if let Some(correct) = judged.get(places) {
+                return Ok(*correct);
+            }
+            let correct = judge(&self.choice(places))?;
+            judged.insert(places.to_vec(), correct);
+            Ok(correct)
+        };
+        let mut starts = Vec::new();
         for member in 0..self.member.len() {
-            let places = self.alone(member);
-            let correct = judge(&self.choice(&places))?;
-            if best.as_ref().is_none_or(|(most, _)| correct > *most) {
-                best = Some((correct, places));
+            starts.push((judge(&self.alone(member))?, member));
+        }
+        // the first of equal ones comes first
+        starts.sort_by_key(|(correct, _)| Reverse(*correct));
+        for (correct, member) in starts.into_iter().take(STARTS) {
+            let (mut most, mut places) = (correct, self.alone(member));
+            while let Some((correct, more)) = self.step(&places, most, &mut judge)? {
+                (most, places) = (correct, more);
             }
         }
-        let (mut most, mut places) = best.context("a fusion has members")?;
-        loop {
-            let mut better = None;
-            for member in (0..places.len()).filter(|&member| places[member] == 0) {
-                for weight in 1..=self.weights.len() {
-                    let mut more = places.clone();
-                    more[member] = weight;
-                    let correct = judge(&self.choice(&more))?;
-                    if correct > most {
-                        most = correct;
-                        better = Some(more);
-                    }
-                }
-            }
-            match better {
-                Some(more) => places = more,
-                None => return Ok(()),
-            }
-        }
+        Ok(())
     }
 
     fn fit(&self, choice: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>> {
@@ -177,6 +176,27 @@ impl Fusion {
     /// What stands for a weight of 1 that no list of weights is needed for.
     fn alone_place(&self) -> usize {
         self.weights.len() + 1
+    }
+
+    /// The best of all ways to add a member with a weight, if one is better than `most`.
+    fn step(
+        &self,
+        places: &[usize],
+        most: usize,
+        judge: &mut dyn FnMut(&[usize]) -> Result<usize>,
+    ) -> Result<Option<(usize, Vec<usize>)>> {
+        let mut best: Option<(usize, Vec<usize>)> = None;
+        for member in (0..places.len()).filter(|&member| places[member] == 0) {
+            for weight in 1..=self.weights.len() {
+                let mut more = places.to_vec();
+                more[member] = weight;
+                let correct = judge(&more)?;
+                if correct > best.as_ref().map_or(most, |(correct, _)| *correct) {
+                    best = Some((correct, more));
+                }
+            }
+        }
+        Ok(best)
     }
 
     fn weight(&self, place: usize) -> f64 {
