@@ -16,9 +16,10 @@ use crate::deep::exported::are_scores;
 use crate::features::{Choice, Features, Lessons, Missing, Resources, Training, hashes};
 use crate::finetune::settings::Keep;
 use crate::record::format_scores;
-use crate::record::{Details, EpochRow, PredictionRow, RunRecord, RunRow, SelectionRow, Status, StepRow, TimingRow};
+use crate::record::{Details, PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow};
 use crate::stage::cache::Key;
 
+use super::curves::Curves;
 use super::memory;
 use super::plan::{Planned, Request};
 use super::timing::Subject;
@@ -53,13 +54,6 @@ pub(super) struct Chosen {
     selected: Selected,
     pub features: Box<dyn Features>,
     pub fit: Fit,
-}
-
-/// Rows of a run's trainings.
-#[derive(Default)]
-struct Curves {
-    steps: Vec<StepRow>,
-    epochs: Vec<EpochRow>,
 }
 
 /// What the final evaluation gets: it can predict, and nothing else.
@@ -407,55 +401,4 @@ fn selection_rows(selected: &Selected, n: usize, run_id: &str) -> Vec<SelectionR
         })
     };
     selected.tried.iter().enumerate().filter_map(row).collect()
-}
-
-impl Curves {
-    /// Adds a training, where there was one; `val` is the number of selection images, unless they were trained on.
-    fn add(&mut self, training: Option<&Training>, planned: &Planned, dataset: &Dataset, val: Option<usize>) {
-        let Some(Training { log, epoch: chosen, .. }) = training else { return };
-        let run_id = || planned.run_id.clone();
-        let images = if val.is_some() { Refit::Train } else { Refit::TrainAndVal };
-        let final_one = images == planned.refit;
-        let mut order: Vec<usize> = (0..dataset.splits.test.len()).collect();
-        order.sort_by_key(|&i| &dataset.splits.test.images()[i].id);
-        self.steps.extend(log.steps.iter().enumerate().map(|(i, step)| StepRow {
-            run_id: run_id(),
-            training: images.to_string(),
-            step: i + 1,
-            learning_rate: step.rates.learning_rate,
-            momentum: step.rates.momentum,
-            effective: step.rates.effective(),
-            loss: step.loss,
-        }));
-        let mut steps = 0;
-        for (i, epoch) in log.epochs.iter().enumerate() {
-            steps += epoch.steps;
-            self.epochs.push(EpochRow {
-                run_id: run_id(),
-                training: images.to_string(),
-                epoch: i + 1,
-                steps,
-                train_loss: epoch.train_loss,
-                train_correct: epoch.train_correct,
-                train_n: epoch.train_images,
-                val_correct: epoch.val_correct,
-                val_n: val.unwrap_or(0),
-                train_s: epoch.train_s,
-                val_s: epoch.val_s,
-                chosen: final_one && i == *chosen,
-                reported: order
-                    .iter()
-                    .filter_map(|&i| Some(epoch.watched.get(i)?.to_string()))
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            });
-        }
-    }
-
-    /// Marks another epoch of the final training as the chosen one.
-    fn choose(&mut self, epoch: usize, planned: &Planned) {
-        let training = planned.refit.to_string();
-        let rows = self.epochs.iter_mut().filter(|row| row.training == training);
-        rows.for_each(|row| row.chosen = row.epoch == epoch + 1);
-    }
 }
