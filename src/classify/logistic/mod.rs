@@ -1,5 +1,5 @@
-//! Multinomial logistic regression by linfa-logistic, of many rows by this suite's own solver ([`many`]): a linear score a class, and the softmax of all scores is the
-//! probability of each class. Weights carry an L2 penalty, intercepts none.
+//! Multinomial logistic regression by linfa-logistic, of many rows by this suite's own solver (`many`): a linear score a
+//! class, and the softmax of all scores is the probability of each class. Weights carry an L2 penalty, intercepts none.
 //!
 //! linfa's log-sum-exp subtracts the largest logit of all rows, not of each, and is cut off 34 below it. Standardised
 //! vectors with a penalty stay far from there in training; scores are computed here, row by row.
