@@ -157,25 +157,28 @@ impl Model {
         match self {
             Model::Network(network) => {
                 let decoded: Vec<Result<Rgb>> = paths.par_iter().map(|path| picture(path)).collect();
-                let pictures: Vec<Rgb> = decoded.iter().filter_map(|picture| picture.as_ref().ok().cloned()).collect();
-                let logits = if pictures.is_empty() { Vec::new() } else { network.logits(&pictures)? };
-                let mut logits = logits.into_iter();
-                Ok(decoded.into_iter().map(|p| p.map(|_| logits.next().unwrap_or_default())).collect())
+                of_readable(decoded, |pictures| {
+                    let logits = if pictures.is_empty() { Vec::new() } else { network.logits(&pictures)? };
+                    Ok(logits.into_iter().map(Ok).collect())
+                })
             }
             Model::Handcrafted(arm) => {
-                let read: Vec<Result<Vec<u8>>> = paths.iter().map(|path| bytes_of(path)).collect();
-                let images = paths
-                    .iter()
-                    .zip(&read)
-                    .filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref().ok()?.clone())));
-                let mut scores = arm.scores(images.collect(), threads)?.into_iter();
-                Ok(read
-                    .into_iter()
-                    .map(|bytes| bytes.and_then(|_| scores.next().unwrap_or_else(|| Ok(Vec::new()))))
-                    .collect())
+                let read = paths.iter().map(|path| Ok((path.clone(), bytes_of(path)?))).collect();
+                of_readable(read, |images| arm.scores(images, threads))
             }
         }
     }
+}
+
+/// Scores of what could be read, and why the others could not, in their order.
+fn of_readable<T>(
+    read: Vec<Result<T>>,
+    scores: impl FnOnce(Vec<T>) -> Result<Vec<Result<Vec<f32>>>>,
+) -> Result<Vec<Result<Vec<f32>>>> {
+    let mut readable = Vec::new();
+    let read: Vec<Result<()>> = read.into_iter().map(|one| one.map(|one| readable.push(one))).collect();
+    let mut scores = scores(readable)?.into_iter();
+    Ok(read.into_iter().map(|one| one.and_then(|()| scores.next().context("one row of scores an image")?)).collect())
 }
 
 /// Every image that is named and every file of the folders that are; what is no file is said.

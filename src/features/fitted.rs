@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use ndarray::Array2;
+use serde::Serialize;
 
 use crate::classify::Classifier;
 use crate::dataset::{ImageFile, Split, Train, Val};
@@ -60,6 +61,11 @@ pub trait Features: Send + Sync {
     fn training(&self) -> Option<&Training> {
         None
     }
+}
+
+/// Everything that the vectors of fitted features depend on but their images, for keys of the cache.
+pub fn of_vectors(features: &dyn Features, resources: &Resources) -> impl Serialize + use<> {
+    (features.identity(), resources.frame(), resources.device.name(), resources.input)
 }
 
 /// One thread's own detector or session.

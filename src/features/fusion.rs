@@ -16,7 +16,7 @@ use crate::dataset::ImageFile;
 use crate::stage::cache::Key;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
-use super::fitted::{Features, Lessons, Vectors, Worker};
+use super::fitted::{Features, Lessons, Vectors, Worker, of_vectors};
 use super::resources::{Resources, hashes};
 use super::rows::VectorsOf;
 use super::{Choice, Cost, Encoded, FeatureSettings, Kind, Needs, Version};
@@ -273,11 +273,6 @@ impl Part {
         let key = Key::new("products", STAGE.1, &(of_vectors(&*self.features, resources), hashes(images)))?;
         resources.cache.get_or(&key, || Ok(products(&VectorsOf::new(&*self.features, resources, images))?))
     }
-}
-
-/// Everything that vectors depend on besides their images.
-fn of_vectors(features: &dyn Features, resources: &Resources) -> impl Serialize {
-    (features.identity(), resources.frame(), resources.device.name(), resources.input)
 }
 
 /// Members side by side.

@@ -24,7 +24,7 @@ mod thumbnail;
 mod whole;
 
 pub use finetuned::{RangeTested, Tried, range_test, try_out};
-pub use fitted::{Features, Lessons, Training, Vectors, Worker};
+pub use fitted::{Features, Lessons, Training, Vectors, Worker, of_vectors};
 pub use local::{codebook, descriptor, encoding};
 pub use network::Frozen;
 pub use picture::{Encoded, read};

@@ -30,14 +30,20 @@ pub enum Picture<'a> {
     Colour(Cow<'a, Rgb>),
 }
 
-impl Encoded<'_> {
+impl<'a> Encoded<'a> {
+    /// An image with its bytes.
+    pub fn new(image: &'a ImageFile, bytes: Vec<u8>) -> Encoded<'a> {
+        let (rgb, grey, on_canvas) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Encoded { image, bytes, rgb, grey, on_canvas, shared: AtomicBool::new(false) }
+    }
+
     /// From here on, pixels that anybody asks for are decoded once.
     pub(super) fn share(&self) {
         self.shared.store(true, Ordering::Relaxed);
     }
 
     /// What `lock` holds, or what `make` gives, which is kept where pixels are shared.
-    fn once<'a, T: Clone>(&self, lock: &'a OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<Cow<'a, T>> {
+    fn once<'b, T: Clone>(&self, lock: &'b OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<Cow<'b, T>> {
         if let Some(known) = lock.get() {
             return Ok(Cow::Borrowed(known));
         }
@@ -155,14 +161,6 @@ pub(super) fn room(encoded: &Encoded, (width, height): (u32, u32), bytes_a_pixel
             encoded.image.place()
         )
     })
-}
-
-impl<'a> Encoded<'a> {
-    /// An image with its bytes.
-    pub fn new(image: &'a ImageFile, bytes: Vec<u8>) -> Encoded<'a> {
-        let (rgb, grey, on_canvas) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Encoded { image, bytes, rgb, grey, on_canvas, shared: AtomicBool::new(false) }
-    }
 }
 
 /// Reads the files of a few images.

@@ -105,7 +105,7 @@ fn weights(sigma: f64) -> Vec<f32> {
 }
 
 /// The place within `0..length` that a place beyond it shows: ... 2 1 | 0 1 2 ...
-fn mirrored(place: isize, length: usize) -> usize {
+pub fn mirrored(place: isize, length: usize) -> usize {
     let period = (2 * (length - 1)).max(1) as isize;
     let place = place.rem_euclid(period);
     place.min(period - place) as usize % length

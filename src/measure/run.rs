@@ -13,7 +13,7 @@ use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decid
 use crate::dataset::splits::{Evaluated, FittedArm, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::deep::exported::are_scores;
-use crate::features::{Choice, Features, Lessons, Missing, Resources, Training, hashes};
+use crate::features::{Choice, Features, Lessons, Missing, Resources, Training, hashes, of_vectors};
 use crate::finetune::settings::Keep;
 use crate::record::format_scores;
 use crate::record::{Details, PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow};
@@ -373,8 +373,7 @@ fn classifier_key(
     resources: &Resources,
     ingredients: &impl Serialize,
 ) -> Result<Key> {
-    let vectors = (features.identity(), resources.frame(), resources.device.name(), resources.input);
-    Key::new(stage, planned.arm.classifier.version(), &(vectors, ingredients))
+    Key::new(stage, planned.arm.classifier.version(), &(of_vectors(features, resources), ingredients))
 }
 
 fn prediction_rows(judged: &[Evaluated], dataset: &Dataset, run_id: &str, with_scores: bool) -> Vec<PredictionRow> {

@@ -119,15 +119,12 @@ pub fn machines_with(
 ) -> Result<Machines, ClassifyError> {
     let (resized, products) = rows_and_products(train.x, effort)?;
     let factor = f64::from(resized.factor);
-    let shares = shares(options.weights, train.y);
     // a kernel that is not linear keeps its values, so that C keeps its meaning
     let (kernel, smaller) = match kernel {
         Kernel::Linear => (kernel, factor * factor),
         Kernel::Rbf { gamma } => (Kernel::Rbf { gamma: gamma / (factor * factor) }, 1.0),
     };
-    let costs = |c: f64| shares.iter().map(|share| (c * share / smaller).clamp(1e-30, 1e30) as f32).collect();
-    let costs: Vec<Vec<f32>> = cs.iter().map(|&c| costs(c)).collect();
-    let shown: Vec<usize> = (0..classes).filter(|class| train.y.contains(class)).collect();
+    let (costs, shown) = (costs(cs, smaller, options.weights, train.y), shown(train.y, classes));
     let (y, loss) = (train.y, options.loss);
     let problem = Problem { effort, kernel, rows: &resized, y, shown: &shown, costs: &costs, loss };
 
@@ -158,10 +155,7 @@ pub fn machines_on(
     y: &[usize],
     classes: usize,
 ) -> Result<Machines, ClassifyError> {
-    let shares = shares(options.weights, y);
-    let costs = |&c: &f64| shares.iter().map(|share| (c * share).clamp(1e-30, 1e30) as f32).collect();
-    let costs: Vec<Vec<f32>> = cs.iter().map(costs).collect();
-    let shown: Vec<usize> = (0..classes).filter(|class| y.contains(class)).collect();
+    let (costs, shown) = (costs(cs, 1.0, options.weights, y), shown(y, classes));
     check(products.view(), |row| format!("row {row} of a kernel matrix"))?;
     let n = products.nrows();
     let none = Array2::zeros((n, 0));
@@ -183,6 +177,18 @@ fn rows_and_products(rows: &dyn Rows, effort: Effort) -> Result<(Resized<'_>, Op
     let resized = Resized::of(rows)?;
     let products = gram::products(&resized)?;
     Ok((resized, Some(products)))
+}
+
+/// The classes that a row belongs to.
+fn shown(y: &[usize], classes: usize) -> Vec<usize> {
+    (0..classes).filter(|class| y.contains(class)).collect()
+}
+
+/// C of each row, a list for each C, for rows whose products are `smaller` times those that C is meant for.
+fn costs(cs: &[f64], smaller: f64, weights: Weights, y: &[usize]) -> Vec<Vec<f32>> {
+    let shares = shares(weights, y);
+    let of_c = |&c: &f64| shares.iter().map(|share| (c * share / smaller).clamp(1e-30, 1e30) as f32).collect();
+    cs.iter().map(of_c).collect()
 }
 
 /// What each row's C is multiplied with.

@@ -94,7 +94,7 @@ impl Kind for LocalSettings {
         for codebook in &self.codebook {
             let method = codebook.method();
             method.takes(self.layout())?;
-            if !method.gives().contains(&self.encoding) {
+            if !self.encoding.takes(codebook) {
                 return Err(format!(
                     "encoding = \"{}\" does not go with a codebook of kind = \"{}\"",
                     self.encoding.stage().0,
@@ -161,10 +161,7 @@ impl Kind for LocalSettings {
             let sample = self.draw(resources, train, &mut rng)?;
             let _spinner = resources.progress.spinner(&format!("codebook of {size} words"));
             let pca = self.reduce.as_ref().map(|reduce| Pca::learn(&sample.descriptors, reduce));
-            let reduced = pca
-                .as_ref()
-                .map_or(Cow::Borrowed(&sample.descriptors), |pca| Cow::Owned(pca.apply(&sample.descriptors)));
-            let reduced = if xy > 0.0 { Cow::Owned(reduced.with_places(&sample.shares, xy)) } else { reduced };
+            let reduced = reduced(&sample.descriptors, pca.as_ref(), xy, || Cow::Borrowed(&sample.shares));
             Ok(Learned { pca, codebook: method.learn(&reduced, size, &mut rng) })
         })?;
         let space = candidate.space;
@@ -246,6 +243,17 @@ impl DescriptorSettings {
     }
 }
 
+/// What codebooks see of descriptors: their components, and behind them where they lie if `xy` is not 0.
+fn reduced<'a>(
+    described: &'a Descriptors,
+    pca: Option<&Pca>,
+    xy: f32,
+    shares: impl FnOnce() -> Cow<'a, [[f32; 2]]>,
+) -> Cow<'a, Descriptors> {
+    let reduced = pca.map_or(Cow::Borrowed(described), |pca| Cow::Owned(pca.apply(described)));
+    if xy > 0.0 { Cow::Owned(reduced.with_places(&shares(), xy)) } else { reduced }
+}
+
 /// Width and height of what descriptors were made on.
 fn size(image: &ImageFile, canvas: Option<Canvas>) -> (u32, u32) {
     canvas.map_or((image.width, image.height), |canvas| (canvas.side, canvas.side))
@@ -254,14 +262,13 @@ fn size(image: &ImageFile, canvas: Option<Canvas>) -> (u32, u32) {
 impl Local {
     /// The vector of a picture of this size.
     fn encode(&self, described: &Descriptors, size: (u32, u32)) -> Vec<f32> {
-        let reduced =
-            self.learned.pca.as_ref().map_or(Cow::Borrowed(described), |pca| Cow::Owned(pca.apply(described)));
-        let xy = self.space.xy;
-        let reduced =
-            if xy > 0.0 { Cow::Owned(reduced.with_places(&sample::shares(described, size), xy)) } else { reduced };
+        let shares = || Cow::Owned(sample::shares(described, size));
+        let reduced = reduced(described, self.learned.pca.as_ref(), self.space.xy, shares);
         let encoder = self.encoding.with(&self.learned.codebook).expect("checked when the arm was read");
         let (cells, length) = (Cells::of(&self.space), encoder.length());
         let pieces: Vec<usize> = described.places().iter().map(|place| cells.piece(place, size)).collect();
+        let mut counts = vec![0; cells.pieces()];
+        pieces.iter().for_each(|&piece| counts[piece] += 1);
         let mut sums = vec![0.0; cells.pieces() * length];
         if length > 0 {
             encoder.add(&reduced, &pieces, &mut sums);
@@ -271,7 +278,7 @@ impl Local {
             for piece in pieces_of_cell {
                 cell.iter_mut().zip(&sums[piece * length..]).for_each(|(sum, of_piece)| *sum += of_piece);
             }
-            let count = pieces.iter().filter(|piece| pieces_of_cell.contains(piece)).count();
+            let count = pieces_of_cell.iter().map(|&piece| counts[piece]).sum();
             if count > 0 {
                 encoder.finish(count, cell);
                 cell.iter_mut().for_each(|v| *v *= factor);

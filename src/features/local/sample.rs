@@ -6,7 +6,7 @@ use anyhow::Result;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-use super::descriptor::{Descriptors, Layout};
+use super::descriptor::{Descriptors, Layout, Place};
 use super::{DescriptorSettings, LocalSettings, size};
 use crate::dataset::ImageFile;
 use crate::features::picture::read;
@@ -22,9 +22,13 @@ pub struct Sample {
 }
 
 /// Where descriptors lie in a picture of this size.
-pub fn shares(descriptors: &Descriptors, (width, height): (u32, u32)) -> Vec<[f32; 2]> {
+pub fn shares(descriptors: &Descriptors, size: (u32, u32)) -> Vec<[f32; 2]> {
+    descriptors.places().iter().map(|place| share(place, size)).collect()
+}
+
+fn share(place: &Place, (width, height): (u32, u32)) -> [f32; 2] {
     let share = |at: f32, length: u32| at / length.max(1) as f32 - 0.5;
-    descriptors.places().iter().map(|place| [share(place.x, width), share(place.y, height)]).collect()
+    [share(place.x, width), share(place.y, height)]
 }
 
 impl Sample {
@@ -43,9 +47,7 @@ impl Sample {
             }
             let (descriptors, size) = &described[image];
             chosen.descriptors.push(descriptors, number - start);
-            let share = |at: f32, length: u32| at / length.max(1) as f32 - 0.5;
-            let place = descriptors.places()[number - start];
-            chosen.shares.push([share(place.x, size.0), share(place.y, size.1)]);
+            chosen.shares.push(share(&descriptors.places()[number - start], *size));
         }
         chosen
     }

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::super::descriptor::{Descriptors, Layout};
-use super::super::encoding::Encoding;
 use super::kmeans::{DEFAULT_EFFORT, assign, kmeans};
 use super::{Codebook, Method, Words};
 use crate::product::{serial, vectorised};
@@ -62,10 +61,6 @@ impl Method for GaussianMixture {
                     .into())
             }
         }
-    }
-
-    fn gives(&self) -> &'static [Encoding] {
-        &[Encoding::Fisher]
     }
 
     fn sizes(&self) -> &[usize] {
@@ -212,17 +207,23 @@ impl Mixture {
         scratch.extended.resize(n * 2 * d, 0.0);
         scratch.posteriors.resize(n * k, 0.0);
         let (extended, posteriors) = (&mut scratch.extended, &mut scratch.posteriors);
-        vectorised(|| {
-            for (row, extended) in rows.chunks_exact(d).zip(extended.chunks_exact_mut(2 * d)) {
-                let (values, squares) = extended.split_at_mut(d);
-                values.copy_from_slice(row);
-                squares.iter_mut().zip(row).for_each(|(square, x)| *square = x * x);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, extended) in rows.chunks_exact(d).zip(extended.chunks_exact_mut(2 * d)) {
+                    let (values, squares) = extended.split_at_mut(d);
+                    values.copy_from_slice(row);
+                    squares.iter_mut().zip(row).for_each(|(square, x)| *square = x * x);
+                }
+            },
+        );
         let out = ndarray::ArrayViewMut2::from_shape((n, k), posteriors).expect("n x k");
         serial(out, ArrayView2::from_shape((n, 2 * d), extended).expect("n x 2 d"), self.factors.view());
         let constants = self.constants.as_slice().unwrap_or(&[]);
-        vectorised(|| posteriors.chunks_exact_mut(k).for_each(|row| softmax(row, constants)));
+        vectorised(
+            #[inline(always)]
+            || posteriors.chunks_exact_mut(k).for_each(|row| softmax(row, constants)),
+        );
         (extended, posteriors)
     }
 }

@@ -13,7 +13,6 @@ use std::borrow::Cow;
 use ndarray::Array2;
 
 use super::descriptor::{Descriptors, Layout};
-use super::encoding::Encoding;
 
 /// The kinds of codebooks: each line is a name in TOML, the settings behind it, and the words that it learns.
 macro_rules! codebooks {
@@ -76,11 +75,6 @@ pub trait Method {
     /// # Errors
     /// A sentence that says which it needs.
     fn takes(&self, layout: Layout) -> Result<(), String>;
-
-    /// The encodings that its words are good for.
-    fn gives(&self) -> &'static [Encoding] {
-        &[Encoding::Words, Encoding::Vlad]
-    }
 
     /// Numbers of words, the candidates.
     fn sizes(&self) -> &[usize];

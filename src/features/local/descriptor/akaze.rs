@@ -1,12 +1,11 @@
 //! Accelerated KAZE (Alcantarilla, Nuevo and Bartoli 2013) as OpenCV computes it, with its default parameters: keypoints
 //! of a nonlinear scale space, and binary descriptors of 486 bits (MLDB).
 
-use opencv::core::Ptr;
 use opencv::features2d::{AKAZE, AKAZE_DescriptorType, KAZE_DiffusivityType};
 use serde::{Deserialize, Serialize};
 
-use super::keypoints::{check, strongest, tame};
-use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
+use super::keypoints::{Strongest, check, tame};
+use super::{Describe, DescribeError, Descriptor, Layout};
 use crate::features::Cost;
 
 /// 486 bits, and two that are always 0.
@@ -48,22 +47,8 @@ impl Descriptor for Akaze {
         tame()?;
         let (kind, diffusivity) = (AKAZE_DescriptorType::DESCRIPTOR_MLDB, KAZE_DiffusivityType::DIFF_PM_G2);
         let detector = AKAZE::create(kind, 0, 3, THRESHOLD, 4, 4, diffusivity)?;
-        Ok(Box::new(Detector { detector, max_keypoints: self.max_keypoints as usize }))
-    }
-}
-
-struct Detector {
-    detector: Ptr<AKAZE>,
-    max_keypoints: usize,
-}
-
-impl Describe for Detector {
-    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
-        let (width, height) = picture.size();
-        if width.min(height) < SMALLEST {
-            return Ok(Descriptors::none(LAYOUT));
-        }
-        strongest(&mut self.detector, LAYOUT, picture, self.max_keypoints)
+        let most = self.max_keypoints as usize;
+        Ok(Box::new(Strongest { detector, layout: LAYOUT, most, smallest: SMALLEST }))
     }
 }
 

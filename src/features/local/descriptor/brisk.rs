@@ -1,12 +1,11 @@
 //! Binary robust invariant scalable keypoints (Leutenegger, Chli and Siegwart 2011) as OpenCV computes it, with its
 //! default parameters: corners in a pyramid, and 512 comparisons of smoothed points on circles around them.
 
-use opencv::core::Ptr;
 use opencv::features2d::BRISK;
 use serde::{Deserialize, Serialize};
 
-use super::keypoints::{check, strongest, tame};
-use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
+use super::keypoints::{Strongest, check, tame};
+use super::{Describe, DescribeError, Descriptor, Layout};
 use crate::features::Cost;
 
 const LAYOUT: Layout = Layout::Bits(64);
@@ -42,22 +41,8 @@ impl Descriptor for Brisk {
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
         tame()?;
         let detector = BRISK::create(30, 3, 1.0)?;
-        Ok(Box::new(Detector { detector, max_keypoints: self.max_keypoints as usize }))
-    }
-}
-
-struct Detector {
-    detector: Ptr<BRISK>,
-    max_keypoints: usize,
-}
-
-impl Describe for Detector {
-    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
-        let (width, height) = picture.size();
-        if width.min(height) < SMALLEST {
-            return Ok(Descriptors::none(LAYOUT));
-        }
-        strongest(&mut self.detector, LAYOUT, picture, self.max_keypoints)
+        let most = self.max_keypoints as usize;
+        Ok(Box::new(Strongest { detector, layout: LAYOUT, most, smallest: SMALLEST }))
     }
 }
 

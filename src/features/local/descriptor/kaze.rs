@@ -1,12 +1,11 @@
 //! KAZE (Alcantarilla, Bartoli and Davison 2012) as OpenCV computes it, with its default parameters: keypoints of a
 //! nonlinear scale space, which keeps edges, and descriptors of 64 numbers as SURF's.
 
-use opencv::core::Ptr;
 use opencv::features2d::{KAZE, KAZE_DiffusivityType};
 use serde::{Deserialize, Serialize};
 
-use super::keypoints::{check, strongest, tame};
-use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture};
+use super::keypoints::{Strongest, check, tame};
+use super::{Describe, DescribeError, Descriptor, Layout};
 use crate::features::Cost;
 
 const LAYOUT: Layout = Layout::Floats(64);
@@ -47,18 +46,8 @@ impl Descriptor for Kaze {
     fn open(&self, _: Option<u32>) -> Result<Box<dyn Describe>, DescribeError> {
         tame()?;
         let detector = KAZE::create(false, false, THRESHOLD, 4, 4, KAZE_DiffusivityType::DIFF_PM_G2)?;
-        Ok(Box::new(Detector { detector, max_keypoints: self.max_keypoints as usize }))
-    }
-}
-
-struct Detector {
-    detector: Ptr<KAZE>,
-    max_keypoints: usize,
-}
-
-impl Describe for Detector {
-    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
-        strongest(&mut self.detector, LAYOUT, picture, self.max_keypoints)
+        let most = self.max_keypoints as usize;
+        Ok(Box::new(Strongest { detector, layout: LAYOUT, most, smallest: 0 }))
     }
 }
 

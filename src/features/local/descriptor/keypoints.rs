@@ -3,7 +3,7 @@
 use opencv::core::{KeyPoint, KeyPointTraitConst, Mat, MatTraitConst, MatTraitConstManual, Vector, no_array};
 use opencv::features2d::Feature2DTrait;
 
-use super::{DescribeError, Descriptors, Layout, Picture, Place};
+use super::{Describe, DescribeError, Descriptors, Layout, Picture, Place};
 use crate::image::tame_opencv;
 
 /// What has to be done before OpenCV is used.
@@ -22,7 +22,7 @@ pub(super) fn detect(
 
 /// The same for a detector that knows no limit: at most so many keypoints, those with the largest response, the first of
 /// equal ones, in the order in which they were found.
-pub(super) fn strongest(
+fn strongest(
     detector: &mut impl Feature2DTrait,
     layout: Layout,
     picture: &Picture,
@@ -52,6 +52,25 @@ pub(super) fn strongest(
     let mut kept = Descriptors::none(layout);
     largest(&responses, most).into_iter().for_each(|i| kept.push(&all, i));
     Ok(kept)
+}
+
+/// A detector that knows no limit, with what a method gives of it.
+pub(super) struct Strongest<D> {
+    pub detector: D,
+    pub layout: Layout,
+    pub most: usize,
+    /// Pixels of the shorter side below which a picture has no keypoint, as OpenCV would fail there.
+    pub smallest: u32,
+}
+
+impl<D: Feature2DTrait + Send> Describe for Strongest<D> {
+    fn describe(&mut self, picture: &Picture) -> Result<Descriptors, DescribeError> {
+        let (width, height) = picture.size();
+        if width.min(height) < self.smallest {
+            return Ok(Descriptors::none(self.layout));
+        }
+        strongest(&mut self.detector, self.layout, picture, self.most)
+    }
 }
 
 /// The places of the largest responses, at most so many, the first of equal ones; in ascending order.

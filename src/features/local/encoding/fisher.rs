@@ -26,7 +26,10 @@ impl Encode for Fisher<'_> {
         let mut scratch = Scratch::default();
         for (rows, cells) in floats.chunks(Mixture::BLOCK * d).zip(cells.chunks(Mixture::BLOCK)) {
             let (extended, posteriors) = self.0.posteriors(rows, &mut scratch);
-            vectorised(|| add_rows(extended, posteriors, cells, (1 + 2 * d, length), sums));
+            vectorised(
+                #[inline(always)]
+                || add_rows(extended, posteriors, cells, (1 + 2 * d, length), sums),
+            );
         }
     }
 

@@ -13,7 +13,7 @@ pub use words::Counts;
 
 use serde::{Deserialize, Serialize};
 
-use super::codebook::Codebook;
+use super::codebook::{Codebook, CodebookSettings};
 use super::descriptor::Descriptors;
 
 /// How descriptors and a codebook give a vector.
@@ -49,6 +49,11 @@ impl Encoding {
             Encoding::Vlad => vlad::STAGE,
             Encoding::Fisher => fisher::STAGE,
         }
+    }
+
+    /// Does it go with a codebook of such settings?
+    pub fn takes(self, codebook: &CodebookSettings) -> bool {
+        matches!(codebook, CodebookSettings::GaussianMixture(_)) == (self == Encoding::Fisher)
     }
 
     /// With this codebook; `None` where they don't go together.

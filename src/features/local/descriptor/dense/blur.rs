@@ -2,6 +2,7 @@
 //! and so the same values, as OpenCV's `GaussianBlur` of floats.
 
 use super::Plane;
+use crate::image::smooth::mirrored;
 use crate::product::vectorised;
 
 /// Standard deviation up to which nothing is blurred.
@@ -29,13 +30,6 @@ fn gaussian(sigma: f64) -> Vec<f32> {
     let weight = |x: i32| (-0.5 * (f64::from(x) / sigma).powi(2)).exp();
     let sum: f64 = (-reach..=reach).map(weight).sum();
     (-reach..=reach).map(|x| (weight(x) / sum) as f32).collect()
-}
-
-/// Where `at` lies among `length` pixels that are mirrored at both ends.
-fn mirrored(at: isize, length: usize) -> usize {
-    let period = (2 * (length as isize - 1)).max(1);
-    let at = at.rem_euclid(period) as usize;
-    at.min(period as usize - at).min(length - 1)
 }
 
 #[inline(always)]
