@@ -16,6 +16,7 @@ use featbench::features::codebook::kmeans;
 use featbench::features::descriptor::dense::{Plane, Seen, sift};
 use featbench::features::descriptor::{
     ColourStatistics, DenseSift, Descriptor, Descriptors, Grid, HogCells, OpponentSift, Orb, Patches, RootSift, Sizes,
+    Stride,
 };
 use featbench::features::encoding::words::hellinger;
 use featbench::image::encode::encode_jpeg;
@@ -125,7 +126,8 @@ fn dense(criterion: &mut Criterion) {
     group.bench_function("orientation maps", |b| b.iter(|| each(&planes, |plane| sift::points(plane, 1))));
     group.bench_function("maps under windows of 4", |b| b.iter(|| each(&planes, |plane| sift::points(plane, 4))));
     group.bench_function("windows of 12 from those", |b| b.iter(|| each(&pooled, |points| points.widened(3, 1))));
-    let patches = Patches { longer, reduce: 1, side: 6, stride: 4, scales: vec![1.0, 0.7, 0.5], colour: true };
+    let strides = vec![Stride { shorter: 0, stride: 4 }];
+    let patches = Patches { longer, reduce: 1, side: 6, strides, scales: vec![1.0, 0.7, 0.5], colour: true };
     let methods: [(&str, &dyn Descriptor); 6] = [
         ("SIFT, 4 sizes", &DenseSift(grid(true))),
         ("SIFT, 4 sizes, not smoothed", &DenseSift(grid(false))),

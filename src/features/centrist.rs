@@ -1,11 +1,16 @@
 //! CENTRIST (Wu and Rehg 2011): how often each of the 256 outcomes of comparing a pixel with its eight neighbours occurs,
-//! in the cells of a pyramid and at several scales. It shows structure and layout, and no change of light moves it.
+//! in the cells of a pyramid and at several scales. It shows structure and layout, and no change of light moves it. The
+//! census of a picture's edges may stand beside that of its grey values: they see other things.
+
+use std::array;
+use std::cell::LazyCell;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::image::Grey;
 use crate::image::smooth::reduce;
+use crate::product::vectorised;
 use crate::stage::stopwatch::Stage;
 
 use super::fitted::{Features, Lessons};
@@ -31,6 +36,9 @@ pub struct Centrist {
 struct Scale {
     /// Each block of so many pixels square becomes one.
     reduce: u32,
+    /// Are the lengths of its gradients looked at, in the place of grey values?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    edges: bool,
     /// Rows and columns of the grids whose cells are counted.
     cells: Vec<Grid>,
 }
@@ -93,11 +101,13 @@ impl Whole for Centrist {
 
     fn describe(&self, picture: &Picture, out: &mut [f32]) {
         let grey = picture.grey();
+        let edged = LazyCell::new(|| edges(&grey));
         let mut rest = &mut *out;
-        for Scale { reduce: by, cells } in &self.scales {
+        for Scale { reduce: by, edges, cells } in &self.scales {
             let here;
             (here, rest) = rest.split_at_mut(CODES * pyramid::cells(cells));
-            let codes = if *by == 1 { census(&grey) } else { census(&reduce(&grey, *by)) };
+            let seen: &Grey = if *edges { &edged } else { &grey };
+            let codes = if *by == 1 { census(seen) } else { census(&reduce(seen, *by)) };
             pyramid::write(&codes, cells, CODES, here);
         }
         pyramid::unit(out);
@@ -109,14 +119,42 @@ fn census(grey: &Grey) -> Codes<u8> {
     compared(grey, 1, NEIGHBOURS, |neighbour, pixel| neighbour <= pixel)
 }
 
+/// Lengths of the Sobel gradients, a quarter of them and at most 255, of the pixels that have all their neighbours.
+fn edges(grey: &Grey) -> Grey {
+    let (row, rows) = (grey.width as usize, grey.height as usize);
+    let (width, height) = (row.saturating_sub(2), rows.saturating_sub(2));
+    if width == 0 || height == 0 {
+        return Grey { width: 0, height: 0, data: Vec::new() };
+    }
+    let mut data = vec![0; width * height];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, out) in data.chunks_exact_mut(width).enumerate() {
+                let lines: [[&[u8]; 3]; 3] =
+                    array::from_fn(|v| array::from_fn(|u| &grey.data[(y + v) * row + u..][..width]));
+                for (x, out) in out.iter_mut().enumerate() {
+                    let [[a, b, c], [d, _, f], [g, h, i]] = lines.map(|line| line.map(|line| i32::from(line[x])));
+                    let (right, down) = (c + 2 * f + i - a - 2 * d - g, g + 2 * h + i - a - 2 * b - c);
+                    let length = ((right * right + down * down) as f32).sqrt();
+                    *out = (0.25 * length).min(255.0) as u8;
+                }
+            }
+        },
+    );
+    Grey { width: width as u32, height: height as u32, data }
+}
+
 #[cfg(test)]
 mod tests {
+    use opencv::core::{CV_32F, Mat, MatTraitConst};
+
     use super::*;
     use crate::image::drawn::pattern;
 
     fn whole() -> Centrist {
         let cells = [[1, 1], [3, 1], [2, 2], [4, 4]];
-        let scale = |reduce, grids| Scale { reduce, cells: cells[..grids].to_vec() };
+        let scale = |reduce, grids| Scale { reduce, edges: false, cells: cells[..grids].to_vec() };
         Centrist { longer: None, scales: vec![scale(1, 4), scale(2, 4), scale(4, 3)] }
     }
 
@@ -156,5 +194,29 @@ mod tests {
             whole().describe(&(&pattern(width, height)).into(), &mut out);
             assert!(out.iter().all(|&value| value == 0.0));
         }
+    }
+
+    #[test]
+    fn edges_are_the_lengths_of_gradients() {
+        let grey = crate::image::canvas::grey(&pattern(37, 22));
+        let mat = Mat::new_rows_cols_with_bytes::<u8>(22, 37, &grey.data).unwrap().try_clone().unwrap();
+        let gradient = |right: i32, down: i32| {
+            let mut of = Mat::default();
+            opencv::imgproc::sobel_def(&mat, &mut of, CV_32F, right, down).unwrap();
+            of
+        };
+        let (right, down) = (gradient(1, 0), gradient(0, 1));
+        let found = edges(&grey);
+        assert_eq!((found.width, found.height), (35, 20));
+        for (i, &found) in found.data.iter().enumerate() {
+            let at = |of: &Mat| *of.at_2d::<f32>(i as i32 / 35 + 1, i as i32 % 35 + 1).unwrap();
+            assert_eq!(found, (at(&right).hypot(at(&down)) / 4.0) as u8);
+        }
+        let twice = Scale { reduce: 2, edges: true, cells: vec![[2, 2]] };
+        let (mut out, mut expected) = (vec![0.0; 4 * CODES], vec![0.0; 4 * CODES]);
+        Centrist { longer: None, scales: vec![twice] }.describe(&(&pattern(37, 22)).into(), &mut out);
+        pyramid::write(&census(&reduce(&edges(&grey), 2)), &[[2, 2]], CODES, &mut expected);
+        pyramid::unit(&mut expected);
+        assert_eq!(out, expected);
     }
 }

@@ -1,13 +1,14 @@
 //! Several features of one picture together. Every member's vectors are centred on train and brought to a mean squared
 //! length of 1 there, multiplied with the root of a weight, and put behind one another: a linear machine on top then
-//! adds up the members' kernels with these weights. Val chooses the weights, member after member.
+//! adds up the members' kernels with these weights. Val chooses the weights: all members alike but the strongest first, then
+//! one after the other. (A search that begins with single members and adds others ends too soon: a val of some hundred
+//! images can't see what a small weight brings.)
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, Axis, Zip, s};
 use serde::{Deserialize, Serialize};
 
 use crate::classify::rows::blocks;
@@ -25,7 +26,7 @@ use super::{Choice, Cost, Encoded, FeatureSettings, Kind, Needs, Version};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fusion {
-    /// What a member may weigh beside the strongest, which weighs 1; in ascending order.
+    /// What a member may weigh; in ascending order.
     weights: Vec<f64>,
     member: Vec<Member>,
 }
@@ -40,9 +41,7 @@ pub struct Member {
 }
 
 /// Raised when the same members may give other vectors.
-const STAGE: Version = ("fusion", 2);
-/// Members from which the search begins.
-const STARTS: usize = 3;
+const STAGE: Version = ("fusion", 3);
 /// Most members: their weights are numbered together.
 const MOST: usize = 8;
 
@@ -100,30 +99,32 @@ impl Kind for Fusion {
         all.chain(alone).map(|places| self.choice(&places)).collect()
     }
 
-    /// From each of the strongest members alone on: greedily the member and the weight that help most, until none helps.
+    /// The strongest member with the largest weight and all others with the one that helps most; from there on, one step
+    /// up or down in the weight of one member after the other, down to none, as long as that helps.
     fn search(&self, judge: &mut dyn FnMut(&Choice) -> Result<usize>) -> Result<()> {
         let mut judged: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
-        let mut judge = |places: &[usize]| -> Result<usize> {
-            if let Some(correct) = judged.get(places) {
-                return Ok(*correct);
+        let mut best_of = |all: Vec<Vec<usize>>| -> Result<(usize, Vec<usize>)> {
+            let mut best = (0, Vec::new());
+            for places in all {
+                let known = judged.get(&places).copied();
+                let correct = known.map_or_else(|| judge(&self.choice(&places)), Ok)?;
+                judged.insert(places.clone(), correct);
+                // the first of equal ones
+                if best.1.is_empty() || correct > best.0 {
+                    best = (correct, places);
+                }
             }
-            let correct = judge(&self.choice(places))?;
-            judged.insert(places.to_vec(), correct);
-            Ok(correct)
+            Ok(best)
         };
-        let mut starts = Vec::new();
-        for member in 0..self.member.len() {
-            starts.push((judge(&self.alone(member))?, member));
-        }
-        // the first of equal ones comes first
-        starts.sort_by_key(|(correct, _)| Reverse(*correct));
-        for (correct, member) in starts.into_iter().take(STARTS) {
-            let (mut most, mut places) = (correct, self.alone(member));
-            while let Some((correct, more)) = self.step(&places, most, &mut judge)? {
-                (most, places) = (correct, more);
+        let (_, alone) = best_of((0..self.member.len()).map(|i| self.alone(i)).collect())?;
+        let (mut most, mut places) = best_of(self.beside(&alone))?;
+        loop {
+            let (correct, better) = best_of(self.neighbours(&places))?;
+            if correct <= most {
+                return Ok(());
             }
+            (most, places) = (correct, better);
         }
-        Ok(())
     }
 
     fn fit(&self, choice: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>> {
@@ -173,43 +174,41 @@ impl Fusion {
         self.member.iter().map(|member| member.features.kind())
     }
 
-    /// What stands for a weight of 1 that no list of weights is needed for.
-    fn alone_place(&self) -> usize {
-        self.weights.len() + 1
+    /// The largest weight for one member, none for the others.
+    fn alone(&self, member: usize) -> Vec<usize> {
+        (0..self.member.len()).map(|i| if i == member { self.weights.len() } else { 0 }).collect()
     }
 
-    /// The best of all ways to add a member with a weight, if one is better than `most`.
-    fn step(
-        &self,
-        places: &[usize],
-        most: usize,
-        judge: &mut dyn FnMut(&[usize]) -> Result<usize>,
-    ) -> Result<Option<(usize, Vec<usize>)>> {
-        let mut best: Option<(usize, Vec<usize>)> = None;
-        for member in (0..places.len()).filter(|&member| places[member] == 0) {
-            for weight in 1..=self.weights.len() {
-                let mut more = places.to_vec();
-                more[member] = weight;
-                let correct = judge(&more)?;
-                if correct > best.as_ref().map_or(most, |(correct, _)| *correct) {
-                    best = Some((correct, more));
-                }
-            }
-        }
-        Ok(best)
+    /// The same with all other members, of one weight each time; the middle weights come first.
+    fn beside(&self, alone: &[usize]) -> Vec<Vec<usize>> {
+        let mut weights: Vec<usize> = (1..=self.weights.len()).collect();
+        weights.sort_by_key(|weight| weight.abs_diff(self.weights.len() / 2 + 1));
+        weights.into_iter().map(|weight| alone.iter().map(|&place| place.max(weight)).collect()).collect()
+    }
+
+    /// One step up or down in the weight of each member.
+    fn neighbours(&self, places: &[usize]) -> Vec<Vec<usize>> {
+        let step = |member: usize, weight: usize| {
+            let mut places = places.to_vec();
+            places[member] = weight;
+            places
+        };
+        let steps = |(member, &weight): (usize, &usize)| {
+            let up = (weight < self.weights.len()).then(|| step(member, weight + 1));
+            let down = weight.checked_sub(1).map(|weight| step(member, weight));
+            [up, down].into_iter().flatten()
+        };
+        let all = places.iter().enumerate().flat_map(steps);
+        all.filter(|places| places.iter().any(|&weight| weight > 0)).collect()
     }
 
     fn weight(&self, place: usize) -> f64 {
-        if place == self.alone_place() { 1.0 } else { self.weights[place - 1] }
+        self.weights[place - 1]
     }
 
-    fn alone(&self, member: usize) -> Vec<usize> {
-        (0..self.member.len()).map(|i| if i == member { self.alone_place() } else { 0 }).collect()
-    }
-
-    /// The candidate with these weights: 0 for none, then the list's, then 1.
+    /// The candidate with these weights: 0 for none, then the list's.
     fn choice(&self, places: &[usize]) -> Choice {
-        let base = self.alone_place() + 1;
+        let base = self.weights.len() + 1;
         let place = places.iter().rev().fold(0, |number, place| number * base + place);
         let used = self.member.iter().zip(places).filter(|(_, place)| **place > 0);
         let names: Vec<String> =
@@ -218,7 +217,7 @@ impl Fusion {
     }
 
     fn places(&self, choice: &Choice) -> Vec<usize> {
-        let base = self.alone_place() + 1;
+        let base = self.weights.len() + 1;
         (0..self.member.len())
             .scan(choice.place, |number, _| Some(std::mem::replace(number, *number / base) % base))
             .collect()
@@ -284,10 +283,10 @@ pub struct Fused {
 /// the place after it.
 fn place(x: &mut Array2<f32>, start: usize, vectors: &Array2<f32>, mean: &Array1<f32>, factor: f32) -> usize {
     let end = start + mean.len();
-    let mut out = x.slice_mut(s![.., start..end]);
-    out.assign(vectors);
-    out -= mean;
-    out *= factor;
+    Zip::from(x.slice_mut(s![.., start..end]))
+        .and(vectors)
+        .and_broadcast(mean)
+        .for_each(|out, value, mean| *out = (value - mean) * factor);
     end
 }
 

@@ -1,6 +1,6 @@
 //! Selection: every point of a grid, fitted on train and judged on val. Points with one kernel are solved together.
 //! Where train is large, two rounds (successive halving: Jamieson and Talwalkar 2016): every point on a sample of the
-//! rows that a kernel matrix serves, then the best of them on all rows.
+//! rows, then the best of them on all rows.
 
 use std::cmp::Reverse;
 
@@ -14,8 +14,10 @@ use crate::classify::{ClassifyError, Labelled, check_classes, count_correct};
 
 /// Bytes that the weights of machines of several C may take together; with more, fewer C are solved at once.
 const WEIGHTS: usize = 512 << 20;
+/// Rows of the first round: fewer than one kernel matrix serves, because every point is fitted on them.
+const SAMPLE: usize = 1536;
 /// Points of the second round.
-const FINALISTS: usize = 4;
+const FINALISTS: usize = 3;
 
 /// Rows of `val` that each point gets right when fitted on `train`, by this suite's own solver; `None` for one that the
 /// first round on a sample of `train` left out.
@@ -50,7 +52,7 @@ fn best_on_sample(
     classes: usize,
 ) -> Result<Vec<usize>, ClassifyError> {
     let held = HELD / (size_of::<f32>() * train.x.dimension().max(1));
-    let places = drawn(train.y, gram::SMALL.min(held.max(classes)));
+    let places = drawn(train.y, SAMPLE.min(held.max(classes)));
     let (x, y) = (gather(train.x, &places)?, places.iter().map(|&row| train.y[row]).collect::<Vec<_>>());
     let counts = count_all(points, options, Labelled { x: &x, y: &y }, val, classes)?;
     let mut order: Vec<usize> = (0..points.len()).collect();

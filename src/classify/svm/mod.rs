@@ -230,14 +230,18 @@ fn one_by_one(x: ArrayView2<f32>, weights: ArrayView2<f32>) -> Array2<f32> {
     let (x, weights) = (x.as_standard_layout(), weights.as_standard_layout());
     let rows = |of: &'_ CowArray<f32, Ix2>, i: usize| i * of.ncols()..(i + 1) * of.ncols();
     let (of_x, of_weights) = (x.as_slice().unwrap_or(&[]), weights.as_slice().unwrap_or(&[]));
+    let mut products = Array2::zeros((x.nrows(), weights.nrows()));
     vectorised(
         #[inline(always)]
         || {
-            Array2::from_shape_fn((x.nrows(), weights.nrows()), |(i, j)| {
-                dot(&of_x[rows(&x, i)], &of_weights[rows(&weights, j)])
-            })
+            for (i, mut products) in products.outer_iter_mut().enumerate() {
+                for (j, product) in products.iter_mut().enumerate() {
+                    *product = dot(&of_x[rows(&x, i)], &of_weights[rows(&weights, j)]);
+                }
+            }
         },
-    )
+    );
+    products
 }
 
 #[cfg(test)]

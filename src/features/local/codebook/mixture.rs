@@ -45,12 +45,14 @@ pub struct Scratch {
 const ROUNDS: usize = 15;
 /// A variance is at least so much of that of all rows: a component does not shrink onto a few of them.
 const FLOOR: f32 = 0.01;
+/// Numbers that are looked at side by side.
+const LANES: usize = 8;
 /// Posteriors below this share of the largest (e^-12) are taken for 0.
 const NEGLIGIBLE: f32 = -12.0;
 
 impl Method for GaussianMixture {
     fn version(&self) -> (&'static str, u32) {
-        ("gaussian-mixture", 1)
+        ("gaussian-mixture", 2)
     }
 
     fn takes(&self, layout: Layout) -> Result<(), String> {
@@ -93,7 +95,7 @@ impl Words for Mixture {
 
 impl Mixture {
     /// Rows that are looked at together: few enough for the processor's cache.
-    pub const BLOCK: usize = 512;
+    pub const BLOCK: usize = 256;
 
     /// d
     pub fn dimension(&self) -> usize {
@@ -172,7 +174,7 @@ impl Mixture {
 
     /// After a round of expectation and maximisation.
     fn better(&self, rows: ArrayView2<f32>, floor: &Array1<f32>) -> Mixture {
-        const TASK: usize = 16 * Mixture::BLOCK;
+        const TASK: usize = 32 * Mixture::BLOCK;
         let (k, d) = self.means.dim();
         let of_task = |task: ArrayView2<f32>| {
             let (mut sums, mut scratch) = (Array2::<f64>::zeros((k, 1 + 2 * d)), Scratch::default());
@@ -222,7 +224,11 @@ impl Mixture {
         let constants = self.constants.as_slice().unwrap_or(&[]);
         vectorised(
             #[inline(always)]
-            || posteriors.chunks_exact_mut(k).for_each(|row| softmax(row, constants)),
+            || {
+                for row in posteriors.chunks_exact_mut(k) {
+                    softmax(row, constants);
+                }
+            },
         );
         (extended, posteriors)
     }
@@ -243,23 +249,34 @@ fn floor(rows: ArrayView2<f32>) -> Array1<f32> {
 #[inline(always)]
 fn softmax(row: &mut [f32], constants: &[f32]) {
     row.iter_mut().zip(constants).for_each(|(value, constant)| *value += constant);
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = fold(row, f32::NEG_INFINITY, |a, b| if a > b { a } else { b });
     row.iter_mut().for_each(|value| *value = exp(*value - largest));
-    let sum: f32 = row.iter().sum();
-    let factor = 1.0 / sum;
+    let factor = 1.0 / fold(row, 0.0, |a, b| a + b);
     row.iter_mut().for_each(|value| *value *= factor);
+}
+
+/// All of a row by `of`, in lanes, which are vectorised, and in an order that is always the same.
+#[inline(always)]
+fn fold(row: &[f32], start: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let mut lanes = [start; LANES];
+    chunks.iter().for_each(|chunk| lanes = std::array::from_fn(|i| of(lanes[i], chunk[i])));
+    lanes.into_iter().chain(rest.iter().copied()).fold(start, of)
 }
 
 /// e to a power from -12 to 0, right to 6 digits; 0 below. Without a call, so that loops of it are vectorised.
 #[inline(always)]
 fn exp(power: f32) -> f32 {
-    let clamped = power.max(NEGLIGIBLE);
+    /// Added to a number, it leaves the nearest whole number in the last bits.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = if power > NEGLIGIBLE { power } else { NEGLIGIBLE };
     let twos = clamped * std::f32::consts::LOG2_E;
-    let whole = (twos - 0.5) as i32;
+    let shifted = twos + ROUND;
     // what is left of the power of two, from -0.5 to 0.5, by the series of e to the x
-    let x = (twos - whole as f32) * std::f32::consts::LN_2;
+    let x = (twos - (shifted - ROUND)) * std::f32::consts::LN_2;
     let series = 1.0 + x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0 + x * (1.0 / 120.0 + x / 720.0)))));
-    let power_of_two = f32::from_bits(((whole + 127) << 23) as u32);
+    // the whole number becomes an exponent, whose bias is 127
+    let power_of_two = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
     if power < NEGLIGIBLE { 0.0 } else { series * power_of_two }
 }
 

@@ -26,7 +26,7 @@ pub use hog_cells::HogCells;
 pub use kaze::Kaze;
 pub use opponent_sift::OpponentSift;
 pub use orb::Orb;
-pub use patches::Patches;
+pub use patches::{Patches, Stride};
 pub use root_sift::{RootSift, root_sift};
 pub use surf::Surf;
 

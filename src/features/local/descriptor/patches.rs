@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::dense::{Plane, Seen, check_reduction, one, resized};
+use super::dense::{Plane, Seen, check_reduction, one, reached, resized};
 use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture, Place};
 use crate::features::Cost;
 use crate::product::vectorised;
@@ -28,12 +28,22 @@ pub struct Patches {
     pub reduce: u32,
     /// Of a patch, in pixels of the reduced picture.
     pub side: u32,
-    /// From one patch to the next, in pixels of the unreduced picture.
-    pub stride: u32,
+    /// The last one whose `shorter` the picture's shorter side (as reduced) reaches.
+    pub strides: Vec<Stride>,
     /// By which the picture is reduced: from above 0 to 1.
     pub scales: Vec<f64>,
     #[serde(default)]
     pub colour: bool,
+}
+
+/// From one patch to the next, in pictures from some size on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stride {
+    /// Pixels of the shorter side.
+    pub shorter: u32,
+    /// Pixels of the picture that no scale has reduced.
+    pub stride: u32,
 }
 
 impl Patches {
@@ -47,8 +57,10 @@ impl Patches {
         resized(Cow::Borrowed(plane), side(plane.width), side(plane.height))
     }
 
-    fn stride(&self, scale: f64) -> usize {
-        ((f64::from(self.stride) * scale).round() as usize).max(1)
+    /// Pixels from one patch to the next in a picture reduced by a scale; `None` where the picture is too small.
+    fn stride(&self, seen: &Seen, scale: f64) -> Option<usize> {
+        let stride = reached(&self.strides, |stride| stride.shorter, seen.width().min(seen.height()))?.stride;
+        Some(((f64::from(stride) * scale).round() as usize).max(1))
     }
 }
 
@@ -58,8 +70,13 @@ impl Descriptor for Patches {
         if !(2..=LARGEST).contains(&self.side) {
             return Err(format!("side must be from 2 to {LARGEST}"));
         }
-        if self.stride == 0 {
-            return Err("stride must be at least 1".into());
+        if self.strides.is_empty() || self.strides.iter().any(|stride| stride.stride == 0) {
+            return Err(
+                "strides needs at least one entry, { shorter = 0, stride = … }, and none with stride = 0".into()
+            );
+        }
+        if !self.strides.is_sorted_by(|a, b| a.shorter < b.shorter) {
+            return Err("strides must be sorted by shorter, each larger than the one before".into());
         }
         if self.scales.is_empty() || !self.scales.iter().all(|&scale| scale > 0.0 && scale <= 1.0) {
             return Err("scales must be a list of numbers above 0 and at most 1".into());
@@ -68,7 +85,7 @@ impl Descriptor for Patches {
     }
 
     fn version(&self) -> (&'static str, u32) {
-        ("patches", 1)
+        ("patches", 2)
     }
 
     fn layout(&self) -> Layout {
@@ -85,7 +102,8 @@ impl Descriptor for Patches {
 
     fn cost(&self) -> Cost {
         let planes = if self.colour { 24.0 } else { 8.0 };
-        let patches = 4.0 * self.length() as f64 * self.scales.len() as f64 / f64::from(self.stride).powi(2);
+        let stride = self.strides.iter().map(|stride| stride.stride).min().unwrap_or(1);
+        let patches = 4.0 * self.length() as f64 * self.scales.len() as f64 / f64::from(stride).powi(2);
         let seen = planes + (2.0 * planes + patches) / f64::from(self.reduce).powi(2);
         // under a cap hardly anything grows with the picture
         Cost { milliseconds: 2.0, bytes: 0.0, bytes_a_pixel: if self.longer.is_some() { 6.0 } else { seen } }
@@ -105,7 +123,7 @@ impl Describe for Cutter {
         let (mut floats, mut places) = (Vec::new(), Vec::new());
         for &scale in &settings.scales {
             let planes: Vec<_> = seen.planes.iter().map(|plane| settings.scaled(plane, scale)).collect();
-            let (side, stride) = (settings.side as usize, settings.stride(scale));
+            let (side, Some(stride)) = (settings.side as usize, settings.stride(&seen, scale)) else { continue };
             let image = Interleaved::new(&planes);
             let Some(grid) = image.grid(side, stride) else { continue };
             floats.reserve(grid.0 * grid.1 * settings.length());
@@ -212,7 +230,8 @@ mod tests {
     use crate::image::Rgb;
 
     fn settings(side: u32, stride: u32, scales: &[f64], colour: bool) -> Patches {
-        Patches { longer: None, reduce: 1, side, stride, scales: scales.to_vec(), colour }
+        let strides = vec![Stride { shorter: 0, stride: 9 * stride }, Stride { shorter: 1, stride }];
+        Patches { longer: None, reduce: 1, side, strides, scales: scales.to_vec(), colour }
     }
 
     /// An image whose every pixel is the mean of what it covers.
@@ -246,7 +265,8 @@ mod tests {
         let mut patches = Vec::new();
         for &scale in &settings.scales {
             let planes: Vec<naive::Image> = planes.iter().map(|plane| reduced(plane, scale)).collect();
-            let (side, stride) = (settings.side as usize, settings.stride(scale));
+            let side = settings.side as usize;
+            let stride = ((f64::from(settings.strides[1].stride) * scale).round() as usize).max(1);
             let fit = |length: usize| (0..length).step_by(stride).filter(move |at| at + side <= length);
             for (y, x) in fit(planes[0].len()).flat_map(|y| fit(planes[0][0].len()).map(move |x| (y, x))) {
                 let mut patch = Vec::new();
@@ -281,7 +301,9 @@ mod tests {
     fn settings_that_make_no_sense_are_refused() {
         let refused = |settings: Patches| settings.check().unwrap_err();
         assert!(refused(settings(1, 2, &[1.0], false)).contains("side"));
-        assert!(refused(settings(8, 0, &[1.0], false)).contains("stride"));
+        assert!(refused(settings(8, 0, &[1.0], false)).contains("strides"));
+        let unsorted = [4, 4].map(|shorter| Stride { shorter, stride: 2 }).to_vec();
+        assert!(refused(Patches { strides: unsorted, ..settings(8, 2, &[1.0], false) }).contains("sorted"));
         for scales in [&[][..], &[0.0], &[1.1], &[f64::NAN]] {
             assert!(refused(settings(8, 2, scales, false)).contains("scales"));
         }

@@ -62,11 +62,11 @@ fn add_rows(extended: &[f32], posteriors: &[f32], cells: &[usize], (width, lengt
         extended.chunks_exact(width - 1).zip(posteriors.chunks_exact(components)).zip(cells)
     {
         let sums = &mut sums[cell * length..][..length];
-        for (component, &posterior) in posteriors.iter().enumerate() {
+        for (sums, &posterior) in sums.chunks_exact_mut(width).zip(posteriors) {
             if posterior > 0.0 {
-                let sums = &mut sums[component * width..][..width];
-                sums[0] += posterior;
-                sums[1..].iter_mut().zip(row).for_each(|(sum, x)| *sum += posterior * x);
+                let (sum, sums) = sums.split_at_mut(1);
+                sum[0] += posterior;
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += posterior * x);
             }
         }
     }

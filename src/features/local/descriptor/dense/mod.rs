@@ -78,6 +78,11 @@ pub const fn one() -> u32 {
     1
 }
 
+/// The last of the entries whose `shorter` a picture's shorter side reaches.
+pub fn reached<T>(entries: &[T], shorter: impl Fn(&T) -> u32, side: usize) -> Option<&T> {
+    entries.iter().rev().find(|entry| shorter(entry) as usize <= side)
+}
+
 pub fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -145,8 +150,8 @@ impl Grid {
 
     /// The lattices of a picture of this size, one for each size of which a descriptor fits into it.
     pub fn lattices(&self, width: usize, height: usize) -> Vec<Lattice> {
-        let holds = |sizes: &&Sizes| sizes.shorter as usize <= width.min(height);
-        let Some(Sizes { sizes, step, .. }) = self.grids.iter().rev().find(holds) else { return Vec::new() };
+        let reached = reached(&self.grids, |sizes| sizes.shorter, width.min(height));
+        let Some(Sizes { sizes, step, .. }) = reached else { return Vec::new() };
         sizes.iter().filter_map(|&size| Lattice::new(size as usize, *step as usize, width, height)).collect()
     }
 
