@@ -100,7 +100,8 @@ impl Kind for Fusion {
     }
 
     /// The strongest member with the largest weight and all others with the one that helps most; from there on, one step
-    /// up or down in the weight of one member after the other, down to none, as long as that helps.
+    /// up or down in the weight of one member after the other, or without it, as long as that helps. So what was chosen
+    /// has been judged without each of its members as well: that says what each adds.
     fn search(&self, judge: &mut dyn FnMut(&Choice) -> Result<usize>) -> Result<()> {
         let mut judged: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
         let mut best_of = |all: Vec<Vec<usize>>| -> Result<(usize, Vec<usize>)> {
@@ -186,7 +187,7 @@ impl Fusion {
         weights.into_iter().map(|weight| alone.iter().map(|&place| place.max(weight)).collect()).collect()
     }
 
-    /// One step up or down in the weight of each member.
+    /// One step up or down in the weight of each member, and without it.
     fn neighbours(&self, places: &[usize]) -> Vec<Vec<usize>> {
         let step = |member: usize, weight: usize| {
             let mut places = places.to_vec();
@@ -195,8 +196,9 @@ impl Fusion {
         };
         let steps = |(member, &weight): (usize, &usize)| {
             let up = (weight < self.weights.len()).then(|| step(member, weight + 1));
-            let down = weight.checked_sub(1).map(|weight| step(member, weight));
-            [up, down].into_iter().flatten()
+            let down = (weight > 1).then(|| step(member, weight - 1));
+            let without = (weight > 0).then(|| step(member, 0));
+            [up, down, without].into_iter().flatten()
         };
         let all = places.iter().enumerate().flat_map(steps);
         all.filter(|places| places.iter().any(|&weight| weight > 0)).collect()
@@ -372,5 +374,65 @@ impl Worker for FusedWorker {
             any |= worker.decode_ahead(image)?;
         }
         Ok(any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fusion() -> Fusion {
+        let member = |name: &str| {
+            format!(
+                "[[member]]\nname = \"{name}\"\nfeatures = {{ kind = \"centrist\", scales = [{{ reduce = 1, cells = [[1, 1]] \
+                 }}] }}\n"
+            )
+        };
+        let members: String = ["a", "b", "c"].map(member).concat();
+        toml::from_str(&format!("weights = [0.25, 0.5, 1.0]\n{members}")).unwrap()
+    }
+
+    /// What the search judged, in its order, where so many images are right with these weights of a, b and c.
+    fn judged(correct: impl Fn([f64; 3]) -> usize) -> Vec<(String, usize)> {
+        let mut judged = Vec::new();
+        let mut judge = |choice: &Choice| {
+            let weight = |name: &str| {
+                let pairs = choice.describe().split(' ').filter_map(|pair| pair.split_once('='));
+                pairs.filter(|(member, _)| *member == name).map(|(_, weight)| weight.parse().unwrap()).sum()
+            };
+            let correct = correct(["a", "b", "c"].map(weight));
+            judged.push((choice.describe().to_owned(), correct));
+            Ok(correct)
+        };
+        fusion().search(&mut judge).unwrap();
+        judged
+    }
+
+    #[test]
+    fn the_search_finds_weights_and_judges_them_without_each_member() {
+        // best: half of a, all of b, nothing of c
+        let all = judged(|[a, b, c]| (100.0 * (b - (a - 0.5).powi(2) - 0.5 * c)).max(0.0) as usize);
+        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+        let first = ["a=1", "b=1", "c=1", "a=0.5 b=1 c=0.5", "a=0.25 b=1 c=0.25", "a=1 b=1 c=1"];
+        let mut sorted = names[..6].to_vec();
+        sorted[3..].sort_unstable();
+        let mut expected = first.to_vec();
+        expected[3..].sort_unstable();
+        assert_eq!((names[3], sorted), ("a=0.5 b=1 c=0.5", expected), "each alone, then all, the middle weight first");
+        let best = all.iter().max_by_key(|(_, correct)| *correct).unwrap();
+        assert_eq!(best.0, "a=0.5 b=1");
+        assert!(["b=1", "a=0.5"].iter().all(|without| names.contains(without)));
+        let mut once = names.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), names.len(), "none is judged twice");
+    }
+
+    #[test]
+    fn the_first_of_equal_weights_stays() {
+        let all = judged(|_| 7);
+        assert_eq!(all[3].0, "a=1 b=0.5 c=0.5");
+        // each alone, three weights beside the first, and what lies around the first of these
+        assert_eq!(all.len(), 3 + 3 + 8);
     }
 }
