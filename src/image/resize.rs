@@ -196,29 +196,43 @@ mod tests {
         assert_eq!([capped(320, 5, 320), capped(8, 9, 320)], [None; 2]);
     }
 
+    /// How far each value of a crop is from what resizing everything first would have put there.
+    fn apart(w: u32, h: u32, size: u32, crop: u32) -> Vec<u8> {
+        let picture = pattern(w, h);
+        let cropped = resize_and_crop(&picture, size, crop);
+        assert_eq!((cropped.width, cropped.height), (crop, crop));
+        let whole = resize(&picture, size * w / w.min(h), size * h / w.min(h));
+        let pixel = |x: u32, y: u32, c: u32| whole.data[((y * whole.width + x) * 3 + c) as usize];
+        // where torchvision puts pixel (x, y) of the crop; None is its border
+        let source = |at: u32, side: u32| match side.checked_sub(crop) {
+            Some(room) => Some(at + half_to_even(room.into()) as u32),
+            None => at.checked_sub((crop - side) / 2).filter(|&at| at < side),
+        };
+        let expected = |i: u32| match (source(i / 3 % crop, whole.width), source(i / 3 / crop, whole.height)) {
+            (Some(x), Some(y)) => pixel(x, y, i % 3),
+            _ => 0,
+        };
+        (0..).zip(&cropped.data).map(|(i, value)| value.abs_diff(expected(i))).collect()
+    }
+
+    /// Weights differ in the last of their bits, so that a half is rounded up here and down there, in each of the two
+    /// passes: where 146.5 and 143.5 lie above one another at weights of 5/6 and 1/6, 145 and 147 are both right.
+    #[test]
+    fn a_half_may_be_rounded_either_way_twice() {
+        let apart = apart(16, 40, 54, 19);
+        assert!(apart.iter().all(|&apart| apart <= 2));
+        assert!(apart.iter().filter(|&&apart| apart == 2).count() <= 2);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
         fn cropping_equals_resizing_everything_first(w in 1..70_u32, h in 1..70_u32, size in 1..60_u32, crop in 1..60_u32) {
-            let picture = pattern(w, h);
-            let cropped = resize_and_crop(&picture, size, crop);
-            prop_assert_eq!((cropped.width, cropped.height), (crop, crop));
-            let whole = resize(&picture, size * w / w.min(h), size * h / w.min(h));
-            let pixel = |x: u32, y: u32, c: u32| whole.data[((y * whole.width + x) * 3 + c) as usize];
-            // where torchvision puts pixel (x, y) of the crop; None is its border
-            let source = |at: u32, side: u32| match side.checked_sub(crop) {
-                Some(room) => Some(at + half_to_even(room.into()) as u32),
-                None => at.checked_sub((crop - side) / 2).filter(|&at| at < side),
-            };
-            for (i, &value) in cropped.data.iter().enumerate() {
-                let (x, y, c) = (i as u32 / 3 % crop, i as u32 / 3 / crop, i as u32 % 3);
-                let expected = match (source(x, whole.width), source(y, whole.height)) {
-                    (Some(x), Some(y)) => pixel(x, y, c),
-                    _ => 0,
-                };
-                prop_assert!(value.abs_diff(expected) <= 1, "{} at {} {}, not {}", value, x, y, expected);
-            }
+            let apart = apart(w, h, size, crop);
+            prop_assert!(apart.iter().all(|&apart| apart <= 2));
+            let twice = apart.iter().filter(|&&apart| apart == 2).count();
+            prop_assert!(twice <= 2 + apart.len() / 200, "{} of {}", twice, apart.len());
         }
 
         #[test]
