@@ -4,7 +4,9 @@
 //! `peers DATASET DATA_DIR THREADS`, where an empty DATA_DIR is none; the first answer, unasked, says what the data set
 //! is.
 
+mod one_image;
 mod training;
+mod vlfeat;
 
 use std::fs;
 use std::io::{BufRead, Write};
@@ -70,6 +72,10 @@ enum Job {
     Steps(training::Steps),
     /// The gradients of the first of such steps, not timed.
     Gradients { steps: training::Steps, out: PathBuf },
+    /// What VLFeat does too, one thread.
+    Vlfeat(vlfeat::Timed),
+    /// Decoded pixels to class by an exported arm, one image after the other on one thread.
+    Classify(one_image::Exported),
     /// A whole training of an arm.
     Train { arm: String, epochs: usize, input: u32, seed: u64, cache: PathBuf },
 }
@@ -190,6 +196,8 @@ impl Side {
             }
             Job::Steps(steps) => steps.take(&self.backbone, self.threads),
             Job::Gradients { steps, out } => steps.gradients(&self.backbone, self.threads, &out),
+            Job::Vlfeat(timed) => timed.time(),
+            Job::Classify(exported) => exported.time(),
             Job::Train { arm, epochs, input, seed, cache } => {
                 let progress = Progress::Hidden;
                 let resources = Resources { seed, ..self.resources(input, &progress) };

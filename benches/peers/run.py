@@ -23,6 +23,7 @@ import onnxruntime
 import sklearn
 import threadpoolctl
 
+import handcrafted
 import peers
 import render
 import vlfeat
@@ -182,15 +183,19 @@ def environment(arguments, featbench, load):
     } | ({"vlfeat": vlfeat.Vlfeat(arguments.vlfeat).version()} if arguments.vlfeat else {})
 
 
+def known_to(arguments, itself):
+    """The options that name the data set."""
+    # Drawn pictures by their folder: another registered data set may be here.
+    known = ["--dataset", itself["folder"] if itself["dataset"] == "drawn" else itself["dataset"]]
+    return known + (["--data-dir", arguments.data_dir] if arguments.data_dir else [])
+
+
 def scenarios(arguments, itself, out):
     """featbench's own loop, in a process of its own; its rows are kept compressed."""
     dataset = itself["dataset"]
-    # Drawn pictures by their folder: another registered data set may be here.
-    known = ["--dataset", itself["folder"] if dataset == "drawn" else dataset]
-    folder = ["--data-dir", arguments.data_dir] if arguments.data_dir else []
     images = ["--images", "40"] if arguments.quick else []
     settings = ["--arms", ARMS, "--threads", str(arguments.threads), "--out", out]
-    subprocess.run(["cargo", "run", "--quiet", "--", "time", *settings, *known, *folder, *images], check=True)
+    subprocess.run(["cargo", "run", "--quiet", "--", "time", *settings, *known_to(arguments, itself), *images], check=True)
     plain = out / dataset / "time" / "time.csv"
     if plain.exists():  # else there was a compressed one, whose place the new one took
         # Neither time nor file name in the header: the same rows give the same bytes.
@@ -242,9 +247,11 @@ def compare(arguments, featbench, out):
             ("vocabulary", lambda: clustering(featbench, record, rounds(3), scratch)),
             ("SVM", lambda: classifying(featbench, record, rounds(5), scratch)),
         ]
+        known = known_to(arguments, featbench.itself)
+        alone = lambda: handcrafted.compare(featbench, known, model, record, rounds(3), scratch)
+        parts.append(("handcrafted, one image", alone))
         if arguments.vlfeat:
-            files = featbench.itself["images"]
-            parts.append(("VLFeat", lambda: vlfeat.compare(arguments.vlfeat, files, record, rounds(5), scratch)))
+            parts.append(("VLFeat", lambda: vlfeat.compare(arguments.vlfeat, featbench, record, rounds(5), scratch)))
         if peers.torch is not None:
             fresh = lambda: Featbench(DATASET, arguments.data_dir, threads)
             parts += training.parts(featbench, fresh, record, rounds, arguments, scratch)

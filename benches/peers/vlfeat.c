@@ -9,21 +9,26 @@
  * vlfeat hog PICTURE WIDTH HEIGHT CELL RUNS OUT              UoCTTI's HOG, 9 orientations
  * vlfeat lbp PICTURE WIDTH HEIGHT CELL RUNS OUT              uniform LBP
  * vlfeat fisher ROWS MIXTURE D K RUNS OUT                    improved Fisher vector (signed root, L2)
- * vlfeat vlad ROWS MIXTURE D K RUNS OUT                      intra-normalised VLAD of rows that are assigned
+ * vlfeat vlad ROWS MIXTURE D K RUNS OUT                      rows to their nearest means, and the intra-normalised VLAD
+ *                                                            under a signed root
  * vlfeat gmm ROWS MIXTURE D K ITERATIONS RUNS OUT            EM from that mixture; the time is of one iteration
+ * vlfeat fit ROWS D K ITERATIONS RUNS OUT                    k-means as VLFeat begins with it, then EM
  *
  * Files are raw 32-bit floats in the machine's order: a PICTURE row by row with values in [0, 1], ROWS one after the
  * other, a MIXTURE as K x D means, K x D variances, K weights. Every call prints one line, the median of RUNS in
  * milliseconds, and writes what it computed to OUT (- for nowhere). Files are read, filters made and buffers
  * allocated before the clock starts, and one run goes before the RUNS, so VLFeat's figures are at their best.
  *
- * Subjects of `make peers` (vlfeat.py), for which featbench needs the same work on the same files; subject VLFeat:
+ * Subjects of `make peers` (vlfeat.py); featbench does the same on the same files (vlfeat.rs):
  *     vl dsift           300 x 250 grey, flat window, bin sizes 4, 6, 8, 12, step 4, 4 x 4 x 8; no smoothing before;
- *                        from floats to all descriptors, clamped and L2-normalised as SIFT's are
- *     vl fisher 64, 128  10,000 rows of D = 64, K = 64 or 128; posteriors, means and variances, root, norm
- *     vl gmm 64, 128     one EM iteration on these rows
- *     vl vlad 64         these rows, words = the means; nearest words found before the clock starts
- *     vl hog, vl lbp     the same picture, cells of 8 and of 16 pixels
+ *                        from floats (featbench: bytes) to all descriptors, clamped and L2-normalised as SIFT's are
+ *                        (featbench: their square roots as RootSIFT has them, and their places)
+ *     vl fisher 64, 128  10,000 rows of D = 64, K = 64 or 128; posteriors, means and variances (featbench: and weights),
+ *                        root, norm
+ *     vl fit 64, 128     a mixture of 20,000 rows with 15 rounds of EM (VLFeat counts one expectation more)
+ *     vl vlad 64         the rows of one picture, words = the means
+ *     vl hog             the picture, cells of 8 (featbench: in descriptors of 2 x 2 cells)
+ *     vl lbp             the picture, cells of 25 (featbench: a pixel belongs to one cell)
  */
 #include <math.h>
 #include <stdint.h>
@@ -36,10 +41,11 @@
 #include <vl/generic.h>
 #include <vl/gmm.h>
 #include <vl/hog.h>
+#include <vl/kmeans.h>
 #include <vl/lbp.h>
 #include <vl/vlad.h>
 
-#define VLAD_INTRA VL_VLAD_FLAG_NORMALIZE_COMPONENTS
+#define VLAD_INTRA (VL_VLAD_FLAG_SQUARE_ROOT | VL_VLAD_FLAG_NORMALIZE_COMPONENTS)
 
 static void stop(char const *what, char const *which)
 {
@@ -209,18 +215,26 @@ static void time_cells(int count, char **arguments, int hog)
 
 struct coding {
     float *rows, *means, *variances, *weights, *assigned, *code;
+    vl_uint32 *words;
     size_t n, d, k, iterations;
     VlGMM *mixture;
+    VlKMeans *kmeans;
 };
+
+static size_t rows_of(char const *path, size_t d)
+{
+    FILE *rows = fopen(path, "rb");
+    if (!rows || fseek(rows, 0, SEEK_END)) stop("can't read", path);
+    size_t n = ftell(rows) / sizeof(float) / d;
+    fclose(rows);
+    return n;
+}
 
 static void read_coding(struct coding *c, char **arguments)
 {
     c->d = number(arguments[2]);
     c->k = number(arguments[3]);
-    FILE *rows = fopen(arguments[0], "rb");
-    if (!rows || fseek(rows, 0, SEEK_END)) stop("can't read", arguments[0]);
-    c->n = ftell(rows) / sizeof(float) / c->d;
-    fclose(rows);
+    c->n = rows_of(arguments[0], c->d);
     c->rows = read_floats(arguments[0], c->n * c->d);
     c->means = read_floats(arguments[1], c->k * (2 * c->d + 1));
     c->variances = c->means + c->k * c->d;
@@ -235,29 +249,28 @@ static void fisher_work(void *state)
                      VL_FISHER_FLAG_IMPROVED);
 }
 
+/* Room for words, which are the means. */
+static void take_words(struct coding *c)
+{
+    c->assigned = room(c->n * c->k, sizeof *c->assigned);
+    c->words = room(c->n, sizeof *c->words);
+    c->kmeans = vl_kmeans_new(VL_TYPE_FLOAT, VlDistanceL2);
+    vl_kmeans_set_centers(c->kmeans, c->means, c->d, c->k);
+}
+
+/* One row of K numbers a row of data, as vl_vlad_encode wants them: 1 at the nearest word, else 0. */
+static void assign(struct coding *c)
+{
+    vl_kmeans_quantize(c->kmeans, c->words, NULL, c->rows, c->n);
+    memset(c->assigned, 0, c->n * c->k * sizeof *c->assigned);
+    for (size_t i = 0; i < c->n; ++i) c->assigned[i * c->k + c->words[i]] = 1;
+}
+
 static void vlad_work(void *state)
 {
     struct coding *c = state;
+    assign(c);
     vl_vlad_encode(c->code, VL_TYPE_FLOAT, c->means, c->d, c->k, c->rows, c->n, c->assigned, VLAD_INTRA);
-}
-
-/* One row of K numbers a row of data: 1 at the nearest word, the first of equally near ones, else 0. */
-static void assign(struct coding *c)
-{
-    c->assigned = room(c->n * c->k, sizeof *c->assigned);
-    for (size_t i = 0; i < c->n; ++i) {
-        double nearest = INFINITY;
-        size_t word = 0;
-        for (size_t k = 0; k < c->k; ++k) {
-            double distance = 0;
-            for (size_t j = 0; j < c->d; ++j) {
-                double difference = (double)c->rows[i * c->d + j] - c->means[k * c->d + j];
-                distance += difference * difference;
-            }
-            if (distance < nearest) nearest = distance, word = k;
-        }
-        c->assigned[i * c->k + word] = 1;
-    }
 }
 
 static void time_encoding(int count, char **arguments, int fisher)
@@ -265,7 +278,7 @@ static void time_encoding(int count, char **arguments, int fisher)
     if (count != 6) stop("usage:", "fisher | vlad ROWS MIXTURE D K RUNS OUT");
     struct coding c = {0};
     read_coding(&c, arguments);
-    if (!fisher) assign(&c);
+    if (!fisher) take_words(&c);
     time_it(fisher ? fisher_work : vlad_work, &c, number(arguments[4]));
     FILE *out = open_out(arguments[5]);
     write_floats(out, c.code, (fisher ? 2 : 1) * c.k * c.d);
@@ -281,6 +294,15 @@ static double em(struct coding *c, size_t iterations)
     double start = milliseconds();
     vl_gmm_em(c->mixture, c->rows, c->n);
     return milliseconds() - start;
+}
+
+static void write_mixture(struct coding *c, char const *path)
+{
+    FILE *out = open_out(path);
+    write_floats(out, vl_gmm_get_means(c->mixture), c->k * c->d);
+    write_floats(out, vl_gmm_get_covariances(c->mixture), c->k * c->d);
+    write_floats(out, vl_gmm_get_priors(c->mixture), c->k);
+    close_out(out);
 }
 
 /* n iterations are n + 1 expectations and n maximisations: the difference of two calls has as many of both. Only
@@ -300,11 +322,30 @@ static void time_gmm(int count, char **arguments)
     }
     qsort(times, runs, sizeof *times, by_value);
     printf("%.6f\n", (times[(runs - 1) / 2] + times[runs / 2]) / 2);
-    FILE *out = open_out(arguments[6]);
-    write_floats(out, vl_gmm_get_means(c.mixture), c.k * c.d);
-    write_floats(out, vl_gmm_get_covariances(c.mixture), c.k * c.d);
-    write_floats(out, vl_gmm_get_priors(c.mixture), c.k);
-    close_out(out);
+    write_mixture(&c, arguments[6]);
+}
+
+static void fit_work(void *state)
+{
+    struct coding *c = state;
+    if (c->mixture) vl_gmm_delete(c->mixture);
+    c->mixture = vl_gmm_new(VL_TYPE_FLOAT, c->d, c->k);
+    vl_gmm_set_initialization(c->mixture, VlGMMKMeans);
+    vl_gmm_set_max_num_iterations(c->mixture, c->iterations);
+    vl_gmm_cluster(c->mixture, c->rows, c->n);
+}
+
+static void time_fit(int count, char **arguments)
+{
+    if (count != 6) stop("usage:", "fit ROWS D K ITERATIONS RUNS OUT");
+    struct coding c = {0};
+    c.d = number(arguments[1]);
+    c.k = number(arguments[2]);
+    c.iterations = number(arguments[3]);
+    c.n = rows_of(arguments[0], c.d);
+    c.rows = read_floats(arguments[0], c.n * c.d);
+    time_it(fit_work, &c, number(arguments[4]));
+    write_mixture(&c, arguments[5]);
 }
 
 #include "vlfeat_reference.h"
@@ -328,6 +369,7 @@ int main(int count, char **arguments)
     else if (!strcmp(what, "fisher")) time_encoding(count - 2, arguments + 2, 1);
     else if (!strcmp(what, "vlad")) time_encoding(count - 2, arguments + 2, 0);
     else if (!strcmp(what, "gmm")) time_gmm(count - 2, arguments + 2);
+    else if (!strcmp(what, "fit")) time_fit(count - 2, arguments + 2);
     else stop("usage: the first lines of vlfeat.c; not", *what ? what : "without arguments");
     return 0;
 }

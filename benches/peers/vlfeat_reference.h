@@ -183,6 +183,7 @@ static void reference_encodings(char const *folder)
     c.means = room(K * D, sizeof *c.means);
     for (int i = 0; i < N * D; ++i) c.rows[i] = rows[i];
     for (int i = 0; i < K * D; ++i) c.means[i] = means[i];
+    take_words(&c);
     assign(&c);
     file = open_json(folder, "vlad.json");
     fputs(",\n \"dimension\": 6, \"rows\": 50,\n  \"assignment\": [", file);

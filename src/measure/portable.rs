@@ -77,8 +77,8 @@ pub fn write(parts: Parts) -> Result<Vec<u8>> {
 
 /// A file that was read, ready to classify.
 pub struct Portable {
-    features: Box<dyn Features>,
-    classifier: Classifier,
+    pub features: Box<dyn Features>,
+    pub classifier: Classifier,
     canvas: Option<Canvas>,
     pub labels: Vec<String>,
     pub scores: Scores,
