@@ -12,16 +12,25 @@ use featbench::dataset::{Dataset, registry::registered};
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::Extractor;
 use featbench::deep::session::{Device, Runtime};
-use featbench::features::codebook::kmeans;
+use featbench::features::codebook::mixture::Mixture;
+use featbench::features::codebook::{Codebook, Words, kmeans};
 use featbench::features::descriptor::dense::{Plane, Seen, sift};
 use featbench::features::descriptor::{
     ColourStatistics, DenseSift, Descriptor, Descriptors, Grid, HogCells, OpponentSift, Orb, Patches, RootSift, Sizes,
     Stride,
 };
 use featbench::features::encoding::words::hellinger;
+use featbench::features::encoding::{Counts, Encode, Fisher, Vlad};
+use featbench::features::{Encoded, Resources, read};
 use featbench::image::encode::encode_jpeg;
 use featbench::image::{Grey, Rgb, decode_grey, decode_rgb, resize, tensor};
-use ndarray::{Array2, s};
+use featbench::protocol::arm::Arm;
+use featbench::random;
+use featbench::stage::cache::Cache;
+use featbench::stage::progress::Progress;
+use featbench::stage::stopwatch::Stopwatch;
+use ndarray::{Array2, ArrayView2, s};
+use serde_json::json;
 
 /// Images that a stage goes through in one sample.
 const IMAGES: usize = 8;
@@ -145,6 +154,96 @@ fn dense(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Descriptors of a picture cut to this length, as PCA gives them to encodings, and how many of them.
+const REDUCED: usize = 64;
+const ROWS: usize = 10_000;
+const GAUSSIANS: usize = 64;
+
+/// Rows of dense SIFT of real pictures, which crowd where components are. Not the first numbers of each, which are those
+/// of one corner.
+fn rows_to_encode() -> Descriptors {
+    let grids = vec![Sizes { shorter: 0, sizes: vec![4, 6, 8, 12], step: 4 }];
+    let grid = Grid { longer: None, reduce: 1, smooth: false, grids };
+    let mut describe = DenseSift(grid).open(None).expect("it needs nothing");
+    let (mut floats, mut places) = (Vec::new(), Vec::new());
+    for picture in encoded().iter().map(|bytes| decode_rgb(bytes).expect("a picture")).cycle() {
+        let found = describe.describe(&(&picture).into()).expect("a picture");
+        let (rows, step) = (found.floats(), found.layout().floats() / REDUCED);
+        floats.extend(rows.iter().step_by(step));
+        places.extend_from_slice(found.places());
+        if places.len() >= ROWS {
+            break;
+        }
+    }
+    floats.truncate(ROWS * REDUCED);
+    places.truncate(ROWS);
+    Descriptors::of_floats(REDUCED, floats, places)
+}
+
+/// Of one large picture on one thread: nearest words, posteriors, and the encodings with them.
+fn encodings(criterion: &mut Criterion) {
+    let rows = rows_to_encode();
+    let floats = rows.floats();
+    let matrix = ArrayView2::from_shape((ROWS, REDUCED), &floats).expect("one row a descriptor");
+    let mixture = Mixture::learn(matrix, GAUSSIANS, &mut random::generator(0, "bench"));
+    let few = Mixture::learn(matrix.slice(s![..2000, ..]), 8, &mut random::generator(0, "bench"));
+    assert!((0..few.len()).map(|i| few.component(i).0).sum::<f32>() > 0.99);
+    let centres = kmeans::kmeans(matrix, GAUSSIANS, kmeans::DEFAULT_EFFORT, &mut random::generator(0, "bench"));
+    let codebook: Codebook = serde_json::from_value(json!({ "KMeans": centres })).expect("words");
+    let (counts, vlad) = (Counts(&codebook), Vlad::of(&codebook).expect("words have a place"));
+    let cells = vec![0; ROWS];
+    let encode = |encoding: &dyn Encode| {
+        let mut sums = vec![0.0; encoding.length()];
+        encoding.add(&rows, &cells, &mut sums);
+        encoding.finish(ROWS, &mut sums);
+        sums
+    };
+    let mut group = criterion.benchmark_group(format!("encode {ROWS} rows of {REDUCED}"));
+    group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    for (name, words) in [("nearest of 64 words", &codebook as &dyn Words), ("posteriors of 64 Gaussians", &mixture)] {
+        let assigned = words.assign(&rows);
+        assert!(assigned.len() == ROWS && assigned.iter().all(|&word| word < GAUSSIANS));
+        group.bench_function(name, |b| b.iter(|| words.assign(black_box(&rows))));
+    }
+    let methods: [(&str, &dyn Encode); 3] = [("words", &counts), ("VLAD", &vlad), ("Fisher vector", &Fisher(&mixture))];
+    for (name, encoding) in methods {
+        let square: f32 = encode(encoding).iter().map(|v| v * v).sum();
+        assert!((square - 1.0).abs() < 1e-3, "{name}: {square}");
+        group.bench_function(name, |b| b.iter(|| encode(black_box(encoding))));
+    }
+    group.bench_function("learn 8 Gaussians of 2,000 rows", |b| {
+        b.iter(|| Mixture::learn(matrix.slice(s![..2000, ..]), 8, &mut random::generator(0, "bench")))
+    });
+    group.finish();
+}
+
+/// Descriptors of whole pictures by the settings of their arms, from decoded pixels.
+fn whole(criterion: &mut Criterion) {
+    let drawn = Dataset::open("procedural,train=1,val=1,test=1", None, 0).expect("drawn");
+    let cache = Cache::open(std::path::PathBuf::new(), false);
+    let (progress, device) = (&Progress::Hidden, Device::Cpu);
+    let (canvas, backbone) = (None, None);
+    let resources = Resources { cache: &cache, threads: 1, canvas, progress, device, input: 0, backbone, seed: 0 };
+    let mut group = criterion.benchmark_group("whole picture, drawn");
+    group.throughput(Throughput::Elements(IMAGES as u64)).sample_size(20);
+    for arm in Arm::embedded().expect("they are tested") {
+        let kind = arm.features.kind();
+        let names = ["centrist-svm", "lbp-svm", "hog-svm", "gist-svm", "colour-histogram-svm"];
+        if !names.contains(&&*arm.name) {
+            continue;
+        }
+        let features = kind.restore(&kind.candidates()[0], &[]).expect("nothing is learned");
+        let mut worker = features.worker(&resources, 1).expect("it needs nothing");
+        let mut images: Vec<Encoded> = read(&drawn.splits.train.images()[..IMAGES]).expect("they are drawn");
+        images.iter_mut().for_each(|image| assert!(worker.decode_ahead(image).expect("a picture")));
+        let vectors = worker.vectors(&images, &mut Stopwatch::start()).expect("pictures");
+        assert!(vectors.dim() == (IMAGES, features.dimension()) && vectors.iter().all(|v| v.is_finite()));
+        assert!(vectors.outer_iter().all(|row| (row.dot(&row) - 1.0).abs() < 1e-3), "{}", arm.name);
+        group.bench_function(arm.name, |b| b.iter(|| worker.vectors(black_box(&images), &mut Stopwatch::start())));
+    }
+    group.finish();
+}
+
 fn network(criterion: &mut Criterion) {
     if let Err(error) = Runtime::get() {
         return eprintln!("skipped: {error}");
@@ -189,5 +288,5 @@ fn svm(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(stages, images, drawing, handcrafted, dense, network, svm);
+criterion_group!(stages, images, drawing, handcrafted, dense, encodings, whole, network, svm);
 criterion_main!(stages);
