@@ -3,6 +3,7 @@
 
 mod backbones;
 mod bad_input;
+mod blind;
 mod data;
 mod determinism;
 mod device;
