@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use featbench::protocol::arm::Arm;
+
 /// The documents that tell a reader what to type.
 const DOCUMENTS: [&str; 5] = ["README.md", "METHODOLOGY.md", "CONTRIBUTING.md", "docs/RECORDS.md", "docs/CLUSTER.md"];
 
@@ -126,5 +128,36 @@ fn the_benchmarks_are_what_their_records_give() {
     match Command::new("python3").args(call).current_dir(root()).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
         Err(error) => eprintln!("skipped: no python3 ({error})"),
+    }
+}
+
+/// Every arm has one row in METHODOLOGY's table, with the numbers of its file that decide how long a vector is.
+#[test]
+fn the_table_of_arms_has_every_arm_as_its_file_says() {
+    fn numbers(value: &toml::Value, named: &str, found: &mut Vec<i64>) {
+        match value {
+            toml::Value::Integer(number) if ["pca", "words", "components"].contains(&named) => found.push(*number),
+            toml::Value::Array(values) => values.iter().for_each(|value| numbers(value, named, found)),
+            toml::Value::Table(table) => table.iter().for_each(|(name, value)| numbers(value, name, found)),
+            _ => {}
+        }
+    }
+    let text = read(&root().join("METHODOLOGY.md"));
+    for arm in Arm::embedded().unwrap() {
+        let name = format!("`{}`", arm.name);
+        let of_arm =
+            |line: &&str| line.split(" | ").next().is_some_and(|cell| cell.starts_with("| `") && cell.contains(&name));
+        let rows: Vec<&str> = text.lines().filter(of_arm).collect();
+        assert_eq!(rows.len(), 1, "rows of {name} in METHODOLOGY.md");
+        let features = &toml::Value::try_from(&arm).unwrap()["features"];
+        let mut wanted = Vec::new();
+        if features.get("member").is_none() {
+            numbers(features, "", &mut wanted);
+        }
+        let row = rows[0].replace(',', "");
+        let words: BTreeSet<&str> = row.split([' ', ';']).collect();
+        for number in wanted {
+            assert!(words.contains(&*number.to_string()), "the row of {name} lacks {number}: {}", rows[0]);
+        }
     }
 }
