@@ -3,6 +3,7 @@
 them today with OpenCV, NumPy and scikit-learn (the grid, PCA and mixture of `dense-sift-fisher-svm`, without cells)."""
 import subprocess
 import time
+import warnings
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ import vlfeat
 from sides import alternate
 
 SIZE = vlfeat.SIZE
-SIZES, STEP = (4, 6, 8, 12), 4
+SIZES, STEP = (4, 6, 8, 12), 6  # as that arm has them for a picture of this size
 KEPT = 64  # of 128 numbers
 GAUSSIANS = 64
 LEARNED = 20_000  # rows
@@ -67,7 +68,9 @@ class Python:
         few = [rows[rng.choice(len(rows), LEARNED // len(pictures))] for rows in map(dense_sift, pictures)]
         self.pca = PCA(KEPT, whiten=True).fit(np.concatenate(few))
         rows = self.pca.transform(np.concatenate(few))
-        fitted = GaussianMixture(GAUSSIANS, covariance_type="diag", max_iter=15, random_state=0).fit(rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # 15 rounds are enough, and not convergence
+            fitted = GaussianMixture(GAUSSIANS, covariance_type="diag", max_iter=15, random_state=0).fit(rows)
         weights, means, variances = (np.float32(of) for of in (fitted.weights_, fitted.means_, fitted.covariances_))
         self.weights, self.means, self.deviations = weights, means, np.sqrt(variances)
         self.of_rows, self.of_squares = (means / variances).T, (-0.5 / variances).T

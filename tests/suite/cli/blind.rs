@@ -32,16 +32,14 @@ kind = "local"
 sample = 2000
 encoding = "fisher"
 descriptor = { kind = "dense-sift", grids = [{ shorter = 0, sizes = [4], step = 8 }] }
-reduce = { pca = 8, whiten = true }
-codebook = [{ kind = "gaussian-mixture", components = [2] }]
+reduce = { pca = 2 }
+codebook = [{ kind = "gaussian-mixture", components = [1] }]
 
 [[features.member]]
 name = "colours"
 [features.member.features]
 kind = "colour-histogram"
 bins = [[4, 2, 2]]
-lab = [[2, 2, 2]]
-opponent = [[2, 2, 2]]
 cells = [[1, 1]]
 
 [classifier]
@@ -107,8 +105,9 @@ fn other_reported_labels_move_no_setting_and_no_weight() {
         place.run("cache --clear").with(0);
     }
     let selection = |folder: &str| place.without(&format!("out/{folder}/selection.csv"), &["run_id"]);
-    assert!(selection("right").len() > 20, "{:?}", selection("right"));
     assert_eq!(selection("right"), selection("wrong"));
+    let fused = selection("right").into_iter().filter(|row| row.contains("words=") && row.contains("fisher="));
+    assert!(fused.count() > 1, "weights were tried");
     let chosen = |folder: &str| -> Vec<(String, String)> {
         place
             .rows(&format!("out/{folder}/runs.csv"))
@@ -117,7 +116,6 @@ fn other_reported_labels_move_no_setting_and_no_weight() {
             .collect()
     };
     assert_eq!(chosen("right"), chosen("wrong"));
-    assert!(chosen("right").iter().any(|(arm, chosen)| arm == "small-fusion" && chosen.matches('=').count() > 3));
     let (right, of_right) = place.predicted("out/right/predictions.csv");
     let (wrong, of_wrong) = place.predicted("out/wrong/predictions.csv");
     assert_eq!(right, wrong);
