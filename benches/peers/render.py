@@ -166,7 +166,7 @@ def agreements(rows):
     lines = []
     for benchmark, what in AGREEMENT:
         for difference in column(rows, benchmark, "featbench")[:1]:
-            lines.append(f"- {what}: {difference:.2%} of its length from VLFeat's.")
+            lines.append(f"- {what}: {difference:.1e} of its length from VLFeat's.")
     for k in (64, 128):
         for less in column(rows, f"vl fit {k}", "featbench")[:1]:
             lines.append(f"- A mixture of {k} Gaussians: a row's logarithmic likelihood is {abs(less):.3f} "

@@ -1,7 +1,7 @@
 """featbench and its Python peers side by side: every comparison alternates between them in one run, checks that both
 did the same work, and keeps every sample as a row.
 
-usage: run.py [--data-dir FOLDER] [--threads N] [--epochs N] [--quick] [--out FOLDER] [--vlfeat PROGRAM]
+usage: run.py [--data-dir FOLDER] [--threads N] [--epochs N] [--quick] [--only PART] [--out FOLDER] [--vlfeat PROGRAM]
 Writes peers.csv, environment.json and the rows of `featbench time` into reports/benchmarks, and BENCHMARKS.md from
 them; without the data set it draws pictures, says so, and writes into featbench-report/benchmarks instead.
 """
@@ -209,6 +209,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=2, help="of the training that is timed")
     parser.add_argument("--quick", action="store_true", help="two rounds of everything")
+    parser.add_argument("--only", default="", help="the part whose title begins so, beside the committed records")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--vlfeat", default="", help="the program that vlfeat.c is")
     arguments = parser.parse_args()
@@ -219,7 +220,8 @@ def main():
     dataset = featbench.itself["dataset"]
     if dataset == "drawn":
         print(f"{DATASET} is not here: comparing on drawn pictures, which say little about photographs")
-    place = "featbench-report/benchmarks" if dataset == "drawn" or arguments.quick else "reports/benchmarks"
+    aside = dataset == "drawn" or arguments.quick or arguments.only
+    place = "featbench-report/benchmarks" if aside else "reports/benchmarks"
     out = arguments.out or Path(place)
     page = Path("BENCHMARKS.md") if out == Path("reports/benchmarks") else out / "BENCHMARKS.md"
     out.mkdir(parents=True, exist_ok=True)
@@ -227,7 +229,8 @@ def main():
     (out / "environment.json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
     compare(arguments, featbench, out)
     featbench.end()
-    scenarios(arguments, featbench.itself, out)
+    if not arguments.only:
+        scenarios(arguments, featbench.itself, out)
     page.write_text(render.page(out), newline="\n")
     print(f"\n{page.read_text()}\n{page}")
 
@@ -255,6 +258,7 @@ def compare(arguments, featbench, out):
         if peers.torch is not None:
             fresh = lambda: Featbench(DATASET, arguments.data_dir, threads)
             parts += training.parts(featbench, fresh, record, rounds, arguments, scratch)
+        parts = [part for part in parts if part[0].startswith(arguments.only)]
         for i, (title, part) in enumerate(parts):
             print(f"[{i + 1}/{len(parts) + 1}] {title}", flush=True)
             part()
