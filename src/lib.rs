@@ -4,6 +4,7 @@
 
 pub mod atomic;
 pub mod budget;
+mod catalogue;
 pub mod classify;
 pub mod cli;
 pub mod dataset;

@@ -250,6 +250,11 @@ impl Classifier {
         }
     }
 
+    /// The mean of the vectors that it was fitted on, where it subtracts that.
+    pub fn centre(&self) -> Option<&Array1<f32>> {
+        self.scale.mean()
+    }
+
     /// What a record says of the fit besides its settings, where `settings` asked for it; empty where there is nothing to
     /// say.
     pub fn remark(&self, settings: &ClassifierSettings) -> String {

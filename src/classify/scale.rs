@@ -56,6 +56,11 @@ impl Scale {
         Scale(None)
     }
 
+    /// What is subtracted, where something is.
+    pub fn mean(&self) -> Option<&Array1<f32>> {
+        self.0.as_ref().map(|(mean, _)| mean)
+    }
+
     /// A linear model of scaled vectors (weights d x classes, one intercept a class) as one of the vectors themselves.
     pub fn unscaled(&self, weights: &Array2<f64>, intercepts: &Array1<f64>) -> (Array2<f64>, Array1<f64>) {
         let Some((mean, deviation)) = &self.0 else { return (weights.clone(), intercepts.clone()) };

@@ -182,7 +182,7 @@ fn of_readable<T>(
 }
 
 /// Every image that is named and every file of the folders that are; what is no file is said.
-fn listed(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Outcome)> {
+pub(super) fn listed(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Outcome)> {
     let (mut images, mut outcome) = (Vec::new(), Outcome::Complete);
     for path in paths {
         if !path.is_dir() {
@@ -202,7 +202,7 @@ fn listed(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Outcome)> {
     Ok((images, outcome))
 }
 
-fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     let (_, bytes) = file::open(path).context("can't be read")?;
     Ok(bytes?)
 }

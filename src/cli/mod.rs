@@ -4,6 +4,7 @@ mod cache;
 mod classify;
 mod doctor;
 mod experiment;
+mod explain;
 mod export;
 mod fetch;
 mod generate;
@@ -82,6 +83,8 @@ enum Command {
     Export(Box<export::Args>),
     /// Classify images with an exported network
     Classify(classify::Args),
+    /// Where in a picture the evidence for an answer lies, drawn over it
+    Explain(Box<explain::Args>),
     /// What is installed: versions, devices, one line each with the remedy
     #[command(after_help = "Examples:\n  featbench doctor")]
     Doctor,
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Experiment(args) => experiment::run(*args),
         Command::Export(args) => export::run(*args),
         Command::Classify(args) => classify::run(&args),
+        Command::Explain(args) => explain::run(*args),
         Command::Doctor => doctor::run(),
         Command::Records(args) => records::run(&args),
         Command::Cache(args) => cache::run(&args),

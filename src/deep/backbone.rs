@@ -124,6 +124,16 @@ impl Backbone {
         Backbone::checked(name, &path, Cow::Owned(bytes), settings)
     }
 
+    /// A network of a file of one's own, which says itself what it is.
+    ///
+    /// # Errors
+    /// As for [`open`](Backbone::open).
+    pub fn of_file(path: &Path) -> Result<Backbone, BackboneError> {
+        let bytes = file::read(path).map_err(|reason| BackboneError::Read { path: path.to_owned(), reason })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Backbone::checked(&name.replace('@', " "), path, Cow::Owned(bytes), None)
+    }
+
     fn checked(
         name: &str,
         path: &Path,

@@ -2,6 +2,7 @@
 //! [`backbone`] finds a pretrained network by name, [`extract`] turns pixels into its features; [`session`] is the
 //! only file that touches ONNX Runtime.
 
+pub mod activation;
 pub mod backbone;
 pub mod cuda;
 pub mod exported;

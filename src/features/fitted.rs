@@ -12,6 +12,7 @@ use crate::deep::backbone::Backbone;
 use crate::finetune::trainer::Log;
 use crate::stage::stopwatch::Stopwatch;
 
+use super::evidence::{Evidence, Explainer};
 use super::picture::Encoded;
 use super::resources::Resources;
 
@@ -35,6 +36,13 @@ pub trait Features: Send + Sync {
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors>;
     /// Somebody who computes vectors, never from the cache: for timing. `batch` is the number of images at a time.
     fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>>;
+    /// Somebody who tells where in a picture the evidence lies; of features of the whole picture only how much it is.
+    ///
+    /// # Errors
+    /// Those of [`worker`](Features::worker), and a network whose features have no place.
+    fn explainer(&self, resources: &Resources) -> Result<Box<dyn Explainer>> {
+        Ok(Box::new(WholePicture(self.worker(resources, 1)?)))
+    }
     /// Dot products of the vectors of all images (n x n), the first `train` of which it was fitted on; `None` where they
     /// are had no sooner than by multiplying the vectors.
     fn products(
@@ -81,6 +89,17 @@ pub trait Worker: Send {
     /// prepared, and does nothing else; `None` where there is no network.
     fn network_alone(&mut self, _images: usize) -> Option<Result<()>> {
         None
+    }
+}
+
+/// Features of the whole picture, whose numbers have no place: one number.
+struct WholePicture(Box<dyn Worker>);
+
+impl Explainer for WholePicture {
+    fn evidence(&mut self, image: &Encoded, weights: &[f64]) -> Result<Vec<Evidence>> {
+        let vector = self.0.vectors(std::slice::from_ref(image), &mut Stopwatch::start())?;
+        let value = vector.iter().zip(weights).map(|(&v, w)| f64::from(v) * w).sum();
+        Ok(vec![Evidence { name: String::new(), value, map: None }])
     }
 }
 

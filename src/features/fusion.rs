@@ -4,6 +4,8 @@
 //! one after the other. (A search that begins with single members and adds others ends too soon: a val of some hundred
 //! images can't see what a small weight brings.)
 
+mod explainer;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,10 +19,12 @@ use crate::dataset::ImageFile;
 use crate::stage::cache::Key;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
+use super::evidence::Explainer;
 use super::fitted::{Features, Lessons, Vectors, Worker, of_vectors};
 use super::resources::{Resources, hashes};
 use super::rows::VectorsOf;
 use super::{Choice, Cost, Encoded, FeatureSettings, Kind, Needs, Version};
+use explainer::{FusedExplainer, MemberExplainer};
 
 /// The `[features]` table of this kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,7 +140,8 @@ impl Kind for Fusion {
             let kind = member.features.kind();
             let choice = kind.candidates().remove(0);
             let features = kind.fit(&choice, resources, lessons)?;
-            members.push(Part::fit(features, weight, resources, lessons.train.images())?);
+            let name = member.name.clone();
+            members.push(Part { name, ..Part::fit(features, weight, resources, lessons.train.images())? });
         }
         Ok(Box::new(Fused { members }))
     }
@@ -155,7 +160,8 @@ impl Kind for Fusion {
                 "the vectors of member {} have another length",
                 member.name
             );
-            Ok(Part { features, mean: state.mean.into(), factor: state.factor })
+            let name = member.name.clone();
+            Ok(Part { name, features, mean: state.mean.into(), factor: state.factor })
         };
         let members = used.into_iter().zip(states).map(part).collect::<Result<_>>()?;
         Ok(Box::new(Fused { members }))
@@ -228,6 +234,8 @@ impl Fusion {
 
 /// A member as it was fitted.
 struct Part {
+    /// Empty until it has one.
+    name: String,
     features: Box<dyn Features>,
     /// Of train.
     mean: Array1<f32>,
@@ -262,7 +270,7 @@ impl Part {
         })?;
         // vectors that are all alike say nothing
         let factor = if square > 1e-12 { (weight / square).sqrt() as f32 } else { 0.0 };
-        Ok(Part { features, mean: mean.into(), factor })
+        Ok(Part { name: String::new(), features, mean: mean.into(), factor })
     }
 
     fn dimension(&self) -> usize {
@@ -318,6 +326,14 @@ impl Features for Fused {
         let workers = self.members.iter().map(|part| part.features.worker(resources, batch)).collect::<Result<_>>()?;
         let members = self.members.iter().map(|part| (part.mean.clone(), part.factor)).collect();
         Ok(Box::new(FusedWorker { workers, members }))
+    }
+
+    fn explainer(&self, resources: &Resources) -> Result<Box<dyn Explainer>> {
+        let of_member = |part: &Part| {
+            let (name, mean, factor) = (part.name.clone(), part.mean.clone(), part.factor);
+            Ok(MemberExplainer { name, explainer: part.features.explainer(resources)?, mean, factor })
+        };
+        Ok(Box::new(FusedExplainer(self.members.iter().map(of_member).collect::<Result<_>>()?)))
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -378,61 +394,4 @@ impl Worker for FusedWorker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fusion() -> Fusion {
-        let member = |name: &str| {
-            format!(
-                "[[member]]\nname = \"{name}\"\nfeatures = {{ kind = \"centrist\", scales = [{{ reduce = 1, cells = [[1, 1]] \
-                 }}] }}\n"
-            )
-        };
-        let members: String = ["a", "b", "c"].map(member).concat();
-        toml::from_str(&format!("weights = [0.25, 0.5, 1.0]\n{members}")).unwrap()
-    }
-
-    /// What the search judged, in its order, where so many images are right with these weights of a, b and c.
-    fn judged(correct: impl Fn([f64; 3]) -> usize) -> Vec<(String, usize)> {
-        let mut judged = Vec::new();
-        let mut judge = |choice: &Choice| {
-            let weight = |name: &str| {
-                let pairs = choice.describe().split(' ').filter_map(|pair| pair.split_once('='));
-                pairs.filter(|(member, _)| *member == name).map(|(_, weight)| weight.parse().unwrap()).sum()
-            };
-            let correct = correct(["a", "b", "c"].map(weight));
-            judged.push((choice.describe().to_owned(), correct));
-            Ok(correct)
-        };
-        fusion().search(&mut judge).unwrap();
-        judged
-    }
-
-    #[test]
-    fn the_search_finds_weights_and_judges_them_without_each_member() {
-        // best: half of a, all of b, nothing of c
-        let all = judged(|[a, b, c]| (100.0 * (b - (a - 0.5).powi(2) - 0.5 * c)).max(0.0) as usize);
-        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-        let first = ["a=1", "b=1", "c=1", "a=0.5 b=1 c=0.5", "a=0.25 b=1 c=0.25", "a=1 b=1 c=1"];
-        let mut sorted = names[..6].to_vec();
-        sorted[3..].sort_unstable();
-        let mut expected = first.to_vec();
-        expected[3..].sort_unstable();
-        assert_eq!((names[3], sorted), ("a=0.5 b=1 c=0.5", expected), "each alone, then all, the middle weight first");
-        let best = all.iter().max_by_key(|(_, correct)| *correct).unwrap();
-        assert_eq!(best.0, "a=0.5 b=1");
-        assert!(["b=1", "a=0.5"].iter().all(|without| names.contains(without)));
-        let mut once = names.clone();
-        once.sort_unstable();
-        once.dedup();
-        assert_eq!(once.len(), names.len(), "none is judged twice");
-    }
-
-    #[test]
-    fn the_first_of_equal_weights_stays() {
-        let all = judged(|_| 7);
-        assert_eq!(all[3].0, "a=1 b=0.5 c=0.5");
-        // each alone, three weights beside the first, and what lies around the first of these
-        assert_eq!(all.len(), 3 + 3 + 8);
-    }
-}
+mod tests;

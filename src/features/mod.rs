@@ -3,6 +3,7 @@
 
 mod centrist;
 mod colour_histogram;
+mod evidence;
 mod finetuned;
 mod fitted;
 mod fourier;
@@ -23,6 +24,7 @@ mod rows;
 mod thumbnail;
 mod whole;
 
+pub use evidence::{Evidence, Explainer, Map, Spot};
 pub use finetuned::{RangeTested, Tried, range_test, try_out};
 pub use fitted::{Features, Lessons, Training, Vectors, Worker, of_vectors};
 pub use local::{codebook, descriptor, encoding};

@@ -9,12 +9,14 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::ImageFile;
+use crate::deep::activation::Activation;
 use crate::deep::backbone::{Backbone, BackboneError};
 use crate::deep::extract::{BATCH, Extractor, VERSION};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, resize, tensor};
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
+use super::evidence::{Evidence, Explainer, Map, Spot};
 use super::fitted::{Features, Lessons, Vectors, Worker};
 use super::picture::{picture, read};
 use super::resources::{chunked, stack};
@@ -49,6 +51,16 @@ impl Kind for Frozen {
 /// Of a look at one image; `input` is the side of the network's input in pixels.
 pub(super) fn cost(input: u32) -> Cost {
     Cost { milliseconds: 37.0 * (f64::from(input) / 224.0).powi(2), bytes: 2048.0, bytes_a_pixel: 6.0 }
+}
+
+impl Frozen {
+    /// The features of a network that somebody opened.
+    ///
+    /// # Errors
+    /// No library that runs it.
+    pub fn of(backbone: Backbone) -> Result<Box<dyn Features>> {
+        Ok(Box::new(Network::of(Arc::new(backbone))?))
+    }
 }
 
 pub struct Network {
@@ -128,6 +140,15 @@ impl Features for Network {
         BATCH
     }
 
+    fn explainer(&self, resources: &Resources) -> Result<Box<dyn Explainer>> {
+        Ok(Box::new(ActivationMap {
+            activation: Activation::open(&self.backbone, resources.input as usize)?,
+            normalisation: self.backbone.normalisation,
+            input: resources.input,
+            canvas: resources.canvas,
+        }))
+    }
+
     fn network(&self) -> Option<&Backbone> {
         Some(&self.backbone)
     }
@@ -179,5 +200,42 @@ impl Worker for NetworkWorker {
         let mut extractor = self.extractor.lock().unwrap_or_else(|e| e.into_inner());
         let inputs = &self.tensors[..images * extractor.image_len()];
         Some(extractor.features(inputs).map(drop).map_err(Into::into))
+    }
+}
+
+/// What each cell of the last map adds.
+struct ActivationMap {
+    activation: Activation,
+    normalisation: tensor::Normalisation,
+    input: u32,
+    canvas: Option<Canvas>,
+}
+
+impl Explainer for ActivationMap {
+    fn evidence(&mut self, image: &Encoded, weights: &[f64]) -> Result<Vec<Evidence>> {
+        let picture = picture(image, self.canvas, &mut Stopwatch::start())?;
+        let mut numbers = vec![0.0; 3 * (self.input * self.input) as usize];
+        tensor::write_tensor(&resize::evaluation_crop(&picture, self.input), &self.normalisation, &mut numbers);
+        let map = self.activation.of(&numbers)?;
+        let (rows, columns) = (map.shape[1], map.shape[2]);
+        let cells = rows * columns;
+        let mut shares = vec![0.0; cells];
+        for (channel, weight) in map.data.chunks_exact(cells).zip(weights) {
+            shares.iter_mut().zip(channel).for_each(|(share, &v)| *share += f64::from(v) * weight / cells as f64);
+        }
+        // the centre that the network is shown, in pixels of the picture
+        let shorter = picture.width.min(picture.height) as f32;
+        let shown = shorter * self.input as f32 / resize::evaluation_side(self.input) as f32;
+        let begins = |length: u32| (length as f32 - shown) / 2.0;
+        let (left, top) = (begins(picture.width), begins(picture.height));
+        let (wide, high) = (shown / columns as f32, shown / rows as f32);
+        let spot = |i: usize| {
+            let (row, column) = ((i / columns) as f32 + 0.5, (i % columns) as f32 + 0.5);
+            // as far as the middles of its neighbours, so that between them the map goes straight from one to the other
+            Spot { x: left + column * wide, y: top + row * high, size: 2.0 * wide.max(high) }
+        };
+        let value = shares.iter().sum();
+        let shares = shares.into_iter().enumerate().map(|(i, share)| (spot(i), share)).collect();
+        Ok(vec![Evidence { name: String::new(), value, map: Some(Map { shares, exact: true }) }])
     }
 }

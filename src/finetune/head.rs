@@ -120,6 +120,12 @@ impl Builder<'_> {
     }
 }
 
+/// Has the network a head that [`linear`] can read?
+pub fn is_there(model: &ModelProto) -> bool {
+    let weight = format!("{PREFIX}weight");
+    model.graph.iter().flat_map(|graph| &graph.initializer).any(|tensor| tensor.name == weight)
+}
+
 /// The head of a network that [`Head::append`] made, in its inference form: one linear function of the features.
 ///
 /// # Panics

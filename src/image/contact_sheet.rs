@@ -1,10 +1,8 @@
 //! Many pictures in one, in rows and columns with headings: for looking at a data set.
 
-use opencv::core::{Mat, Point, Scalar, Vec3b};
-use opencv::imgproc::{FONT_HERSHEY_SIMPLEX, LINE_AA, put_text};
-
+use super::Rgb;
 use super::resize::resize;
-use super::{Rgb, tame_opencv};
+use super::sheet::{BLACK, Look, Text, blank, fill, paste, write};
 
 /// Side of the square that a picture is fitted into, and the space around it, in pixels.
 const CELL: u32 = 96;
@@ -38,12 +36,12 @@ pub fn contact_sheet(groups: &[Group], rows: &[Row]) -> Rgb {
     let columns: usize = groups.iter().map(|group| group.columns).sum();
     let width = NAMES + columns as u32 * step + GAP * groups.len() as u32;
     let height = HEADING + BAR + GAP + rows.len() as u32 * step;
-    let mut sheet = Rgb { width, height, data: vec![255; (3 * width * height) as usize] };
+    let mut sheet = blank(width, height);
     let mut texts = Vec::new();
     let mut left = NAMES;
     for (i, group) in groups.iter().enumerate() {
         let wide = group.columns as u32 * step;
-        texts.push((group.name.as_str(), left, HEADING - 9));
+        texts.push(text(&group.name, left, HEADING - 9));
         fill(&mut sheet, [left, HEADING], [wide - GAP, BAR], GROUPS[i % GROUPS.len()]);
         for (y, row) in rows.iter().enumerate() {
             let top = HEADING + BAR + GAP + y as u32 * step;
@@ -53,16 +51,13 @@ pub fn contact_sheet(groups: &[Group], rows: &[Row]) -> Rgb {
         left += wide + GAP;
     }
     let middle = |y: usize| HEADING + BAR + GAP + y as u32 * step + CELL / 2 + 5;
-    texts.extend(rows.iter().enumerate().map(|(y, row)| (row.name.as_str(), 8, middle(y))));
+    texts.extend(rows.iter().enumerate().map(|(y, row)| text(&row.name, 8, middle(y))));
     write(&mut sheet, &texts);
     sheet
 }
 
-fn fill(sheet: &mut Rgb, [left, top]: [u32; 2], [wide, high]: [u32; 2], colour: [u8; 3]) {
-    for y in top..top + high {
-        let start = 3 * (y * sheet.width + left) as usize;
-        sheet.data[start..start + 3 * wide as usize].as_chunks_mut().0.fill(colour);
-    }
+fn text(text: &str, x: u32, y: u32) -> Text {
+    Text { text: text.to_owned(), x, y, look: Look { scale: 0.5, bold: false, colour: BLACK } }
 }
 
 /// Fits the picture into the cell that begins here, in its own aspect.
@@ -71,24 +66,7 @@ fn place(sheet: &mut Rgb, picture: &Rgb, [left, top]: [u32; 2]) {
     let side = |length: u32| ((f64::from(length) * f64::from(CELL) / longest).round() as u32).clamp(1, CELL);
     let small = resize(picture, side(picture.width), side(picture.height));
     let (left, top) = (left + (CELL - small.width) / 2, top + (CELL - small.height) / 2);
-    for (y, line) in (top..).zip(small.data.chunks_exact(3 * small.width as usize)) {
-        let start = 3 * (y * sheet.width + left) as usize;
-        sheet.data[start..start + line.len()].copy_from_slice(line);
-    }
-}
-
-/// Texts with where they begin: their left end and their base line.
-fn write(sheet: &mut Rgb, texts: &[(&str, u32, u32)]) {
-    tame_opencv().expect("OpenCV can run on one thread");
-    let (rows, columns) = (sheet.height as i32, sheet.width as i32);
-    let pixels = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut sheet.data);
-    let mut pixels = pixels.expect("three bytes a pixel");
-    for &(text, x, y) in texts {
-        let at = Point::new(x as i32, y as i32);
-        let black = Scalar::new(30.0, 30.0, 30.0, 0.0);
-        put_text(&mut pixels, text, at, FONT_HERSHEY_SIMPLEX, 0.5, black, 1, LINE_AA, false)
-            .expect("text can be drawn on any picture");
-    }
+    paste(sheet, &small, [left, top]);
 }
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ pub mod encode;
 mod entropy;
 mod error;
 pub mod header;
+pub mod heat;
 pub mod inspect;
 pub mod lab;
 pub mod resize;
+pub mod sheet;
 pub mod smooth;
 pub mod tensor;
 

@@ -4,6 +4,7 @@
 mod curves;
 pub mod environment;
 pub mod estimate;
+pub mod explain;
 pub mod export;
 pub mod memory;
 pub mod near_duplicates;

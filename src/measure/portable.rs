@@ -79,7 +79,7 @@ pub fn write(parts: Parts) -> Result<Vec<u8>> {
 pub struct Portable {
     pub features: Box<dyn Features>,
     pub classifier: Classifier,
-    canvas: Option<Canvas>,
+    pub(super) canvas: Option<Canvas>,
     pub labels: Vec<String>,
     pub scores: Scores,
 }
@@ -134,16 +134,24 @@ impl Portable {
     }
 
     fn of_image(&self, worker: &mut dyn Worker, path: &Path, bytes: &[u8]) -> Result<Vec<f32>> {
-        let stated = header(bytes)?;
-        let image = ImageFile {
-            id: path.display().to_string(),
-            source: Source::File(path.to_path_buf()),
-            sha256: String::new(),
-            width: stated.width,
-            height: stated.height,
-            bytes: bytes.len() as u64,
-        };
+        let image = image_of(path, bytes)?;
         let vectors = worker.vectors(&[Encoded::new(&image, bytes.to_vec())], &mut Stopwatch::start())?;
         Ok(self.classifier.scores(vectors.view()).into_iter().collect())
     }
+}
+
+/// An image that belongs to no data set.
+///
+/// # Errors
+/// Bytes that are none.
+pub(super) fn image_of(path: &Path, bytes: &[u8]) -> Result<ImageFile> {
+    let stated = header(bytes)?;
+    Ok(ImageFile {
+        id: path.display().to_string(),
+        source: Source::File(path.to_path_buf()),
+        sha256: String::new(),
+        width: stated.width,
+        height: stated.height,
+        bytes: bytes.len() as u64,
+    })
 }

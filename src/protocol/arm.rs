@@ -4,47 +4,12 @@
 use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue;
 use crate::classify::{ClassifierSettings, ClassifyError};
 use crate::features::{FeatureSettings, Needs, Version};
 use crate::finetune::settings::Settings;
 use crate::names;
 use crate::record::Family;
-
-/// The arms that the binary carries, in the order of the tables.
-const EMBEDDED: [&str; 32] = [
-    include_str!("../../arms/majority.toml"),
-    include_str!("../../arms/metadata-1nn.toml"),
-    include_str!("../../arms/thumbnail-1nn.toml"),
-    include_str!("../../arms/sift-bovw-svm.toml"),
-    include_str!("../../arms/orb-bovw-svm.toml"),
-    include_str!("../../arms/akaze-bovw-svm.toml"),
-    include_str!("../../arms/kaze-bovw-svm.toml"),
-    include_str!("../../arms/surf-bovw-svm.toml"),
-    include_str!("../../arms/brisk-bovw-svm.toml"),
-    include_str!("../../arms/brief-bovw-svm.toml"),
-    include_str!("../../arms/colour-histogram-svm.toml"),
-    include_str!("../../arms/centrist-svm.toml"),
-    include_str!("../../arms/lbp-svm.toml"),
-    include_str!("../../arms/hog-svm.toml"),
-    include_str!("../../arms/gist-svm.toml"),
-    include_str!("../../arms/dense-sift-bovw-pyramid-svm.toml"),
-    include_str!("../../arms/dense-sift-vlad-svm.toml"),
-    include_str!("../../arms/dense-sift-fisher-svm.toml"),
-    include_str!("../../arms/colour-sift-fisher-svm.toml"),
-    include_str!("../../arms/patch-fisher-svm.toml"),
-    include_str!("../../arms/colour-statistics-fisher-svm.toml"),
-    include_str!("../../arms/handcrafted-fast.toml"),
-    include_str!("../../arms/handcrafted-best.toml"),
-    include_str!("../../arms/resnet-frozen-svm.toml"),
-    include_str!("../../arms/resnet-frozen-softmax.toml"),
-    include_str!("../../arms/resnet-finetuned-1cycle.toml"),
-    include_str!("../../arms/resnet-finetuned-1cycle-svm.toml"),
-    include_str!("../../arms/resnet-finetuned-probe-1cycle.toml"),
-    include_str!("../../arms/resnet-finetuned-step.toml"),
-    include_str!("../../arms/resnet-finetuned-adam-step.toml"),
-    include_str!("../../arms/resnet-head-only.toml"),
-    include_str!("../../arms/resnet-scratch.toml"),
-];
 
 /// One arm, as its file says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,7 +60,7 @@ impl Arm {
 
     /// Every arm that the binary carries.
     pub fn embedded() -> Result<Vec<Arm>> {
-        EMBEDDED.iter().map(|text| Arm::parse(text, "an embedded arm")).collect()
+        catalogue::ARMS.iter().map(|text| Arm::parse(text, "an embedded arm")).collect()
     }
 
     /// The arms named by `--arms`: names of embedded arms and paths of TOML files. Without names, the defaults.

@@ -1,6 +1,7 @@
 //! The findings: what the numbers say, in sentences that are computed from them. Names stand in backticks, which
 //! each renderer turns into its own way of writing code.
 
+use crate::catalogue;
 use crate::record::{Family, Status};
 use crate::stats::binomial;
 use crate::stats::latency::median;
@@ -15,6 +16,7 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     let mut findings = Vec::new();
     findings.extend(summary.columns.iter().skip(1).filter_map(|column| canvas(summary, column)));
     findings.extend(best_arms(summary));
+    findings.extend(not_run(summary));
     findings.extend(reduced(summary));
     findings.extend(floors(summary));
     findings.extend(chance(summary));
@@ -48,7 +50,7 @@ fn best_arms(summary: &Summary) -> Vec<String> {
         let scores = entry.scores.as_ref()?;
         let seeds = if scores.seeds > 1 { format!(", mean of {} seeds", scores.seeds) } else { String::new() };
         Some(format!(
-            "Best {} arm on {}: {} with {} % of {} {} images (95 % interval {} to {} %{seeds}).",
+            "Best {} arm that ran on {}: {} with {} % of {} {} images (95 % interval {} to {} %{seeds}).",
             entry.row.family,
             column_name(&column.canvas),
             name(entry),
@@ -65,6 +67,21 @@ fn best_arms(summary: &Summary) -> Vec<String> {
         sentences.extend(difference(summary, deep, handcrafted));
     }
     sentences
+}
+
+/// The arms that might have been the best of their family, had they run; an experiment compares what it names.
+fn not_run(summary: &Summary) -> Option<String> {
+    let column = summary.first_column().filter(|_| summary.records.experiment.is_none())?;
+    let ran = |name: &str| summary.runs.iter().any(|run| run.row.arm == name && run.row.status == Status::Ok);
+    let of_family = |family: Family| {
+        let known = catalogue::known().iter().filter(|arm| arm.family == family && !ran(&arm.name));
+        let names: Vec<String> = known.map(|arm| format!("`{}`", arm.name)).collect();
+        (!names.is_empty()).then(|| format!("{} {}", family.name(), list(&names)))
+    };
+    let judged =
+        [Family::Deep, Family::Handcrafted].into_iter().filter(|&family| best(summary, column, family).is_some());
+    let families: Vec<String> = judged.filter_map(of_family).collect();
+    (!families.is_empty()).then(|| format!("Arms of featbench's own that did not run here: {}.", families.join("; ")))
 }
 
 /// What of the trainings is shorter than their arms say.

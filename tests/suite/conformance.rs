@@ -7,7 +7,7 @@ use std::sync::Arc;
 use featbench::dataset::{Dataset, ImageFile, Refit};
 use featbench::deep::exported::Exported;
 use featbench::deep::session::Device;
-use featbench::features::{Choice, Encoded, Features, FoundBackbone, Lessons, Resources, read};
+use featbench::features::{Choice, Encoded, Evidence, Features, FoundBackbone, Lessons, Map, Resources, read};
 use featbench::finetune::settings::{Keep, Settings};
 use featbench::image::encode::encode_png;
 use featbench::image::{Canvas, Rgb, decode_rgb};
@@ -164,6 +164,38 @@ fn vectors_depend_on_nothing_but_the_image() {
             let fitted = refitted.as_ref().unwrap_or(&features);
             assert!(fitted.identity() == features.identity(), "{}: identity and threads", arm.name);
             assert_same(arm, &vectors, &fitted.vectors(&threads, images).unwrap().x, "the number of threads");
+        }
+    });
+}
+
+#[test]
+fn evidence_adds_up_to_the_linear_function_that_it_is_of() {
+    let place = Place::drawn();
+    let images = place.dataset.splits.test.images();
+    arms().par_iter().filter(|arm| arm.needs().pixels && arm.training().is_none()).for_each(|arm| {
+        let cache = place.cache(&arm.name);
+        for canvas in [None, Some(Canvas { side: 64, reduce: 48 })] {
+            let resources = Resources { canvas, ..place.resources(&cache, 1) };
+            let features = place.fit(arm, &first(arm), &resources);
+            let vectors = features.vectors(&resources, images).unwrap().x;
+            let weights: Vec<f64> = (0..features.dimension()).map(|i| ((i * 37) % 23) as f64 / 11.0 - 1.0).collect();
+            let mut explainer = features.explainer(&resources).unwrap();
+            for (image, vector) in read(images).unwrap().iter().zip(vectors.outer_iter()) {
+                let evidence = explainer.evidence(image, &weights).unwrap();
+                let parts: Vec<f64> = vector.iter().zip(&weights).map(|(&v, w)| f64::from(v) * w).collect();
+                let near = 1e-9 + 1e-4 * parts.iter().map(|part| part.abs()).sum::<f64>();
+                let sum: f64 = evidence.iter().map(|evidence| evidence.value).sum();
+                assert!((sum - parts.iter().sum::<f64>()).abs() < near, "{}: {sum}", arm.name);
+                let placed = |evidence: &Evidence| evidence.map.as_ref().map_or(evidence.value, Map::sum);
+                let kept = |evidence: &&Evidence| evidence.map.as_ref().is_none_or(|map| !map.shares.is_empty());
+                let rest = evidence.iter().filter(kept).map(|evidence| evidence.value - placed(evidence)).sum::<f64>();
+                assert!(rest.abs() < near, "{}: {rest}", arm.name);
+                let spots = evidence.iter().filter_map(|evidence| evidence.map.as_ref()).flat_map(|map| &map.shares);
+                let side = canvas.map(|canvas| (canvas.side, canvas.side));
+                let (width, height) = side.unwrap_or((image.image.width, image.image.height));
+                let inside = |at: f32, length: u32| (0.0..=length as f32).contains(&at);
+                assert!(spots.clone().all(|(s, _)| inside(s.x, width) && inside(s.y, height)), "{}", arm.name);
+            }
         }
     });
 }

@@ -76,7 +76,7 @@ fn an_epoch_that_the_reported_images_chose_is_never_the_best() {
     let mut records = records([0.6, 0.95]);
     records.runs.iter_mut().filter(|run| run.arm == "1cycle").for_each(|run| run.protocol = "published".into());
     let report = report_of(&records);
-    assert!(report.contains("- Best deep arm on native images: `step` "), "{report}");
+    assert!(report.contains("- Best deep arm that ran on native images: `step` "), "{report}");
 }
 
 #[test]

@@ -33,6 +33,11 @@ pub enum BackboneError {
     Onnx { path: PathBuf, reason: String },
     #[error("{}: {reason}", path.display())]
     Settings { path: PathBuf, reason: String },
+    #[error(
+        "backbone `{name}`: its features are no average over a map of the picture, so that nothing of them has a place; a \
+         ResNet's are: name one by --backbone"
+    )]
+    NoMap { name: String },
     #[error("backbone `{name}`: an input of {side} px does not fit; its side must be {expected}")]
     Side { name: String, side: usize, expected: String },
     #[error("backbone `{name}`: {reason}")]

@@ -81,6 +81,11 @@ impl Preprocessing {
         }
     }
 
+    /// The canvas that a picture is brought to first, where there is one.
+    pub fn canvas(&self) -> Option<Canvas> {
+        self.canvas
+    }
+
     /// How many numbers the input of one image has.
     pub fn numbers(&self) -> usize {
         3 * self.crop as usize * self.crop as usize

@@ -19,6 +19,7 @@ use crate::finetune::settings::{Keep, Settings};
 use crate::finetune::step::with_weights;
 use crate::finetune::trainer::{Trained, VERSION};
 
+use super::evidence::Explainer;
 use super::fitted::{Features, Lessons, Training, Vectors, Worker};
 use super::network::{self, Network};
 use super::{Choice, Cost, Kind, Needs, Resources, Version};
@@ -95,6 +96,10 @@ impl Features for Finetuned {
 
     fn worker(&self, resources: &Resources, batch: usize) -> Result<Box<dyn Worker>> {
         self.network.worker(resources, batch)
+    }
+
+    fn explainer(&self, resources: &Resources) -> Result<Box<dyn Explainer>> {
+        self.network.explainer(resources)
     }
 
     fn batch(&self) -> usize {

@@ -5,6 +5,7 @@
 pub mod codebook;
 pub mod descriptor;
 pub mod encoding;
+mod evidence;
 mod reduce;
 mod sample;
 
@@ -22,6 +23,7 @@ use crate::stage::cache::Key;
 use crate::stage::progress::Progress;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
+use super::evidence::Explainer;
 use super::fitted::{Features, Lessons, Vectors, Worker};
 use super::half::{self, Kept};
 use super::picture::{read, room, seen};
@@ -260,10 +262,15 @@ fn size(image: &ImageFile, canvas: Option<Canvas>) -> (u32, u32) {
 }
 
 impl Local {
+    /// The descriptors of a picture of this size as the codebook sees them.
+    fn reduced<'a>(&self, described: &'a Descriptors, size: (u32, u32)) -> Cow<'a, Descriptors> {
+        let shares = || Cow::Owned(sample::shares(described, size));
+        reduced(described, self.learned.pca.as_ref(), self.space.xy, shares)
+    }
+
     /// The vector of a picture of this size.
     fn encode(&self, described: &Descriptors, size: (u32, u32)) -> Vec<f32> {
-        let shares = || Cow::Owned(sample::shares(described, size));
-        let reduced = reduced(described, self.learned.pca.as_ref(), self.space.xy, shares);
+        let reduced = self.reduced(described, size);
         let encoder = self.encoding.with(&self.learned.codebook).expect("checked when the arm was read");
         let (cells, length) = (Cells::of(&self.space), encoder.length());
         let pieces: Vec<usize> = described.places().iter().map(|place| cells.piece(place, size)).collect();
@@ -340,6 +347,10 @@ impl Features for Local {
         let (rows, empty): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
         let rows: Vec<Array2<f32>> = rows.into_iter().map(Kept::rows).collect::<Result<_>>()?;
         Ok(Vectors { x: stack(&rows, self.dimension())?, without_keypoints: Some(empty.iter().sum()) })
+    }
+
+    fn explainer(&self, resources: &Resources) -> Result<Box<dyn Explainer>> {
+        Ok(Box::new(evidence::LocalExplainer::new(self, resources)?))
     }
 
     fn state(&self) -> Option<Vec<u8>> {

@@ -4,6 +4,7 @@ mod accuracy;
 mod canvas;
 mod confusion;
 mod figure;
+mod fusion;
 mod latency;
 pub mod range_test;
 mod scale;
@@ -19,7 +20,7 @@ pub use slopes::figure as slopes;
 
 /// The pictures of a report, in the order of reading; a picture that would show nothing is left out.
 pub fn figures(summary: &Summary) -> Vec<Figure> {
-    let single = [accuracy::figure, canvas::figure, latency::figure, training::figure];
+    let single = [accuracy::figure, canvas::figure, fusion::figure, latency::figure, training::figure];
     let mut figures: Vec<Figure> = single.iter().filter_map(|figure| figure(summary)).collect();
     let column = summary.first_column().map_or(&[][..], |column| &column.entries);
     figures.extend(column.iter().filter_map(|&i| confusion::figure(summary, &summary.entries[i])));

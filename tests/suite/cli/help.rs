@@ -46,7 +46,9 @@ fn examples(help: &str) -> Vec<String> {
 fn every_command_has_examples_that_parse() {
     let place = Place::empty();
     let commands = commands(&place);
-    for name in ["list", "fetch", "measure", "report", "time", "lr-find", "export", "classify", "doctor", "cache"] {
+    for name in
+        ["list", "fetch", "measure", "report", "time", "lr-find", "export", "classify", "explain", "doctor", "cache"]
+    {
         assert!(commands.iter().any(|command| command == name), "{name} is not among {commands:?}");
     }
     for command in commands.iter().map(String::as_str).chain([""]) {
@@ -93,6 +95,14 @@ fn every_option_is_explained() {
         "--device <auto|cpu|cuda>",
     ];
     let classifying = vec!["--top <N>", "--json", "--csv", "--device <auto|cpu|cuda>"];
+    let explaining = vec![
+        "--output <FILE.png|FOLDER>",
+        "--arms <NAME,...|FILE.toml>",
+        "--dataset <NAME|FOLDER>",
+        "--input <PIXELS>",
+        "--seed <N>",
+        "--canvas <native|N>",
+    ];
     let fetching = vec!["<NAME>", "--data-dir <FOLDER>", "--url <URL>"];
     for (command, options) in [
         ("measure", sharing),
@@ -103,6 +113,7 @@ fn every_option_is_explained() {
         ("fetch", fetching),
         ("export", exporting),
         ("classify", classifying),
+        ("explain", explaining),
         ("show", vec!["<NAME|FOLDER>", "--out <FILE>", "--columns <TRAIN,VAL,TEST>", "--data-dir <FOLDER>"]),
         ("sweep", vec!["--factors <NAME,...>", "--form <reduced|standard>", "--seeds <N,...>"]),
         ("records convert", vec!["--ids <FILE>"]),

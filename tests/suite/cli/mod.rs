@@ -7,6 +7,7 @@ mod blind;
 mod data;
 mod determinism;
 mod device;
+mod explain;
 mod export;
 mod finetune;
 mod folders;

@@ -33,6 +33,26 @@ impl Encode for Fisher<'_> {
         }
     }
 
+    fn parts(&self, descriptors: &Descriptors, take: &mut dyn FnMut(usize, usize, &[f32])) {
+        let (floats, d, components) = (descriptors.floats(), self.0.dimension(), self.0.len());
+        let (mut scratch, mut numbers) = (Scratch::default(), vec![0.0; 1 + 2 * d]);
+        for (block, rows) in floats.chunks(Mixture::BLOCK * d).enumerate() {
+            let (_, posteriors) = self.0.posteriors(rows, &mut scratch);
+            for (i, (row, posteriors)) in rows.chunks_exact(d).zip(posteriors.chunks_exact(components)).enumerate() {
+                for (component, &posterior) in posteriors.iter().enumerate() {
+                    let (weight, means, variances) = self.0.component(component);
+                    numbers[0] = posterior - weight;
+                    let used = if posterior > 0.0 { 1 + 2 * d } else { 1 };
+                    if posterior > 0.0 {
+                        let (first, second) = numbers[1..].split_at_mut(d);
+                        gradients(posterior, row, (means, variances), first, second);
+                    }
+                    take(block * Mixture::BLOCK + i, component * (1 + 2 * d), &numbers[..used]);
+                }
+            }
+        }
+    }
+
     fn finish(&self, count: usize, sums: &mut [f32]) {
         let (n, d) = (count as f32, self.0.dimension());
         for (component, sums) in sums.chunks_exact_mut(1 + 2 * d).enumerate() {
@@ -50,6 +70,16 @@ impl Encode for Fisher<'_> {
         }
         signed_root(sums);
         to_length_one(sums);
+    }
+}
+
+/// What a row adds to the gradients of a component's means and variances, up to a factor of each.
+fn gradients(posterior: f32, row: &[f32], (means, variances): (&[f32], &[f32]), first: &mut [f32], second: &mut [f32]) {
+    let component = means.iter().zip(variances);
+    for (((x, (mean, variance)), first), second) in row.iter().zip(component).zip(first).zip(second) {
+        let apart = x - mean;
+        *first = posterior * apart;
+        *second = posterior * (apart * apart / variance - 1.0);
     }
 }
 

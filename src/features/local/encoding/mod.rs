@@ -37,6 +37,10 @@ pub trait Encode {
     /// Adds every descriptor to the sums of its cell: `cells` has one cell a descriptor, `sums` is cells x length.
     fn add(&self, descriptors: &Descriptors, cells: &[usize], sums: &mut [f32]);
 
+    /// What each descriptor adds to the sums from which a cell's vector comes, up to a factor of each entry's own: calls
+    /// `take` with the descriptor, the first entry, and the numbers for this and those behind it.
+    fn parts(&self, descriptors: &Descriptors, take: &mut dyn FnMut(usize, usize, &[f32]));
+
     /// Makes the vector of a cell of the sums of its `count` descriptors, of which there is at least one.
     fn finish(&self, count: usize, sums: &mut [f32]);
 }

@@ -43,6 +43,15 @@ impl Encode for Vlad<'_> {
         }
     }
 
+    fn parts(&self, descriptors: &Descriptors, take: &mut dyn FnMut(usize, usize, &[f32])) {
+        let (floats, d) = (descriptors.floats(), self.centres.ncols());
+        let rows = floats.chunks_exact(descriptors.layout().floats());
+        for (i, (row, word)) in rows.zip(self.codebook.assign(descriptors)).enumerate() {
+            let apart: Vec<f32> = row.iter().zip(self.centres.row(word)).map(|(x, c)| x - c).collect();
+            take(i, word * d, &apart);
+        }
+    }
+
     fn finish(&self, _: usize, sums: &mut [f32]) {
         signed_root(sums);
         sums.chunks_exact_mut(self.centres.ncols()).for_each(to_length_one);

@@ -22,6 +22,10 @@ impl Encode for Counts<'_> {
         }
     }
 
+    fn parts(&self, descriptors: &Descriptors, take: &mut dyn FnMut(usize, usize, &[f32])) {
+        self.0.assign(descriptors).into_iter().enumerate().for_each(|(i, word)| take(i, word, &[1.0]));
+    }
+
     fn finish(&self, _: usize, sums: &mut [f32]) {
         root_of_shares(sums);
     }
