@@ -52,7 +52,7 @@ fn parts_add_up_to_the_margin_in_every_form() {
     let exported = place.run("explain words.featbench network.onnx photos/stripes -o why").with(0).stdout;
     let of_arm = |text: &str, number: usize| {
         let mut lines = text.lines().filter(|line| line.starts_with("photos/stripes/00.png"));
-        lines.nth(number).map(|line| numbers(line)).unwrap()
+        lines.nth(number).map(numbers).unwrap()
     };
     for arm in 0..2 {
         let (of_file, fitted) = (of_arm(&exported, arm), of_arm(&ended.stdout, arm));
