@@ -241,17 +241,17 @@ fn of_many_rows_the_best_points_of_a_sample_are_fitted_on_all() {
     let cs = [1e-7, 0.01, 1e-6, 0.1, 0.03, 1e-5, 0.3];
     let points = cs.map(|c| Point { c, ..LINEAR });
     let counted = count_correct_of(&points, Options::default(), rows, rows, 4).unwrap();
-    assert_eq!(counted.iter().flatten().count(), 4);
+    assert_eq!(counted.iter().flatten().count(), 3);
     for (point, counted) in points.into_iter().zip(&counted) {
-        assert_eq!(counted.is_some(), point.c >= 0.01, "{point}");
+        assert!(counted.is_none() || point.c >= 0.01, "{point}");
         let right = count_correct(fit(point, Options::default(), &x, &y, 4).scores(x.view()).view(), &y);
         assert!(
             counted.is_none_or(|counted| counted.abs_diff(right) <= x.nrows() / 50),
             "{point}: {counted:?}, {right}"
         );
     }
-    let few = count_correct_of(&points[..4], Options::default(), rows, rows, 4).unwrap();
-    assert!(few.iter().all(Option::is_some), "four are no more than the second round has");
+    let few = count_correct_of(&points[..3], Options::default(), rows, rows, 4).unwrap();
+    assert!(few.iter().all(Option::is_some), "three are no more than the second round has");
 }
 
 #[test]
