@@ -2,15 +2,13 @@
 //! in the cells of a pyramid and at several scales. It shows structure and layout, and no change of light moves it. The
 //! census of a picture's edges may stand beside that of its grey values: they see other things.
 
-use std::array;
 use std::cell::LazyCell;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::image::Grey;
-use crate::image::smooth::reduce;
-use crate::product::vectorised;
+use crate::image::smooth::{edges, reduce};
 use crate::stage::stopwatch::Stage;
 
 use super::fitted::{Features, Lessons};
@@ -119,36 +117,8 @@ fn census(grey: &Grey) -> Codes<u8> {
     compared(grey, 1, NEIGHBOURS, |neighbour, pixel| neighbour <= pixel)
 }
 
-/// Lengths of the Sobel gradients, a quarter of them and at most 255, of the pixels that have all their neighbours.
-fn edges(grey: &Grey) -> Grey {
-    let (row, rows) = (grey.width as usize, grey.height as usize);
-    let (width, height) = (row.saturating_sub(2), rows.saturating_sub(2));
-    if width == 0 || height == 0 {
-        return Grey { width: 0, height: 0, data: Vec::new() };
-    }
-    let mut data = vec![0; width * height];
-    vectorised(
-        #[inline(always)]
-        || {
-            for (y, out) in data.chunks_exact_mut(width).enumerate() {
-                let lines: [[&[u8]; 3]; 3] =
-                    array::from_fn(|v| array::from_fn(|u| &grey.data[(y + v) * row + u..][..width]));
-                for (x, out) in out.iter_mut().enumerate() {
-                    let [[a, b, c], [d, _, f], [g, h, i]] = lines.map(|line| line.map(|line| i32::from(line[x])));
-                    let (right, down) = (c + 2 * f + i - a - 2 * d - g, g + 2 * h + i - a - 2 * b - c);
-                    let length = ((right * right + down * down) as f32).sqrt();
-                    *out = (0.25 * length).min(255.0) as u8;
-                }
-            }
-        },
-    );
-    Grey { width: width as u32, height: height as u32, data }
-}
-
 #[cfg(test)]
 mod tests {
-    use opencv::core::{CV_32F, Mat, MatTraitConst};
-
     use super::*;
     use crate::image::drawn::pattern;
 
@@ -197,21 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn edges_are_the_lengths_of_gradients() {
+    fn edges_are_reduced_as_grey_values_are() {
         let grey = crate::image::canvas::grey(&pattern(37, 22));
-        let mat = Mat::new_rows_cols_with_bytes::<u8>(22, 37, &grey.data).unwrap().try_clone().unwrap();
-        let gradient = |right: i32, down: i32| {
-            let mut of = Mat::default();
-            opencv::imgproc::sobel_def(&mat, &mut of, CV_32F, right, down).unwrap();
-            of
-        };
-        let (right, down) = (gradient(1, 0), gradient(0, 1));
-        let found = edges(&grey);
-        assert_eq!((found.width, found.height), (35, 20));
-        for (i, &found) in found.data.iter().enumerate() {
-            let at = |of: &Mat| *of.at_2d::<f32>(i as i32 / 35 + 1, i as i32 % 35 + 1).unwrap();
-            assert_eq!(found, (at(&right).hypot(at(&down)) / 4.0) as u8);
-        }
         let twice = Scale { reduce: 2, edges: true, cells: vec![[2, 2]] };
         let (mut out, mut expected) = (vec![0.0; 4 * CODES], vec![0.0; 4 * CODES]);
         Centrist { longer: None, scales: vec![twice] }.describe(&(&pattern(37, 22)).into(), &mut out);

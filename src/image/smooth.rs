@@ -1,4 +1,9 @@
-//! Grey pictures made smaller by whole numbers, and smoother: as OpenCV does it with 8-bit pictures, to the bit.
+//! Grey pictures made smaller by whole numbers, smoother, or into their edges: as OpenCV does it with 8-bit pictures, to
+//! the bit.
+
+use std::array;
+
+use crate::product::vectorised;
 
 use super::Grey;
 
@@ -44,6 +49,32 @@ fn averaged(grey: &Grey, by: usize, width: usize) -> Vec<u8> {
         }
     }
     data
+}
+
+/// Lengths of the Sobel gradients, a quarter of them and at most 255, of the pixels that have all their neighbours.
+pub fn edges(grey: &Grey) -> Grey {
+    let (row, rows) = (grey.width as usize, grey.height as usize);
+    let (width, height) = (row.saturating_sub(2), rows.saturating_sub(2));
+    if width == 0 || height == 0 {
+        return Grey { width: 0, height: 0, data: Vec::new() };
+    }
+    let mut data = vec![0; width * height];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, out) in data.chunks_exact_mut(width).enumerate() {
+                let lines: [[&[u8]; 3]; 3] =
+                    array::from_fn(|v| array::from_fn(|u| &grey.data[(y + v) * row + u..][..width]));
+                for (x, out) in out.iter_mut().enumerate() {
+                    let [[a, b, c], [d, _, f], [g, h, i]] = lines.map(|line| line.map(|line| i32::from(line[x])));
+                    let (right, down) = (c + 2 * f + i - a - 2 * d - g, g + 2 * h + i - a - 2 * b - c);
+                    let length = ((right * right + down * down) as f32).sqrt();
+                    *out = (0.25 * length).min(255.0) as u8;
+                }
+            }
+        },
+    );
+    Grey { width: width as u32, height: height as u32, data }
 }
 
 /// A Gaussian of this standard deviation in pixels, its weights in 256ths (OpenCV's `GaussianBlur` of 8-bit pictures,
@@ -113,7 +144,7 @@ pub fn mirrored(place: isize, length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, Size};
+    use opencv::core::{CV_32F, Mat, MatTraitConst, MatTraitConstManual, Size};
     use opencv::imgproc::{INTER_AREA, gaussian_blur_def};
 
     use super::*;
@@ -158,6 +189,24 @@ mod tests {
                 let blurred = blur(&grey, sigma);
                 assert_eq!(blurred.data, expected.data_bytes().unwrap(), "{width} x {height}, {sigma}");
             }
+        }
+    }
+
+    #[test]
+    fn edges_are_the_lengths_of_gradients() {
+        let grey = pattern(37, 22);
+        let mat = mat(&grey);
+        let gradient = |right: i32, down: i32| {
+            let mut of = Mat::default();
+            opencv::imgproc::sobel_def(&mat, &mut of, CV_32F, right, down).unwrap();
+            of
+        };
+        let (right, down) = (gradient(1, 0), gradient(0, 1));
+        let found = edges(&grey);
+        assert_eq!((found.width, found.height), (35, 20));
+        for (i, &found) in found.data.iter().enumerate() {
+            let at = |of: &Mat| *of.at_2d::<f32>(i as i32 / 35 + 1, i as i32 % 35 + 1).unwrap();
+            assert_eq!(found, (at(&right).hypot(at(&down)) / 4.0) as u8);
         }
     }
 }

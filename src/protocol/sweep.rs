@@ -265,8 +265,8 @@ impl<'a> Sweep<'a> {
 }
 
 /// What the sentences compare, of these arms and then of those that the binary carries: the first handcrafted arm with
-/// every deep one whose features are not those of an earlier one, and a network that starts from random weights with
-/// the first that is trained from others.
+/// every deep one whose features are not those of an earlier one, every other handcrafted one of these with the first of
+/// those, and a network that starts from random weights with the first that is trained from others.
 fn comparisons(arms: &[Arm]) -> Result<Vec<SweepComparison>> {
     let named = |other: &Arm| arms.iter().any(|arm| arm.name == other.name);
     let embedded = Arm::embedded()?;
@@ -288,6 +288,9 @@ fn comparisons(arms: &[Arm]) -> Result<Vec<SweepComparison>> {
     let suffers = of(Family::Handcrafted)
         .take(1)
         .flat_map(|first| deep.iter().map(|second| compare(first, second, SweepQuestion::Suffers)));
+    let others = of(Family::Handcrafted).skip(1).filter(|arm| named(arm));
+    let suffers =
+        suffers.chain(others.flat_map(|arm| deep.first().map(|second| compare(arm, second, SweepQuestion::Suffers))));
     let pretraining = pretrained
         .into_iter()
         .flat_map(|first| deep.iter().filter(random).map(|second| compare(first, second, SweepQuestion::Pretraining)));
@@ -366,6 +369,13 @@ mod tests {
         assert!(suffers.iter().all(|(first, second)| first == "sift-bovw-svm" && !same_features.contains(&&**second)));
         assert_eq!(pairs(&named, SweepQuestion::Suffers)[0], pair("orb-bovw-svm", "resnet-scratch"));
         let pretraining = [pair("resnet-finetuned-1cycle", "resnet-scratch")];
+        let more =
+            Arm::select(&["sift-bovw-svm".into(), "handcrafted-fast".into(), "resnet-frozen-svm".into()]).unwrap();
+        let of_more = pairs(&more, SweepQuestion::Suffers);
+        assert_eq!(of_more[0], pair("sift-bovw-svm", "resnet-frozen-svm"));
+        let of_fast: Vec<_> = of_more.iter().filter(|(first, _)| first == "handcrafted-fast").collect();
+        assert_eq!(of_fast, [&pair("handcrafted-fast", "resnet-frozen-svm")]);
+        assert!(of_more.iter().all(|(first, _)| first != "orb-bovw-svm"), "only what was asked for");
         assert_eq!(pairs(&[], SweepQuestion::Pretraining), pretraining);
         assert_eq!(pairs(&named, SweepQuestion::Pretraining), pretraining);
     }

@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("random", &[]),
     ("product", &[]),
     ("stage", &["atomic", "names"]),
-    ("image", &["budget"]),
+    ("image", &["budget", "product"]),
     ("nearest", &["random"]),
     ("stats", &[]),
     ("record", &["atomic"]),

@@ -25,19 +25,19 @@ const EXAMPLES: &str = "\
 Examples:
   featbench explain photos.featbench holiday.jpg -o why.png
   featbench explain ants-bees.onnx bees/ -o why/
-  featbench explain --arms handcrafted-best,resnet-frozen-svm --dataset hymenoptera bee.jpg -o both.png
+  featbench explain --arms handcrafted-best,resnet-frozen-svm --dataset hymenoptera a.jpg -o a.png
   featbench explain handcrafted.featbench network.onnx bee.jpg -o both.png
 
-An answer is explained against the class that comes second: the margin is the winner's score less the other's. Each local
-descriptor's part of it is drawn where the descriptor lies, of a network each cell's of its last map: red for the class
-that wins, blue for the second. Several arms look at the same photograph, one map beside the other.
+An answer is explained against the class that comes second: the margin is the winner's score less the other's. Each \
+local descriptor's part of it is drawn where the descriptor lies, of a network each cell's of its last map: red for the \
+class that wins, blue for the second. Several arms look at the same photograph, one map beside the other.
 
-Parts are exact for counted words (a word's part is divided equally among its descriptors) and for the average of a
-network's map (a class activation map). Of Fisher vectors and VLAD they are linearised, and add up to the margin all the
-same. What centring takes away is taken from all places alike: the map of an average picture is empty. What has no place
-is a number: the intercepts, and members that see the picture as a whole.
+Parts are exact for counted words (a word's part is divided equally among its descriptors) and for the average of a \
+network's map (a class activation map). Of Fisher vectors and VLAD they are linearised, and add up to the margin all \
+the same. What centring takes away is taken from all places alike: the map of an average picture is empty. What has no \
+place is a number: the intercepts, and members that see the picture as a whole.
 
-MODEL is a file of `featbench export`; without one, arms are chosen and fitted as `featbench measure` does it, from its
+MODEL is a file of `featbench export`; without one, arms are chosen and fitted as `featbench measure` does it, from its \
 cache where it is there. The classifier must be linear: a linear SVM, a softmax or a trained head.";
 
 #[derive(Debug, ClapArgs)]

@@ -96,7 +96,7 @@ fn every_option_is_explained() {
     ];
     let classifying = vec!["--top <N>", "--json", "--csv", "--device <auto|cpu|cuda>"];
     let explaining = vec![
-        "--output <FILE.png|FOLDER>",
+        "-o, --output <FILE.png|FOLDER>",
         "--arms <NAME,...|FILE.toml>",
         "--dataset <NAME|FOLDER>",
         "--input <PIXELS>",
