@@ -26,6 +26,9 @@ pub struct Field {
 
 /// Share of the pixels that may be beyond the full colour.
 const BEYOND: f64 = 0.005;
+/// So many marks cover a picture, and are drawn at least so many mean distances wide.
+const MANY: usize = 500;
+const APART: f32 = 4.0;
 /// How much of a picture's own light is left below the colours, and how strong these get.
 const LIGHT: f64 = 0.62;
 const STRONGEST: f64 = 0.88;
@@ -36,13 +39,16 @@ impl Field {
     }
 
     /// Marks of a picture of size `from` spread out in one of size `to`: each falls from its middle to its edge, and is
-    /// all there however much of it lies beyond the border.
+    /// all there however much of it lies beyond the border. No mark is smaller than what closes the gaps between many.
     pub fn of(marks: &[Mark], from: (u32, u32), to: (u32, u32)) -> Field {
         let mut field = Field::zeros(to.0, to.1);
         let (x, y) = (to.0 as f32 / from.0 as f32, to.1 as f32 / from.1 as f32);
+        let closed =
+            if marks.len() < MANY { 0.0 } else { APART * (from.0 as f32 * from.1 as f32 / marks.len() as f32).sqrt() };
         for mark in marks {
-            let column = tent(mark.x * x, mark.size * x / 2.0, to.0);
-            let row = tent(mark.y * y, mark.size * y / 2.0, to.1);
+            let radius = mark.size.max(closed) / 2.0;
+            let column = tent(mark.x * x, radius * x, to.0);
+            let row = tent(mark.y * y, radius * y, to.1);
             for (i, share) in row.1.iter().enumerate() {
                 let start = (row.0 + i) * to.0 as usize + column.0;
                 let amount = mark.amount * share;
