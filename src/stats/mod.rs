@@ -1,9 +1,13 @@
 //! Statistics: intervals, tests and metrics, computed from counts and samples.
 //! Pure functions that use nothing of the rest of the program.
 
+mod beta;
 pub mod binomial;
 pub mod classification;
+pub mod compare;
 pub mod crossed;
 pub mod intervals;
 pub mod latency;
+pub mod outcome;
 pub mod paired;
+pub mod share;

@@ -4,6 +4,7 @@ mod browser;
 mod check;
 mod cli;
 mod conformance;
+mod coverage;
 mod dataset;
 mod docs;
 mod experiments;
