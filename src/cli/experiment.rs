@@ -10,6 +10,7 @@ use crate::names;
 use crate::protocol::experiment::{Experiment, Form};
 use crate::protocol::sweep::Preset;
 use crate::record::ExperimentRecord;
+use crate::report::Question;
 
 use super::options::{Job, Options, Recording, Setup};
 use super::shard::Share;
@@ -78,7 +79,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         return Ok(Outcome::Complete);
     }
     let (outcome, folder) = session.all(dataset, &plan, &folder)?;
-    report::render(&folder, false, Some(dataset))?;
+    report::render(&folder, false, Some(dataset), &Question::default())?;
     Ok(outcome)
 }
 

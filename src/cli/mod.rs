@@ -12,6 +12,7 @@ mod list;
 mod lr_find;
 mod measure;
 mod options;
+mod question;
 mod records;
 mod report;
 mod shard;

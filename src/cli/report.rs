@@ -10,9 +10,10 @@ use clap::{ArgGroup, Args as ClapArgs};
 use crate::dataset::Dataset;
 use crate::record::files::replace;
 use crate::record::{Records, Store};
-use crate::report;
+use crate::report::{self, Question};
 
 use super::options::{Options, open};
+use super::question::Asked;
 use super::shard::Share;
 use super::thumbnails::thumbnails;
 use super::{Outcome, measure};
@@ -22,6 +23,7 @@ Examples:
   featbench report                                   the default data set, native images
   featbench report --seeds 0,1,2 --canvas native --canvas 96
   featbench report --dataset photos --arms metadata-1nn,sift-bovw-svm,resnet-frozen-svm
+  featbench report --budget 10ms --margin 0.5        the cheapest arm that is good enough within 10 ms an image
   featbench report --from reports                    render again what is recorded below reports/
   featbench report --thumbnails                      with the listed images in the page
   featbench report --check --from reports            are the reports there what their records give?";
@@ -54,6 +56,8 @@ pub(super) struct Args {
     options: Options,
     #[command(flatten)]
     share: Share,
+    #[command(flatten)]
+    asked: Asked,
     /// Measure nothing: render every data set recorded in or below this folder, in place
     #[arg(long, value_name = "FOLDER", conflicts_with_all = MEASURING)]
     from: Option<PathBuf>,
@@ -61,7 +65,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = MEASURING, conflicts_with_all = ["from", "thumbnails"], hide = true)]
     readme: Option<PathBuf>,
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
-    #[arg(long, requires = "rendered")]
+    #[arg(long, requires = "rendered", conflicts_with_all = ["metric", "margin", "budget"])]
     check: bool,
     /// Show the listed images in the page (errors, near-duplicates); such a page is as public as they are
     #[arg(long, conflicts_with = "check")]
@@ -72,6 +76,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if let Some(readme) = &args.readme {
         return splice(readme, args.check);
     }
+    let question = args.asked.question();
     if let Some(from) = &args.from {
         let folders = if from.is_dir() { Records::find(from)? } else { Vec::new() };
         if folders.is_empty() {
@@ -80,27 +85,35 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         if args.check {
             return each(&folders, check);
         }
-        return each(&folders, |folder| render(folder, args.thumbnails, None).map(|()| Outcome::Complete));
+        return each(&folders, |folder| render(folder, args.thumbnails, None, &question).map(|()| Outcome::Complete));
     }
     let Some(measured) = measure::measure(&args.options, args.share.shard)? else { return Ok(Outcome::Complete) };
-    measured.folders.iter().try_for_each(|(dataset, folder)| render(folder, args.thumbnails, Some(dataset)))?;
+    measured
+        .folders
+        .iter()
+        .try_for_each(|(dataset, folder)| render(folder, args.thumbnails, Some(dataset), &question))?;
     Ok(measured.outcome)
 }
 
 /// Writes the views of one folder of records and shows the short one. Thumbnails are of `dataset`, or else of the
 /// registered data set that the records name.
-pub(super) fn render(folder: &Path, with_thumbnails: bool, dataset: Option<&Dataset>) -> Result<()> {
+pub(super) fn render(
+    folder: &Path,
+    with_thumbnails: bool,
+    dataset: Option<&Dataset>,
+    question: &Question,
+) -> Result<()> {
     Store::merge(folder)?;
     let records = Records::read(folder)?;
-    report::write(&records, folder)?;
+    report::write(&records, folder, question)?;
     if with_thumbnails {
         let thumbnails = match dataset {
             Some(dataset) => thumbnails(&records, dataset)?,
             None => thumbnails(&records, &registered(&records.dataset.name)?)?,
         };
-        report::write_page(&records, folder, &thumbnails)?;
+        report::write_page(&records, folder, &thumbnails, question)?;
     }
-    print!("{}", report::terminal(&records, terminal_width(), colour())?);
+    print!("{}", report::terminal(&records, terminal_width(), colour(), question)?);
     println!("\n{}", folder.join("report.md").display());
     Ok(())
 }
@@ -185,8 +198,9 @@ mod tests {
             command.get_arg_conflicts_with(from).iter().map(|argument| argument.get_id().as_str()).collect();
         refused.sort();
         let others = command.get_arguments().map(|argument| argument.get_id().as_str());
-        let mut others: Vec<&str> =
-            others.filter(|id| !["from", "readme", "check", "thumbnails"].contains(id)).collect();
+        let mut others: Vec<&str> = others
+            .filter(|id| !["from", "readme", "check", "thumbnails", "metric", "margin", "budget"].contains(id))
+            .collect();
         others.sort();
         assert_eq!(refused, others);
     }

@@ -10,6 +10,7 @@ use crate::measure::session::Session;
 use crate::protocol::experiment::Form;
 use crate::protocol::sweep::{Point, Preset, Sweep};
 use crate::record::{Records, Store};
+use crate::report::Question;
 
 use super::options::{Job, Options, Recording, Setup};
 use super::shard::{Shard, Share};
@@ -153,10 +154,10 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &
     }
     Store::merge(store.folder())?;
     let folder = store.folder();
-    report::render(folder, false, None)?;
+    report::render(folder, false, None, &Question::default())?;
     // their pages speak of this one
     for other in Records::sweeps_beside(folder)? {
-        crate::report::write(&Records::read(&other)?, &other)?;
+        crate::report::write(&Records::read(&other)?, &other, &Question::default())?;
     }
     Ok(outcome)
 }

@@ -30,12 +30,12 @@ pub enum Kind {
     Line { number: usize, found: Option<String>, rendered: Option<String> },
 }
 
-/// Differences between the report on `records` and the files in `folder`, in the order of [`super::files`].
+/// Differences between the report on `records` (as it is without options) and the files in `folder`, in the order of [`super::files`].
 ///
 /// # Errors
 /// Records that contradict each other, and files that are there but can't be read.
 pub fn check(records: &Records, folder: &Path) -> Result<Vec<Difference>> {
-    let files = super::files(records, &super::sweeps_beside(folder)?)?;
+    let files = super::files(records, &super::sweeps_beside(folder)?, &super::Question::default())?;
     let mut differences = Vec::new();
     for file in &files {
         let path = folder.join(&file.path);

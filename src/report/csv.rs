@@ -69,7 +69,7 @@ fn metric_names(metric: &Metric) -> Vec<String> {
 fn metric_cells(metric: &Metric, run: &Run) -> Vec<String> {
     let value = (metric.of)(run);
     let bounds = metric.interval.map(|interval| {
-        let interval = value.map(|value| interval(value, run.judged.len() as u64));
+        let interval = value.and_then(|_| interval(&[run]));
         [interval.map(|i| i.low), interval.map(|i| i.high)]
     });
     [value].into_iter().chain(bounds.into_iter().flatten()).map(|value| decimals(value, 6)).collect()

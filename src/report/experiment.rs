@@ -5,16 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::format::{NONE, capitalised, count, counted, list, p_value, percent, points, relation, trimmed};
-use super::summary::{Entry, Run, SIGNIFICANT, Summary};
+use super::format::{capitalised, count, counted, list, p_value, percent, points, relation, trimmed};
+use super::said;
+use super::summary::{Entry, Run, Summary, difference};
 use super::table::{Cell, Table};
 use crate::record::{Comparison, EpochRow, ExperimentRecord, Family};
-use crate::stats::crossed::{Difference, difference};
 use crate::stats::latency::median;
-use crate::stats::paired::holm;
-
-/// Of the intervals of differences.
-const LEVEL: f64 = 0.95;
+use crate::stats::outcome::{Judged, Rule, judge};
 
 /// A part of the view.
 #[derive(Debug, Serialize)]
@@ -37,11 +34,9 @@ pub struct ExperimentView {
 pub struct Compared<'a> {
     pub comparison: &'a Comparison,
     pub protocol: &'a str,
-    pub seeds: usize,
-    images: usize,
-    pub difference: Difference,
-    /// Adjusted by Holm over all comparisons of the experiment, each under each protocol.
-    pub p_holm: f64,
+    /// Together with all comparisons of the experiment, each under each protocol.
+    pub judged: Judged,
+    rule: Rule,
 }
 
 pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
@@ -55,7 +50,7 @@ pub fn experiment(summary: &Summary) -> Option<ExperimentView> {
         source: record.source.clone(),
         protocols: protocols.collect(),
         comparisons: comparisons(&compared),
-        comparisons_note: comparisons_note(compared.len()),
+        comparisons_note: comparisons_note(compared.len(), summary.question.rule),
         reach: reach(summary, record),
         reach_note: "Epochs until the reported images are classified with that accuracy for the first time: the median \
                      over the seeds, in which one that does not get there takes longer than any.",
@@ -70,9 +65,9 @@ fn answers(summary: &Summary, record: &ExperimentRecord, all: &[Compared]) -> Ve
         let question = record.question.trim_end_matches('?');
         *sentence = format!("{}? {sentence}", capitalised(question));
     }
-    let changed = others
-        .iter()
-        .filter(|other| main.iter().any(|c| c.comparison == other.comparison && c.verdict() != other.verdict()));
+    let changed = others.iter().filter(|other| {
+        main.iter().any(|c| c.comparison == other.comparison && c.judged.outcome != other.judged.outcome)
+    });
     sentences.extend(changed.map(|compared| sentence(compared)));
     let arms: BTreeSet<&str> = record.comparisons.iter().flat_map(|c| [&*c.first, &*c.second]).collect();
     let unmeasured = |arm: &&str| record.protocols.iter().all(|protocol| entry(summary, arm, protocol).is_none());
@@ -107,60 +102,44 @@ fn meaning(protocol: &str) -> &'static str {
 }
 
 impl Compared<'_> {
-    pub fn verdict(&self) -> &'static str {
-        match self.difference.mean {
-            _ if self.p_holm >= SIGNIFICANT => "undecided",
-            mean if mean > 0.0 => "better",
-            _ => "worse",
-        }
+    pub fn verdict(&self) -> String {
+        said::outcome(self.judged.outcome, self.rule)
     }
 }
 
 fn sentence(compared: &Compared) -> String {
-    let Compared { comparison, protocol, seeds, images, difference, p_holm } = compared;
+    let Compared { comparison, protocol, judged, rule } = compared;
     let Comparison { first, second, about } = comparison;
-    let verdict = compared.verdict();
-    let detectable = difference.detectable.filter(|_| verdict == "undecided").map(|detectable| {
-        format!(
-            " Seeds and images like these show a difference of {} points in four of five measurements.",
-            percent(detectable)
-        )
-    });
+    let difference = &judged.difference;
     format!(
         "{}: `{first}` against `{second}` ({about}; protocol `{protocol}`) differs by {} points of accuracy (95 % \
          interval {}, p {} after Holm's correction; {} on the same {}).{}",
-        capitalised(verdict),
-        points(difference.mean),
-        interval(difference),
-        relation(*p_holm),
-        counted(*seeds, "seed"),
-        counted(*images, "image"),
-        detectable.unwrap_or_default(),
+        capitalised(&compared.verdict()),
+        points(difference.mean()),
+        said::interval(difference, rule.level),
+        relation(judged.p_adjusted),
+        counted(difference.seeds, "seed"),
+        counted(difference.images, "image"),
+        said::detectable(judged, *rule),
     )
-}
-
-fn interval(difference: &Difference) -> String {
-    difference.bounds.map_or(NONE.to_owned(), |(low, high)| format!("{} to {}", points(low), points(high)))
 }
 
 /// Every comparison of the experiment whose arms were measured, under each protocol.
 pub fn compared<'a>(summary: &Summary, record: &'a ExperimentRecord) -> Vec<Compared<'a>> {
-    let mut all = Vec::new();
+    let (mut asked, mut differences) = (Vec::new(), Vec::new());
     for protocol in &record.protocols {
         for comparison in &record.comparisons {
             let of = |arm| entry(summary, arm, protocol);
             let (Some(first), Some(second)) = (of(&comparison.first), of(&comparison.second)) else { continue };
-            let rows = paired(summary, first, second);
-            if rows.first().is_some_and(|row| !row.is_empty()) {
-                let (seeds, images) = (rows.len(), rows[0].len());
-                let difference = difference(&rows, LEVEL);
-                all.push(Compared { comparison, protocol, seeds, images, difference, p_holm: difference.p });
+            if let Some(difference) = difference(first, second, &summary.runs, &summary.question) {
+                asked.push((comparison, protocol.as_str()));
+                differences.push(difference);
             }
         }
     }
-    let p: Vec<f64> = all.iter().map(|compared| compared.difference.p).collect();
-    all.iter_mut().zip(holm(&p)).for_each(|(compared, adjusted)| compared.p_holm = adjusted);
-    all
+    let rule = summary.question.rule;
+    let judged = asked.into_iter().zip(judge(&differences, rule));
+    judged.map(|((comparison, protocol), judged)| Compared { comparison, protocol, judged, rule }).collect()
 }
 
 /// The entry of an arm under a protocol; one that is not trained by epochs is the same under all.
@@ -168,23 +147,6 @@ fn entry<'s, 'a>(summary: &'s Summary<'a>, arm: &str, protocol: &str) -> Option<
     let of_arm =
         |entry: &&Entry| entry.row.arm == arm && (entry.row.epochs.is_none() || entry.row.protocol == protocol);
     summary.entries.iter().find(of_arm)
-}
-
-/// One row a common seed with the same images: who alone was right.
-fn paired(summary: &Summary, first: &Entry, second: &Entry) -> Vec<Vec<f64>> {
-    let judged = |entry: &Entry| -> Vec<&Run> {
-        entry.runs.iter().map(|&i| &summary.runs[i]).filter(|run| !run.judged.is_empty()).collect()
-    };
-    let (of_first, of_second) = (judged(first), judged(second));
-    let pairs = of_first.iter().filter_map(|a| Some((*a, *of_second.iter().find(|b| b.row.seed == a.row.seed)?)));
-    let row = |(a, b): (&Run, &Run)| -> Option<Vec<f64>> {
-        let same = a.judged.iter().map(|j| j.image).eq(b.judged.iter().map(|j| j.image));
-        let differences = || a.judged.iter().zip(&b.judged).map(|(a, b)| f64::from(a.right()) - f64::from(b.right()));
-        same.then(|| differences().collect())
-    };
-    let rows: Vec<Vec<f64>> = pairs.filter_map(row).collect();
-    let images = rows.first().map_or(0, Vec::len);
-    rows.into_iter().filter(|row| row.len() == images).collect()
 }
 
 fn comparisons(compared: &[Compared]) -> Table {
@@ -201,7 +163,8 @@ fn comparisons(compared: &[Compared]) -> Table {
         "what it tells",
     ]);
     for compared in compared {
-        let Compared { comparison, protocol, difference, p_holm, .. } = compared;
+        let Compared { comparison, protocol, judged, rule } = compared;
+        let Judged { difference, p, p_adjusted, .. } = judged;
         table.push(
             Family::Deep.name(),
             vec![
@@ -209,11 +172,11 @@ fn comparisons(compared: &[Compared]) -> Table {
                 Cell::code(&*comparison.second),
                 Cell::text(*protocol),
                 Cell::text(compared.verdict()),
-                Cell::number(difference.mean, points(difference.mean)),
-                Cell::text(interval(difference)),
-                Cell::number(difference.p, p_value(difference.p)),
-                Cell::number(*p_holm, p_value(*p_holm)),
-                Cell::optional(difference.detectable, percent),
+                Cell::number(difference.mean(), points(difference.mean())),
+                Cell::text(said::interval(difference, rule.level)),
+                Cell::number(*p, p_value(*p)),
+                Cell::number(*p_adjusted, p_value(*p_adjusted)),
+                Cell::optional(difference.detectable(rule.level), percent),
                 Cell::text(&*comparison.about),
             ],
         );
@@ -221,14 +184,13 @@ fn comparisons(compared: &[Compared]) -> Table {
     table
 }
 
-fn comparisons_note(rows: usize) -> String {
+fn comparisons_note(rows: usize, rule: Rule) -> String {
     format!(
-        "Differences of accuracy over all seeds on the same images, seeds and images both counted as drawn at random \
-         (Student's 95 % interval of a two-way layout). What the first is goes by p after Holm's correction over the {} \
-         of this table; the intervals are not adjusted. What is shown with 80 % power is the difference that seeds and \
-         images like these show in four of five measurements; it is left out where it would rest on fewer than five \
-         degrees of freedom.",
-        counted(rows, "row")
+        "Differences of accuracy, {} in the table. {} What is shown with 80 % power is the difference that seeds and \
+         images like these show in four of five measurements of one comparison by itself; it is left out where it would \
+         rest on fewer than five degrees of freedom.",
+        counted(rows, "row"),
+        said::method(rule)
     )
 }
 

@@ -8,12 +8,14 @@ use serde::Serialize;
 use crate::record::{ClassCount, Records};
 use crate::stats::binomial;
 use crate::stats::latency::median;
+use crate::stats::outcome::{Judged, Outcome, Rule};
 
 use super::experiment;
-use super::format::{count, p_value, percent, points, relation, significant};
+use super::format::{count, p_value, percent, points, relation, significant, trimmed};
 use super::metrics::METRICS;
-use super::summary::{Entry, Pair, Summary, mean};
-use super::sweep::curves::{Curve, Panel, panels};
+use super::said;
+use super::summary::{Entry, Pair, Question, Summary, mean};
+use super::sweep::curves::{Comparison, Curve, LEVEL, Panel, judged, panels};
 
 type Named<T> = BTreeMap<String, T>;
 
@@ -48,9 +50,10 @@ struct ArmFacts {
     ms: String,
     epochs: String,
     input: String,
-    /// Points that it gains over the same arm on native images, without sign, and p of that.
+    /// Points that it gains over the same arm on native images, without sign, adjusted p of that, and what it is there.
     moves: String,
     moves_p: String,
+    moved: String,
     /// Where chance is known: what it is, and p of the first seed's accuracy under it.
     chance: String,
     chance_p: String,
@@ -60,8 +63,11 @@ struct ArmFacts {
 struct PairFacts {
     only_first: String,
     only_second: String,
-    /// Of their difference on the first seed.
+    /// What the first is, and the difference over all seeds.
+    verdict: String,
     points: String,
+    low: String,
+    high: String,
     p: String,
     p_holm: String,
 }
@@ -91,7 +97,7 @@ struct FactorFacts {
 
 #[derive(Debug, Serialize)]
 struct SuffersFacts {
-    /// Who does more: `first`, `second`, or `undecided`.
+    /// Who does more: `first`, `second`, `neither` by more than the margin, or `undecided`.
     more: &'static str,
     points: String,
     low: String,
@@ -112,10 +118,15 @@ impl Facts {
             ..Facts::default()
         };
         if let Some(sweep) = &records.sweep {
-            facts.factors = panels(records, sweep).iter().map(|p| (p.factor.name.clone(), factor(p))).collect();
+            let panels = panels(records, sweep);
+            let all: Vec<&Panel> = panels.iter().collect();
+            let compared = judged(&all, |_, _| true, Rule::default());
+            let factors =
+                panels.iter().zip(&compared).map(|(p, compared)| (p.factor.name.clone(), factor(p, compared)));
+            facts.factors = factors.collect();
             return Ok(facts);
         }
-        let summary = Summary::of(records)?;
+        let summary = Summary::of(records, &Question::default())?;
         for column in &summary.columns {
             let entries = column.entries.iter().map(|&i| &summary.entries[i]);
             let arms = entries.filter_map(|entry| Some((entry.label.clone(), arm(&summary, entry)?)));
@@ -123,8 +134,8 @@ impl Facts {
             let pairs = facts.pairs.entry(column.canvas.clone()).or_default();
             for pair in &column.pairs {
                 let [a, b] = [pair.a, pair.b].map(|i| summary.entries[i].label.clone());
-                pairs.entry(a.clone()).or_default().insert(b.clone(), pair_facts(pair, false));
-                pairs.entry(b).or_default().insert(a, pair_facts(pair, true));
+                pairs.entry(a.clone()).or_default().insert(b.clone(), pair_facts(pair, &summary, false));
+                pairs.entry(b).or_default().insert(a, pair_facts(pair, &summary, true));
             }
         }
         let compared = records.experiment.as_ref().map_or_else(Vec::new, |e| experiment::compared(&summary, e));
@@ -132,7 +143,7 @@ impl Facts {
         for compared in &compared {
             let of_protocol = facts.compared.entry(compared.protocol.to_owned()).or_default();
             let of_first = of_protocol.entry(compared.comparison.first.clone()).or_default();
-            of_first.insert(compared.comparison.second.clone(), compared_facts(compared));
+            of_first.insert(compared.comparison.second.clone(), compared_facts(compared, summary.question.rule.level));
         }
         Ok(facts)
     }
@@ -143,7 +154,7 @@ fn arm(summary: &Summary, entry: &Entry) -> Option<ArmFacts> {
     let printed = METRICS.iter().zip(scores.metrics);
     let native = summary.first_column().and_then(|column| summary.same_arm(entry, column));
     let place = summary.entries.iter().position(|other| std::ptr::eq(other, entry))?;
-    let pair = native.filter(|&i| i != place).and_then(|i| Pair::of(i, place, &summary.entries, &summary.runs));
+    let moved = summary.moved(place).map(|pair| &pair.judged);
     let before = native.and_then(|i| summary.entries[i].accuracy());
     let run = summary.shown_run(entry)?;
     let chance = run.chance().zip(run.confusion.as_ref());
@@ -155,7 +166,8 @@ fn arm(summary: &Summary, entry: &Entry) -> Option<ArmFacts> {
         epochs: entry.row.epochs.map_or_else(String::new, |epochs| epochs.to_string()),
         input: entry.row.input_px.map_or_else(String::new, |px| px.to_string()),
         moves: before.map_or_else(String::new, |before| percent((scores.accuracy.mean - before).abs())),
-        moves_p: pair.map_or_else(String::new, |pair| p_value(pair.p)),
+        moves_p: moved.map_or_else(String::new, |judged| p_value(judged.p_adjusted)),
+        moved: moved.map_or_else(String::new, |judged| said::outcome(judged.outcome, summary.question.rule)),
         chance: chance.map_or_else(String::new, |(chance, _)| percent(chance)),
         chance_p: chance.map_or_else(String::new, |(chance, confusion)| {
             relation(binomial::test(confusion.correct(), confusion.total(), chance))
@@ -163,34 +175,44 @@ fn arm(summary: &Summary, entry: &Entry) -> Option<ArmFacts> {
     })
 }
 
-fn pair_facts(pair: &Pair, swapped: bool) -> PairFacts {
-    let (first, second) = if swapped { (pair.only_b, pair.only_a) } else { (pair.only_a, pair.only_b) };
+fn pair_facts(pair: &Pair, summary: &Summary, swapped: bool) -> PairFacts {
+    let (rule, judged) = (summary.question.rule, &pair.judged);
+    let (mut alone, mut outcome, mut mean) = (pair.alone(), judged.outcome, judged.difference.mean());
+    let (mut low, mut high) = judged.difference.bounds(rule.level);
+    if swapped {
+        alone.reverse();
+        (outcome, mean, low, high) = (outcome.turned(), -mean, -high, -low);
+    }
+    let [only_first, only_second] = alone.map(|images| trimmed(images, 1));
     PairFacts {
-        only_first: count(first),
-        only_second: count(second),
-        points: points((first as f64 - second as f64) / pair.n as f64),
-        p: p_value(pair.p),
-        p_holm: p_value(pair.p_holm),
+        only_first,
+        only_second,
+        verdict: said::outcome(outcome, rule),
+        points: points(mean),
+        low: points(low),
+        high: points(high),
+        p: p_value(judged.p),
+        p_holm: p_value(judged.p_adjusted),
     }
 }
 
-fn compared_facts(compared: &experiment::Compared) -> ComparedFacts {
-    let difference = &compared.difference;
-    let bound = |of: fn((f64, f64)) -> f64| difference.bounds.map_or_else(String::new, |bounds| points(of(bounds)));
+fn compared_facts(compared: &experiment::Compared, level: f64) -> ComparedFacts {
+    let Judged { difference, p, p_adjusted, .. } = &compared.judged;
+    let (low, high) = difference.bounds(level);
     ComparedFacts {
-        verdict: compared.verdict().to_owned(),
-        points: points(difference.mean),
-        size: percent(difference.mean.abs()),
-        low: bound(|(low, _)| low),
-        high: bound(|(_, high)| high),
-        p: p_value(difference.p),
-        p_holm: p_value(compared.p_holm),
-        detectable: difference.detectable.map_or_else(String::new, percent),
-        seeds: compared.seeds,
+        verdict: compared.verdict(),
+        points: points(difference.mean()),
+        size: percent(difference.mean().abs()),
+        low: points(low),
+        high: points(high),
+        p: p_value(*p),
+        p_holm: p_value(*p_adjusted),
+        detectable: difference.detectable(level).map_or_else(String::new, percent),
+        seeds: difference.seeds,
     }
 }
 
-fn factor(panel: &Panel) -> FactorFacts {
+fn factor(panel: &Panel, compared: &[Comparison]) -> FactorFacts {
     let level = |curve: &Curve, i: usize| {
         let accuracy = mean(curve.at(i).into_iter())?;
         Some((panel.factor.levels[i].value.to_string(), percent(accuracy)))
@@ -200,14 +222,15 @@ fn factor(panel: &Panel) -> FactorFacts {
         (curve.label.clone(), levels.collect())
     };
     let mut suffers: Named<Named<SuffersFacts>> = BTreeMap::new();
-    for compared in panel.comparisons(|_| true) {
-        let more = match compared.suffers_less() {
-            Some(true) => "second",
-            Some(false) => "first",
-            None => "undecided",
+    for compared in compared {
+        let more = match compared.outcome {
+            Outcome::Better => "second",
+            Outcome::Worse => "first",
+            Outcome::Equivalent => "neither",
+            Outcome::Undecided => "undecided",
         };
-        let (low, high) = compared.interval;
-        let facts = SuffersFacts { more, points: points(compared.more), low: points(low), high: points(high) };
+        let (low, high) = compared.more.bounds(LEVEL);
+        let facts = SuffersFacts { more, points: points(compared.more.mean), low: points(low), high: points(high) };
         suffers.entry(compared.first.label.clone()).or_default().insert(compared.second.label.clone(), facts);
     }
     FactorFacts { arms: panel.curves.iter().map(arm).collect(), suffers }

@@ -5,11 +5,13 @@ use crate::catalogue;
 use crate::record::{Family, Status};
 use crate::stats::binomial;
 use crate::stats::latency::median;
-use crate::stats::paired::smallest_significant_difference;
+use crate::stats::outcome::{Judged, Outcome, judge};
+use crate::stats::paired::holm;
 
-use super::format::{NONE, column_name, count, counted, list, percent, points, relation, significant};
+use super::format::{NONE, column_name, count, counted, list, percent, points, relation, significant, trimmed};
 use super::near_duplicates;
-use super::summary::{Column, Entry, Pair, SIGNIFICANT, Summary, Verdict};
+use super::said;
+use super::summary::{Column, Entry, Pair, Summary, range, strongest};
 
 /// All findings, the most important first.
 pub fn findings(summary: &Summary) -> Vec<String> {
@@ -36,12 +38,12 @@ fn name(entry: &Entry) -> String {
     }
 }
 
-/// An epoch that the reported images themselves chose is no candidate: the best of such arms is a maximum of maxima.
+/// Which arm of a family is best on the selection images, so that what it then reaches on the reported ones is no maximum.
+/// An epoch that the reported images themselves chose is no candidate.
 fn best<'s, 'a>(summary: &'s Summary<'a>, column: &Column, family: Family) -> Option<(usize, &'s Entry<'a>)> {
-    let fair = |entry: &Entry| entry.is_of(family) && !entry.chosen_by_reported_images();
-    let of_family = column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| fair(e));
-    // The order of display is that of the first column, so the best of another one is looked for.
-    of_family.filter(|(_, e)| e.scores.is_some()).reduce(|a, b| if b.1.accuracy() > a.1.accuracy() { b } else { a })
+    let fair = |entry: &Entry| entry.is_of(family) && !entry.chosen_by_reported_images() && entry.scores.is_some();
+    let of_family = column.entries.iter().copied().filter(|&i| fair(&summary.entries[i]));
+    strongest(&summary.entries, of_family).map(|i| (i, &summary.entries[i]))
 }
 
 fn best_arms(summary: &Summary) -> Vec<String> {
@@ -50,7 +52,8 @@ fn best_arms(summary: &Summary) -> Vec<String> {
         let scores = entry.scores.as_ref()?;
         let seeds = if scores.seeds > 1 { format!(", mean of {} seeds", scores.seeds) } else { String::new() };
         Some(format!(
-            "Best {} arm that ran on {}: {} with {} % of {} {} images (95 % interval {} to {} %{seeds}).",
+            "Best {} arm that ran on {}, chosen on the selection images: {} with {} % of {} {} images (95 % interval {} to {} \
+             %{seeds}).",
             entry.row.family,
             column_name(&column.canvas),
             name(entry),
@@ -105,18 +108,30 @@ fn reduced(summary: &Summary) -> Option<String> {
 }
 
 fn difference(summary: &Summary, deep: (usize, &Entry), handcrafted: (usize, &Entry)) -> Option<String> {
-    let pair = Pair::of(deep.0, handcrafted.0, &summary.entries, &summary.runs)?;
-    let difference = deep.1.accuracy()? - handcrafted.1.accuracy()?;
-    let telling =
-        if pair.verdict() == Verdict::Undecided { ", which this test set can't tell from chance" } else { "" };
+    let rule = summary.question.rule;
+    let of_both = super::summary::difference(deep.1, handcrafted.1, &summary.runs, &summary.question)?;
+    let judged = judge(&[of_both], rule).pop()?;
+    let mean = judged.difference.mean();
+    let (only_deep, only_handcrafted) = judged.difference.alone();
+    let images = |share: f64| trimmed(share * judged.difference.images as f64, 1);
+    let seeds = judged.difference.seeds;
     Some(format!(
-        "The best deep arm is {} points {} the best handcrafted one that ran{telling}: {} only it gets right, {} only the \
-         handcrafted one (first seed, exact McNemar p {}).",
-        percent(difference.abs()),
-        if difference < 0.0 { "below" } else { "above" },
-        counted(pair.only_a, "image"),
-        count(pair.only_b),
-        relation(pair.p),
+        "The best deep arm is {} the best handcrafted one that ran: {} points of {} (95 % interval {}, p {}); {} images \
+         only it gets right, {} only the handcrafted one{}.{}",
+        match judged.outcome {
+            Outcome::Better => "better than".to_owned(),
+            Outcome::Worse => "worse than".to_owned(),
+            Outcome::Equivalent => format!("equivalent within {} to", said::margin(rule)),
+            Outcome::Undecided => "not told from".to_owned(),
+        },
+        points(mean),
+        summary.question.aim.title(),
+        said::interval(&judged.difference, rule.level),
+        relation(judged.p),
+        images(only_deep),
+        images(only_handcrafted),
+        if seeds > 1 { format!(" (means of {seeds} seeds)") } else { String::new() },
+        said::detectable(&judged, rule),
     ))
 }
 
@@ -129,30 +144,32 @@ fn floors(summary: &Summary) -> Vec<String> {
 }
 
 fn floor(summary: &Summary, column: &Column) -> Option<String> {
-    let floor = &summary.entries[column.floor?];
+    let (floor, rule) = (&summary.entries[column.floor?], summary.question.rule);
     let title = summary.arm(floor).map_or(String::new(), |arm| format!(" ({})", arm.title));
     let mut judged: Vec<String> = Vec::new();
     for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
         let (Some(against), Some(accuracy)) = (&entry.against_floor, entry.accuracy()) else { continue };
-        let accuracy = percent(accuracy);
-        match against.verdict {
-            Verdict::Above => {}
-            Verdict::Undecided => judged.push(format!(
-                "`{}` ({accuracy} %) can't be told from it (p {})",
-                entry.label,
-                relation(against.p)
+        let (label, accuracy) = (&entry.label, percent(accuracy));
+        match against.judged.outcome {
+            Outcome::Better => {}
+            Outcome::Worse => judged.push(format!("`{label}` ({accuracy} %) is worse")),
+            Outcome::Equivalent => {
+                judged.push(format!("`{label}` ({accuracy} %) is {}", said::outcome(Outcome::Equivalent, rule)))
+            }
+            Outcome::Undecided => judged.push(format!(
+                "whether `{label}` ({accuracy} %) beats it is undecided (p {})",
+                relation(against.judged.p_adjusted)
             )),
-            Verdict::Below => judged.push(format!("`{}` ({accuracy} %) lies below it", entry.label)),
         }
     }
     let compared = column.entries.iter().any(|&i| summary.entries[i].against_floor.is_some());
     let verdict = match judged.as_slice() {
         [] if compared => " Every measured arm beats it.".to_owned(),
         [] => String::new(),
-        judged => format!(" {}.", judged.join("; ")),
+        judged => format!(" Against it {} (after Holm's correction); every other arm beats it.", list(judged)),
     };
     Some(format!(
-        "The highest floor on {} is `{}`{title} with {} %.{verdict}",
+        "The highest floor on {}, by the selection images, is `{}`{title} with {} %.{verdict}",
         column_name(&column.canvas),
         floor.label,
         percent(floor.accuracy()?),
@@ -163,28 +180,32 @@ fn floor(summary: &Summary, column: &Column) -> Option<String> {
 fn chance(summary: &Summary) -> Option<String> {
     let column = summary.first_column()?;
     let mut chance = None;
-    let (mut guesses, mut above) = (Vec::new(), Vec::new());
+    let (mut arms, mut p) = (Vec::new(), Vec::new());
     for entry in column.entries.iter().map(|&i| &summary.entries[i]) {
         let Some(run) = summary.shown_run(entry) else { continue };
         let (Some(known), Some(confusion)) = (run.chance(), run.confusion.as_ref()) else { continue };
         chance = Some(known);
-        let p = binomial::test(confusion.correct(), confusion.total(), known);
-        let said = format!("`{}` ({} %, p {})", entry.label, percent(confusion.accuracy()?), relation(p));
-        let level = entry.against_floor.as_ref().is_some_and(|against| against.verdict == Verdict::Undecided);
+        p.push(binomial::test(confusion.correct(), confusion.total(), known));
+        arms.push((entry, confusion.accuracy()?));
+    }
+    let (mut guesses, mut above) = (Vec::new(), Vec::new());
+    for ((entry, accuracy), p) in arms.into_iter().zip(holm(&p)) {
+        let said = format!("`{}` ({} %, p {})", entry.label, percent(accuracy), relation(p));
+        let level = entry.against_floor.as_ref().is_some_and(|against| against.judged.outcome != Outcome::Better);
         match p {
-            p if p >= SIGNIFICANT => guesses.push(said),
+            p if p >= 1.0 - summary.question.rule.level => guesses.push(said),
             _ if level => above.push(said),
             _ => {}
         }
     }
     let chance = format!("Chance is {} %, since every class has as many reported images", percent(chance?));
-    let test = "exact binomial test, each arm by itself, first seed";
+    let test = "exact binomial test of the first seed, after Holm's correction";
     Some(match (guesses.is_empty(), above.is_empty()) {
         (true, true) => format!("{chance}; every arm can be told from it ({test})."),
-        (false, true) => format!("{chance}; {} can't be told from it ({test}).", list(&guesses)),
+        (false, true) => format!("{chance}; {} is not shown to differ from it ({test}).", list(&guesses)),
         (true, false) => format!("{chance}; every arm can be told from it, {} too ({test}).", list(&above)),
         (false, false) => {
-            format!("{chance}; {} can't be told from it, {} can ({test}).", list(&guesses), list(&above))
+            format!("{chance}; {} is not shown to differ from it, {} is ({test}).", list(&guesses), list(&above))
         }
     })
 }
@@ -194,8 +215,7 @@ struct Move<'a> {
     label: &'a str,
     before: f64,
     after: f64,
-    /// Of the paired test, on the first seed.
-    p: Option<f64>,
+    judged: Option<&'a Judged>,
 }
 
 impl Move<'_> {
@@ -203,19 +223,22 @@ impl Move<'_> {
         self.after - self.before
     }
 
-    fn shown(&self) -> bool {
-        self.p.is_some_and(|p| p < SIGNIFICANT)
+    fn is(&self, outcome: Outcome) -> bool {
+        self.judged.is_some_and(|judged| judged.outcome == outcome)
     }
 
-    fn describe(&self, first: bool) -> String {
-        let Move { label, before, after, p } = self;
+    fn describe(&self, first: bool, summary: &Summary) -> String {
+        let Move { label, before, after, judged } = self;
         let (goes, unit) = if first { (" goes", " points") } else { ("", "") };
-        let p = match p {
-            Some(p) if !self.shown() => format!(", not shown: p {}", relation(*p)),
-            _ => String::new(),
+        let said = match judged {
+            Some(judged) if judged.outcome == Outcome::Undecided => {
+                format!(", undecided: p {}", relation(judged.p_adjusted))
+            }
+            Some(judged) => format!(", {}", said::outcome(judged.outcome, summary.question.rule)),
+            None => String::new(),
         };
         let change = points(self.change());
-        format!("`{label}`{goes} from {} to {} % ({change}{unit}{p})", percent(*before), percent(*after))
+        format!("`{label}`{goes} from {} to {} % ({change}{unit}{said})", percent(*before), percent(*after))
     }
 }
 
@@ -225,22 +248,22 @@ fn canvas(summary: &Summary, column: &Column) -> Option<String> {
     let mut moves: Vec<Move> = Vec::new();
     for (i, entry) in column.entries.iter().map(|&i| (i, &summary.entries[i])).filter(|(_, e)| !e.is_floor()) {
         let Some(before) = summary.same_arm(entry, native) else { continue };
-        if let (Some(was), Some(after)) = (summary.entries[before].accuracy(), entry.accuracy()) {
-            let pair = Pair::of(before, i, &summary.entries, &summary.runs);
-            moves.push(Move { label: &entry.label, before: was, after, p: pair.map(|pair| pair.p) });
+        if let (Some(before), Some(after)) = (summary.entries[before].accuracy(), entry.accuracy()) {
+            let judged = summary.moved(i).map(|pair| &pair.judged);
+            moves.push(Move { label: &entry.label, before, after, judged });
         }
     }
     moves.sort_by(|a, b| a.change().total_cmp(&b.change()));
-    let meaning = if moves.first().is_some_and(|most| most.change() <= -0.05 && most.shown()) {
+    let meaning = if moves.iter().any(|arm| arm.is(Outcome::Worse)) {
         " The canvas takes away size and shape, and it crops and blurs: which of these a loss comes from is not told \
          apart."
     } else {
         ""
     };
-    let moves: Vec<String> = moves.iter().enumerate().map(|(i, arm)| arm.describe(i == 0)).collect();
+    let moves: Vec<String> = moves.iter().enumerate().map(|(i, arm)| arm.describe(i == 0, summary)).collect();
     (!moves.is_empty()).then(|| {
         format!(
-            "On {}, where every image has the same size, shape and resolution, {}.{meaning}",
+            "On {}, where every image has the same size, shape and resolution, {} (all after Holm's correction).{meaning}",
             column_name(&column.canvas),
             list(&moves)
         )
@@ -274,30 +297,30 @@ fn seeds(summary: &Summary) -> Option<String> {
 }
 
 fn resolution(summary: &Summary) -> Option<String> {
-    let n = summary.entries.iter().filter_map(|e| e.scores.as_ref()).map(|s| s.n).max()?;
+    let column = summary.first_column()?;
     Some(format!(
-        "Resolution: two arms need to differ by at least {} before an exact McNemar test can tell them apart.",
-        least(n, 1)?
+        "Resolution: with these images and seeds two arms have to differ by {} points, the less the more alike they are, \
+         for a comparison by itself to show it in four of five measurements.",
+        shown(&column.pairs, summary.question.rule.level)?
     ))
 }
 
-/// The smallest difference that could be told apart among the pairs of a column.
-pub fn column_resolution(column: &Column) -> Option<String> {
-    let n = column.pairs.iter().map(|pair| pair.n).max()?;
-    let pairs = column.pairs.len();
+/// Which differences the pairs of a column could show.
+pub fn column_resolution(summary: &Summary, column: &Column) -> Option<String> {
+    let (level, pairs) = (summary.question.rule.level, column.pairs.len());
     Some(format!(
-        "The smallest difference that this test set could have shown: {} for one pair alone, {} among {}.",
-        least(n, 1)?,
-        least(n, pairs)?,
+        "What images and seeds like these show in four of five measurements: {} points for one pair by itself, {} among {}.",
+        shown(&column.pairs, level)?,
+        shown(&column.pairs, 1.0 - (1.0 - level) / pairs as f64)?,
         counted(pairs, "pair"),
     ))
 }
 
-/// `6 of 1,909 images (0.31 points)`
-fn least(n: usize, comparisons: usize) -> Option<String> {
-    let images = smallest_significant_difference(n as u64, comparisons, SIGNIFICANT)? as usize;
-    let points = significant(images as f64 / n as f64 * 100.0, 2);
-    Some(format!("{} of {} ({points} points)", count(images), counted(n, "image")))
+/// `0.7 to 2.1`
+fn shown(pairs: &[Pair], level: f64) -> Option<String> {
+    let (least, most) = range(pairs.iter().filter_map(|pair| pair.judged.difference.detectable(level)));
+    let (low, high) = (percent(least), percent(most));
+    least.is_finite().then(|| if low == high { low } else { format!("{low} to {high}") })
 }
 
 fn incomplete(summary: &Summary) -> Option<String> {

@@ -2,13 +2,15 @@
 //! tables and the note below them go through.
 
 use crate::stats::classification::Confusion;
-use crate::stats::intervals::{Interval, Level, wilson};
+use crate::stats::intervals::Interval;
+use crate::stats::share;
 
 use super::format::{capitalised, list, percent};
-use super::summary::run::Run;
+use super::summary::Aim;
+use super::summary::run::{Run, common};
 
 /// Of every interval of the report.
-pub const LEVEL: Level = Level::PERCENT_95;
+pub const LEVEL: f64 = 0.95;
 
 /// One number of a run's predictions; of an arm a report shows the mean over its seeds.
 pub struct Metric {
@@ -22,14 +24,20 @@ pub struct Metric {
     pub of: fn(&Run) -> Option<f64>,
     higher_is_better: bool,
     pub print: fn(f64) -> String,
-    /// How far the choice of images carries, at a mean and a number of images; `None` where no interval is known.
-    pub interval: Option<fn(f64, u64) -> Interval>,
+    /// How far the choice of images and seeds carries, of the runs of an arm, one a seed; `None` where none is known.
+    pub interval: Option<fn(&[&Run]) -> Option<Interval>>,
 }
 
 /// In the order of the columns; arms are listed by the first.
 pub const METRICS: [Metric; 3] = [
-    Metric { interval: Some(wilson_at), ..share("accuracy", "accuracy", |run| of(run, Confusion::accuracy)) },
-    share("mean_class_accuracy", "mean class accuracy", |run| of(run, Confusion::mean_class_accuracy)),
+    Metric {
+        interval: Some(|runs| interval(runs, Aim::Accuracy)),
+        ..share("accuracy", "accuracy", |run| of(run, Confusion::accuracy))
+    },
+    Metric {
+        interval: Some(|runs| interval(runs, Aim::MeanClass)),
+        ..share("mean_class_accuracy", "mean class accuracy", |run| of(run, Confusion::mean_class_accuracy))
+    },
     share("macro_f1", "macro F1", |run| of(run, Confusion::macro_f1)),
 ];
 
@@ -42,8 +50,9 @@ fn of(run: &Run, metric: fn(&Confusion) -> Option<f64>) -> Option<f64> {
     run.confusion.as_ref().and_then(metric)
 }
 
-fn wilson_at(mean: f64, images: u64) -> Interval {
-    wilson(mean * images as f64, images, LEVEL)
+fn interval(runs: &[&Run], aim: Aim) -> Option<Interval> {
+    let (right, classes) = common(runs);
+    (!classes.is_empty()).then(|| share::interval(&right, &aim.weights(classes), LEVEL))
 }
 
 impl Metric {
@@ -68,10 +77,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_the_first_has_an_interval() {
+    fn names_are_unique_and_what_arms_are_compared_by_has_an_interval() {
         let names: std::collections::BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), METRICS.len());
-        let Interval { low, high } = METRICS[0].interval.unwrap()(0.5, 100);
-        assert!(low < 0.5 && 0.5 < high);
+        assert!(Aim::ALL.iter().all(|aim| METRICS[aim.metric()].interval.is_some()));
     }
 }

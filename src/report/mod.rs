@@ -15,6 +15,7 @@ mod metrics;
 mod near_duplicates;
 mod plot;
 mod readme;
+mod said;
 pub mod summary;
 mod sweep;
 mod table;
@@ -40,6 +41,7 @@ pub use html::Thumbnails;
 pub use plot::range_test;
 pub use readme::spliced;
 use summary::Summary;
+pub use summary::{Aim, Budget, Question};
 use view::View;
 
 const PAGE: &str = "report.html";
@@ -57,11 +59,11 @@ pub struct File {
 ///
 /// # Errors
 /// Records that contradict each other.
-pub fn files(records: &Records, others: &[Records]) -> Result<Vec<File>> {
+pub fn files(records: &Records, others: &[Records], question: &Question) -> Result<Vec<File>> {
     if let Some(sweep) = &records.sweep {
-        return sweep::files(records, sweep, others);
+        return sweep::files(records, sweep, others, question);
     }
-    let summary = Summary::of(records)?;
+    let summary = Summary::of(records, question)?;
     let view = View::of(&summary);
     let mut files = vec![
         File { path: "summary.csv".to_owned(), bytes: csv::csv(&summary)? },
@@ -84,8 +86,8 @@ fn picture(figure: &plot::Figure) -> Result<File> {
 ///
 /// # Errors
 /// As [`files`], and what the file system says, with the path.
-pub fn write(records: &Records, folder: &Path) -> Result<Vec<PathBuf>> {
-    let files = files(records, &sweeps_beside(folder)?)?;
+pub fn write(records: &Records, folder: &Path, question: &Question) -> Result<Vec<PathBuf>> {
+    let files = files(records, &sweeps_beside(folder)?, question)?;
     let paths: Vec<PathBuf> = files.iter().map(|file| write_file(file, folder)).collect::<Result<_>>()?;
     for path in old_plots(folder, &paths) {
         match fs::remove_file(&path) {
@@ -107,7 +109,7 @@ fn sweeps_beside(folder: &Path) -> Result<Vec<Records>> {
 /// # Errors
 /// Records that contradict each other.
 pub fn listed_images(records: &Records) -> Result<BTreeSet<String>> {
-    let summary = Summary::of(records)?;
+    let summary = Summary::of(records, &Question::default())?;
     Ok(html::listed(&summary, &View::of(&summary)))
 }
 
@@ -115,8 +117,8 @@ pub fn listed_images(records: &Records) -> Result<BTreeSet<String>> {
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_page(records: &Records, folder: &Path, thumbnails: &Thumbnails) -> Result<PathBuf> {
-    let summary = Summary::of(records)?;
+pub fn write_page(records: &Records, folder: &Path, thumbnails: &Thumbnails, question: &Question) -> Result<PathBuf> {
+    let summary = Summary::of(records, question)?;
     let page = html::html(&summary, &View::of(&summary), thumbnails)?;
     write_file(&File { path: PAGE.to_owned(), bytes: page.into_bytes() }, folder)
 }
@@ -136,11 +138,11 @@ fn old_plots(folder: &Path, current: &[PathBuf]) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Records that contradict each other.
-pub fn terminal(records: &Records, width: usize, colour: bool) -> Result<String> {
+pub fn terminal(records: &Records, width: usize, colour: bool, question: &Question) -> Result<String> {
     if let Some(sweep) = &records.sweep {
-        return Ok(terminal::sentences(&sweep::answers(records, sweep), width));
+        return Ok(terminal::sentences(&sweep::answers(records, sweep, question), width));
     }
-    Ok(terminal::terminal(&View::of(&Summary::of(records)?), width, colour))
+    Ok(terminal::terminal(&View::of(&Summary::of(records, question)?), width, colour))
 }
 
 fn write_file(file: &File, folder: &Path) -> Result<PathBuf> {

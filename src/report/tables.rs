@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crate::record::{Environment, Environments, Status};
 use crate::stats::intervals::Interval;
 use crate::stats::latency::{median, quantile};
+use crate::stats::outcome::{Judged, Outcome, Rule};
 
 use super::findings::status_name;
-use super::format::{NONE, count, list, p_value, percent, points, significant};
+use super::format::{NONE, count, list, p_value, percent, points, significant, trimmed};
 use super::metrics::METRICS;
-use super::summary::{Column, Entry, Pair, Scores, Summary, Verdict};
+use super::said;
+use super::summary::{Column, Entry, Scores, Summary};
 use super::table::{Cell, Table};
 
 /// Names of one kind of finding that are listed in full.
@@ -20,7 +22,7 @@ type ArmColumn = (String, u8, Box<dyn Fn(&Entry) -> Cell>);
 
 /// The arms of one column with their metrics.
 pub fn accuracy(summary: &Summary, column: &Column) -> Table {
-    let columns = arm_columns();
+    let columns = arm_columns(summary.question.rule);
     let titles: Vec<&str> = columns.iter().map(|(title, ..)| title.as_str()).collect();
     let order: Vec<u8> = columns.iter().map(|(_, order, _)| *order).collect();
     let mut table = Table::new(&titles).dispensable(&order);
@@ -30,7 +32,7 @@ pub fn accuracy(summary: &Summary, column: &Column) -> Table {
     table
 }
 
-fn arm_columns() -> Vec<ArmColumn> {
+fn arm_columns(rule: Rule) -> Vec<ArmColumn> {
     let of_entry =
         |title: &str, order, cell: fn(&Entry) -> Cell| -> ArmColumn { (title.to_owned(), order, Box::new(cell)) };
     let scored = |title: &str, order, cell: fn(&Scores) -> Cell| -> ArmColumn {
@@ -47,7 +49,7 @@ fn arm_columns() -> Vec<ArmColumn> {
             columns.push(("#95 % interval".to_owned(), order + 1, Box::new(move |entry| interval_cell(entry, i))));
         }
         if i == 0 {
-            columns.push(of_entry("against floor", 1, floor_cell));
+            columns.push(("against floor".to_owned(), 1, Box::new(move |entry| floor_cell(entry, rule))));
         }
     }
     columns.extend([
@@ -66,8 +68,8 @@ fn metric_cell(entry: &Entry, metric: usize) -> Cell {
 }
 
 fn interval_cell(entry: &Entry, metric: usize) -> Cell {
-    let (interval, print) = (METRICS[metric].interval, METRICS[metric].print);
-    let interval = entry.scores.as_ref().and_then(|s| Some(interval?(s.metrics[metric]?, s.n as u64)));
+    let print = METRICS[metric].print;
+    let interval = entry.scores.as_ref().and_then(|scores| scores.intervals[metric]);
     interval.map_or_else(Cell::none, |Interval { low, high }| {
         Cell::number(low, format!("{} to {}", print(low), print(high)))
     })
@@ -80,15 +82,16 @@ fn spread_cell(scores: &Scores) -> Cell {
     }
 }
 
-fn floor_cell(entry: &Entry) -> Cell {
+fn floor_cell(entry: &Entry, rule: Rule) -> Cell {
     match &entry.against_floor {
         None if entry.row.status != Status::Ok => Cell::text(status_name(entry.row.status)),
         None if entry.scores.is_none() => Cell::text("no image judged"),
         None => Cell::none(),
-        Some(against) => match against.verdict {
-            Verdict::Above => Cell::number(1.0, "above"),
-            Verdict::Undecided => Cell::number(0.0, format!("undecided, p {}", p_value(against.p))),
-            Verdict::Below => Cell::number(-1.0, "below"),
+        Some(against) => match against.judged.outcome {
+            Outcome::Better => Cell::number(2.0, "better"),
+            Outcome::Undecided => Cell::number(1.0, format!("undecided, p {}", p_value(against.judged.p_adjusted))),
+            Outcome::Equivalent => Cell::number(0.0, said::outcome(Outcome::Equivalent, rule)),
+            Outcome::Worse => Cell::number(-1.0, "worse"),
         },
     }
 }
@@ -101,7 +104,9 @@ pub fn canvas(summary: &Summary) -> Table {
     for column in &canvases {
         titles.push(format!("#canvas {}, %", column.canvas));
         titles.push("#difference, points".to_owned());
-        titles.push("#p".to_owned());
+        titles.push("#95 % interval".to_owned());
+        titles.push("#p, Holm".to_owned());
+        titles.push("on the canvas it is".to_owned());
     }
     let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
     for &i in native.map_or(&[][..], |native| &native.entries) {
@@ -110,21 +115,25 @@ pub fn canvas(summary: &Summary) -> Table {
         let Some(before) = entry.accuracy().filter(|_| others.iter().any(Option::is_some)) else { continue };
         let mut cells = vec![Cell::code(&*entry.label), Cell::number(before, percent(before))];
         for other in others {
-            cells.extend(canvas_cells(summary, i, before, other));
+            cells.extend(canvas_cells(summary, before, other));
         }
         table.push(&entry.row.family, cells);
     }
     table
 }
 
-fn canvas_cells(summary: &Summary, native: usize, before: f64, canvas: Option<usize>) -> [Cell; 3] {
+fn canvas_cells(summary: &Summary, before: f64, canvas: Option<usize>) -> [Cell; 5] {
     let measured = canvas.and_then(|i| Some((i, summary.entries[i].accuracy()?)));
-    let Some((i, after)) = measured else { return [Cell::none(), Cell::none(), Cell::none()] };
-    let p = Pair::of(native, i, &summary.entries, &summary.runs).map(|pair| pair.p);
+    let Some((i, after)) = measured else { return std::array::from_fn(|_| Cell::none()) };
+    let rule = summary.question.rule;
+    let judged = summary.moved(i).map(|pair| pair.judged);
+    let text = |cell: &dyn Fn(&Judged) -> Cell| judged.as_ref().map_or_else(Cell::none, cell);
     [
         Cell::number(after, percent(after)),
         Cell::number(after - before, points(after - before)),
-        Cell::optional(p, p_value),
+        text(&|judged| Cell::text(said::interval(&judged.difference, rule.level))),
+        text(&|judged| Cell::number(judged.p_adjusted, p_value(judged.p_adjusted))),
+        text(&|judged| Cell::text(said::outcome(judged.outcome, rule))),
     ]
 }
 
@@ -334,33 +343,38 @@ pub fn environments(environments: &Environments) -> Table {
     table
 }
 
-/// Every two arms of one column, by the exact McNemar test on the images that both judged.
+/// Every two arms of one column, on the images that both judged.
 pub fn pairs(summary: &Summary, column: &Column) -> Table {
     let mut table = Table::new(&[
         "arm",
         "other arm",
+        "the first is",
         "#images",
         "#only the first right",
         "#only the other right",
         "#difference, points",
+        "#95 % interval",
         "#p",
         "#p, Holm",
     ]);
+    let rule = summary.question.rule;
     for pair in &column.pairs {
         let (a, b) = (&summary.entries[pair.a], &summary.entries[pair.b]);
-        let difference = (pair.only_a as f64 - pair.only_b as f64) / pair.n as f64;
-        let number = |n: usize| Cell::number(n as f64, count(n));
+        let Judged { difference, outcome, p, p_adjusted } = &pair.judged;
+        let images = |images: f64| Cell::number(images, trimmed(images, 1));
         table.push(
             &a.row.family,
             vec![
                 Cell::code(&*a.label),
                 Cell::code(&*b.label),
-                number(pair.n),
-                number(pair.only_a),
-                number(pair.only_b),
-                Cell::number(difference, points(difference)),
-                Cell::number(pair.p, p_value(pair.p)),
-                Cell::number(pair.p_holm, p_value(pair.p_holm)),
+                Cell::text(said::outcome(*outcome, rule)),
+                Cell::number(difference.images as f64, count(difference.images)),
+                images(pair.alone()[0]),
+                images(pair.alone()[1]),
+                Cell::number(difference.mean(), points(difference.mean())),
+                Cell::number(difference.bounds(rule.level).0, said::interval(difference, rule.level)),
+                Cell::number(*p, p_value(*p)),
+                Cell::number(*p_adjusted, p_value(*p_adjusted)),
             ],
         );
     }

@@ -13,6 +13,7 @@ use super::format::{column_name, counted};
 use super::metrics;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
+use super::said;
 use super::summary::{Entry, Summary};
 use super::table::Table;
 use super::tables;
@@ -33,6 +34,8 @@ pub struct View {
     pub columns: Vec<ColumnView>,
     /// What the metrics of a table are.
     pub metrics_note: String,
+    /// How any two arms were compared.
+    pub method: String,
     /// Native beside canvas; without rows where only one of them was measured.
     pub canvas: Table,
     pub cost: Table,
@@ -109,10 +112,11 @@ impl View {
                     frame: frame(summary, &column.canvas).unwrap_or_default(),
                     accuracy: tables::accuracy(summary, column),
                     pairs: tables::pairs(summary, column),
-                    resolution: column_resolution(column).unwrap_or_default(),
+                    resolution: column_resolution(summary, column).unwrap_or_default(),
                 })
                 .collect(),
             metrics_note: metrics::note(),
+            method: said::method(summary.question.rule),
             canvas: tables::canvas(summary),
             cost: tables::cost(summary),
             trainings: trainings::table(summary),

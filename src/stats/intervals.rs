@@ -43,15 +43,70 @@ pub fn wilson(correct: f64, n: u64, level: Level) -> Interval {
     Interval { low: ((centre - half) / scale).clamp(0.0, p), high: ((centre + half) / scale).clamp(p, 1.0) }
 }
 
-/// Student's interval (1908) for the mean that `values` were drawn around, low and high; `None` with fewer than two.
-/// `level` is 0.95 for 95 %.
-pub fn student(values: &[f64], level: f64) -> Option<(f64, f64)> {
-    let n = values.len() as f64;
-    let distribution = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = distribution.inverse_cdf(0.5 + level / 2.0) * (variance / n).sqrt();
-    Some((mean - half, mean + half))
+/// What Student (1908) says of the mean that some numbers were drawn around.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Student {
+    pub mean: f64,
+    /// Standard error of the mean.
+    pub error: f64,
+    distribution: StudentsT,
+}
+
+impl Student {
+    /// `None` with fewer than two values.
+    pub fn of(values: &[f64]) -> Option<Student> {
+        let n = values.len() as f64;
+        let distribution = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        Some(Student { mean, error: (variance / n).sqrt(), distribution })
+    }
+
+    /// Low and high. `level` is 0.95 for 95 %.
+    pub fn bounds(&self, level: f64) -> (f64, f64) {
+        let half = self.reach(level);
+        (self.mean - half, self.mean + half)
+    }
+
+    /// Half of the interval.
+    pub fn reach(&self, level: f64) -> f64 {
+        self.distribution.inverse_cdf(0.5 + level / 2.0) * self.error
+    }
+
+    /// The true mean that values like these show with that power, two-sided at `level`.
+    pub fn detectable(&self, level: f64, power: f64) -> f64 {
+        self.reach(level) + self.distribution.inverse_cdf(power) * self.error
+    }
+
+    /// One-sided p of a true mean of at most `bound`.
+    fn p_above(&self, bound: f64) -> f64 {
+        let distance = self.mean - bound;
+        match self.error {
+            error if error > 0.0 => self.distribution.cdf(-distance / error),
+            _ => {
+                if distance > 0.0 {
+                    0.0
+                } else {
+                    1.0
+                }
+            }
+        }
+    }
+
+    /// Two-sided p of a true mean of 0; 1 of values that are all 0.
+    pub fn p_none(&self) -> f64 {
+        let (above, below) = (self.p_above(0.0), self.turned().p_above(0.0));
+        (2.0 * above.min(below)).min(1.0)
+    }
+
+    /// p that the true mean is not within the margin, by two one-sided tests.
+    pub fn p_apart(&self, margin: f64) -> f64 {
+        self.p_above(-margin).max(self.turned().p_above(-margin))
+    }
+
+    fn turned(&self) -> Student {
+        Student { mean: -self.mean, ..*self }
+    }
 }
 
 /// Clopper and Pearson's exact interval (1934): all proportions that neither one-sided exact test would reject.
@@ -84,11 +139,14 @@ mod tests {
     /// The quantile for two degrees of freedom is 4.302653 in every table.
     #[test]
     fn students_interval_is_the_one_of_the_tables() {
-        let (low, high) = student(&[1.0, 2.0, 3.0], 0.95).unwrap();
+        let found = Student::of(&[1.0, 2.0, 3.0]).unwrap();
+        let (low, high) = found.bounds(0.95);
         let half = 4.302_653 / 3.0_f64.sqrt();
         assert!((low - (2.0 - half)).abs() < 1e-6 && (high - (2.0 + half)).abs() < 1e-6, "{low}, {high}");
-        assert_eq!(student(&[0.5, 0.5], 0.95), Some((0.5, 0.5)));
-        assert_eq!(student(&[1.0], 0.95), None);
+        // 2 / 0.57735 = 3.4641 has 0.0371 beyond it on one side
+        assert!((found.p_none() - 0.0742).abs() < 1e-3 && found.p_apart(1.0) > 0.9, "{}", found.p_none());
+        assert_eq!(Student::of(&[0.5, 0.5]).unwrap().bounds(0.95), (0.5, 0.5));
+        assert_eq!(Student::of(&[1.0]), None);
     }
 
     const KINDS: [fn(u64, u64, Level) -> Interval; 2] =

@@ -5,7 +5,6 @@ mod beta;
 pub mod binomial;
 pub mod classification;
 pub mod compare;
-pub mod crossed;
 pub mod intervals;
 pub mod latency;
 pub mod outcome;

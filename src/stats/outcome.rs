@@ -61,24 +61,49 @@ impl Outcome {
     }
 }
 
-/// Judges all comparisons of a table together: Holm's steps (1979) go over the hypotheses of no difference, and once more
-/// over those of a difference that matters, so that in a table all that is called better or worse, and all that is called
-/// equivalent, is wrong with probability 1 - level at most. A comparison has one true hypothesis of the two at most.
+/// The p values of one comparison, of whatever kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Tests {
+    /// First minus second.
+    pub mean: f64,
+    /// Two-sided, of no difference.
+    pub none: f64,
+    /// Of a difference of at least the margin.
+    pub apart: f64,
+}
+
+/// Judges all comparisons of a table together.
 pub fn judge(differences: &[Difference], rule: Rule) -> Vec<Judged> {
-    let p: Vec<f64> = differences.iter().map(Difference::p_none).collect();
-    let apart: Vec<f64> = differences.iter().map(|difference| difference.p_apart(rule.margin)).collect();
-    let (adjusted, apart) = (holm(&p), holm(&apart));
-    let alpha = 1.0 - rule.level;
-    let judged = |i: usize| {
-        let outcome = match differences[i].mean() {
-            mean if adjusted[i] < alpha && mean > 0.0 => Outcome::Better,
-            _ if adjusted[i] < alpha => Outcome::Worse,
-            _ if apart[i] < alpha => Outcome::Equivalent,
-            _ => Outcome::Undecided,
-        };
-        Judged { difference: differences[i], outcome, p: p[i], p_adjusted: adjusted[i] }
+    let tests = |difference: &Difference| Tests {
+        mean: difference.mean(),
+        none: difference.p_none(),
+        apart: difference.p_apart(rule.margin),
     };
-    (0..differences.len()).map(judged).collect()
+    let tests: Vec<Tests> = differences.iter().map(tests).collect();
+    let outcomes = outcomes(&tests, rule);
+    let judged = |((difference, tests), (outcome, p_adjusted)): ((&Difference, &Tests), (Outcome, f64))| Judged {
+        difference: *difference,
+        outcome,
+        p: tests.none,
+        p_adjusted,
+    };
+    differences.iter().zip(&tests).zip(outcomes).map(judged).collect()
+}
+
+/// What may be said of each comparison of a table, and its adjusted p of no difference: Holm's steps (1979) go over the
+/// hypotheses of no difference, and once more over those of a difference that matters, so that in a table all that is
+/// called better or worse, and all that is called equivalent, is wrong with probability 1 - level at most.
+pub fn outcomes(tests: &[Tests], rule: Rule) -> Vec<(Outcome, f64)> {
+    let adjusted = |p: fn(&Tests) -> f64| holm(&tests.iter().map(p).collect::<Vec<_>>());
+    let (none, apart) = (adjusted(|tests| tests.none), adjusted(|tests| tests.apart));
+    let alpha = 1.0 - rule.level;
+    let outcome = |i: usize| match tests[i].mean {
+        mean if none[i] < alpha && mean > 0.0 => Outcome::Better,
+        _ if none[i] < alpha => Outcome::Worse,
+        _ if apart[i] < alpha => Outcome::Equivalent,
+        _ => Outcome::Undecided,
+    };
+    (0..tests.len()).map(|i| (outcome(i), none[i])).collect()
 }
 
 #[cfg(test)]

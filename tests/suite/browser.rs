@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use featbench::record::Records;
-use featbench::report;
+use featbench::report::{self, Question};
 
 use super::sweeps::blurred;
 use super::synthetic::{empty, small};
@@ -33,7 +33,7 @@ fn the_page_opens_without_an_error_and_answers() {
     };
     let folder = tempfile::tempdir().unwrap();
     let page = |records: &Records| {
-        let files = report::files(records, &[]).unwrap();
+        let files = report::files(records, &[], &Question::default()).unwrap();
         String::from_utf8(files.into_iter().find(|file| file.path == "report.html").unwrap().bytes).unwrap()
     };
     let pressed = page(&small()).replace("</body>", &format!("<script>{PRESS}</script></body>"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use featbench::record::Records;
-use featbench::report;
+use featbench::report::{self, Question};
 
 use super::synthetic::{record, small};
 
@@ -15,7 +15,9 @@ fn rendered() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let folders = ["shapes", "deeper/shapes"].map(|name| root.path().join(name));
     folders.iter().for_each(|folder| drop(record(&small(), folder)));
-    folders.iter().for_each(|folder| drop(report::write(&Records::read(folder).unwrap(), folder).unwrap()));
+    folders
+        .iter()
+        .for_each(|folder| drop(report::write(&Records::read(folder).unwrap(), folder, &Question::default()).unwrap()));
     root
 }
 

@@ -1,7 +1,7 @@
 //! What a report says of an experiment, on records that nobody measured.
 
 use featbench::record::{Comparison, ExperimentRecord, Records};
-use featbench::report;
+use featbench::report::{self, Question};
 
 use super::synthetic::{Arm, empty, measure, train};
 
@@ -40,7 +40,7 @@ fn records(accuracies: [f64; 2]) -> Records {
 }
 
 fn report_of(records: &Records) -> String {
-    let files = report::files(records, &[]).unwrap();
+    let files = report::files(records, &[], &Question::default()).unwrap();
     String::from_utf8(files.into_iter().find(|file| file.path == "report.md").unwrap().bytes).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Every renderer of the report on records that are always the same, and on records that hardly are any.
 
 use featbench::record::{Records, Status};
-use featbench::report;
+use featbench::report::{self, Question};
 
 use super::synthetic::{Arm, SIFT, broken, empty, measure, record, run, small, train};
 
@@ -45,9 +45,9 @@ fn the_page_of_a_large_record_is_small() {
 
 #[test]
 fn terminal() {
-    insta::assert_snapshot!("terminal_80", report::terminal(&small(), 80, false).unwrap());
-    insta::assert_snapshot!("terminal_120", report::terminal(&small(), 120, false).unwrap());
-    let lines = report::terminal(&small(), 120, true).unwrap();
+    insta::assert_snapshot!("terminal_80", report::terminal(&small(), 80, false, &Question::default()).unwrap());
+    insta::assert_snapshot!("terminal_120", report::terminal(&small(), 120, false, &Question::default()).unwrap());
+    let lines = report::terminal(&small(), 120, true, &Question::default()).unwrap();
     assert!(lines.contains("\u{1b}[36mresnet-frozen-svm"), "families have colours where they are wanted");
 }
 
@@ -76,9 +76,12 @@ fn trainings() {
 #[test]
 fn equal_records_give_equal_bytes_and_a_second_report_leaves_nothing_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(report::files(&small(), &[]).unwrap(), report::files(&small(), &[]).unwrap());
-    let many = report::write(&small(), folder.path()).unwrap();
-    let few = report::write(&empty(&[("circle", 3), ("square", 3)]), folder.path()).unwrap();
+    assert_eq!(
+        report::files(&small(), &[], &Question::default()).unwrap(),
+        report::files(&small(), &[], &Question::default()).unwrap()
+    );
+    let many = report::write(&small(), folder.path(), &Question::default()).unwrap();
+    let few = report::write(&empty(&[("circle", 3), ("square", 3)]), folder.path(), &Question::default()).unwrap();
     assert!(many.len() > few.len());
     assert_eq!(std::fs::read_dir(folder.path().join("plots")).unwrap().count(), 0);
     for path in few {
@@ -91,8 +94,8 @@ fn a_recorded_folder_is_rendered_into_itself() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("shapes");
     let recorded = record(&small(), &folder);
-    let paths = report::write(&Records::read(&folder).unwrap(), &folder).unwrap();
-    for file in report::files(&recorded, &[]).unwrap() {
+    let paths = report::write(&Records::read(&folder).unwrap(), &folder, &Question::default()).unwrap();
+    for file in report::files(&recorded, &[], &Question::default()).unwrap() {
         assert!(paths.contains(&folder.join(&file.path)), "{}", file.path);
         assert_eq!(std::fs::read(folder.join(&file.path)).unwrap(), file.bytes, "{}", file.path);
     }
@@ -114,8 +117,8 @@ fn few_or_no_results_are_said_without_numbers_that_do_not_exist() {
         ("nothing_judged", nothing_judged),
         ("no_class", empty(&[])),
     ] {
-        let files = report::files(&records, &[]).unwrap();
-        let terminal = report::terminal(&records, 80, false).unwrap();
+        let files = report::files(&records, &[], &Question::default()).unwrap();
+        let terminal = report::terminal(&records, 80, false, &Question::default()).unwrap();
         for text in files.iter().map(|f| String::from_utf8_lossy(&f.bytes)).chain([terminal.clone().into()]) {
             assert!(!["NaN", "inf", "∞"].iter().any(|nonsense| text.contains(nonsense)), "{name}: {text}");
         }
@@ -133,16 +136,16 @@ fn the_head_of_an_empty_summary_is_that_of_a_full_one() {
 fn records_that_contradict_each_other_are_refused_by_name() {
     let mut lost = small();
     lost.details.predictions.truncate(30);
-    let error = report::files(&lost, &[]).unwrap_err().to_string();
+    let error = report::files(&lost, &[], &Question::default()).unwrap_err().to_string();
     assert!(error.contains("predictions.csv holds 30") && error.contains("--fresh"), "{error}");
     let mut renamed = small();
     renamed.details.predictions[0].predicted = "hexagon".into();
-    let error = report::files(&renamed, &[]).unwrap_err().to_string();
+    let error = report::files(&renamed, &[], &Question::default()).unwrap_err().to_string();
     assert!(error.contains("\"hexagon\"") && error.contains("dataset.json"), "{error}");
 }
 
 fn file(records: &Records, path: &str) -> String {
-    let files = report::files(records, &[]).unwrap();
+    let files = report::files(records, &[], &Question::default()).unwrap();
     let file = files.into_iter().find(|file| file.path == path).unwrap_or_else(|| panic!("the report has {path}"));
     String::from_utf8(file.bytes).unwrap()
 }

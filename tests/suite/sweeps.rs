@@ -3,7 +3,7 @@
 use featbench::record::{
     FactorRecord, LevelRecord, PredictionRow, Records, Status, SweepComparison, SweepQuestion, SweepRecord,
 };
-use featbench::report;
+use featbench::report::{self, Question};
 
 use crate::synthetic::{Arm, SIFT, broken, empty, run};
 
@@ -60,7 +60,7 @@ pub fn blurred(title: &str, sift: [usize; 3], resnet: [usize; 3]) -> Records {
 }
 
 fn page(records: &Records, others: &[Records]) -> String {
-    let files = report::files(records, others).unwrap();
+    let files = report::files(records, others, &Question::default()).unwrap();
     String::from_utf8(files.into_iter().find(|file| file.path == "report.md").unwrap().bytes).unwrap()
 }
 

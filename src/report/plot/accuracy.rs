@@ -16,7 +16,7 @@ const LINE: f64 = 19.0;
 pub fn figure(summary: &Summary) -> Option<Figure> {
     let lowest = summary.entries.iter().filter_map(|e| Some(e.scores.as_ref()?.interval.low)).reduce(f64::min)?;
     let description = format!(
-        "Accuracy on {} {} images, %; bars: Wilson 95 % intervals at the mean over seeds. Dashed: the highest floor \
+        "Accuracy on {} {} images, %; bars: 95 % intervals of the mean over seeds. Dashed: the highest floor \
          on native images.",
         count(summary.reported_images()),
         summary.records.dataset.reported_split

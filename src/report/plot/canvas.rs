@@ -29,7 +29,7 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
     );
     let description = format!(
         "Accuracy on {} {} images, %. Solid: native images; hollow: the same images on a canvas, where size, aspect \
-         ratio and resolution tell nothing. Bars: Wilson 95 % intervals.",
+         ratio and resolution tell nothing. Bars: 95 % intervals.",
         count(summary.reported_images()),
         summary.records.dataset.reported_split
     );

@@ -25,7 +25,7 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
         return None;
     }
     let title = format!("{}: native images against canvases", summary.records.dataset.title);
-    let description = "Accuracy, %, with Wilson 95 % intervals. The canvas takes size and shape away, and it \
+    let description = "Accuracy, %, with 95 % intervals. The canvas takes size and shape away, and it \
                        crops and blurs: a line that falls may be owed to any of them.";
     let (mut figure, top) = Figure::new("slopes", WIDTH, &title, description);
     let (top, bottom) = (top + 30.0, top + 30.0 + HEIGHT);

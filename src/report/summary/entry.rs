@@ -2,11 +2,12 @@
 
 use crate::record::{Family, RunRow, Status};
 use crate::stats::classification;
-use crate::stats::intervals::{Interval, wilson};
+use crate::stats::intervals::Interval;
+use crate::stats::outcome::Judged;
 
-use super::super::metrics::{LEVEL, METRICS};
-use super::mean;
+use super::super::metrics::METRICS;
 use super::run::{Run, Times};
+use super::{Aim, mean};
 
 /// The protocol under which the reported images choose the epoch, as `runs.csv` has it.
 const OPTIMISTIC: &str = "published";
@@ -23,7 +24,7 @@ pub struct Entry<'a> {
     /// `None` where no seed has a prediction.
     pub scores: Option<Scores>,
     pub times: Times,
-    /// Where it stands against the highest floor of its column; `None` for floors and where there is none.
+    /// Where it stands against the floor of its column; `None` for floors and where there is none.
     pub against_floor: Option<AgainstFloor>,
 }
 
@@ -35,11 +36,12 @@ pub struct Scores {
     /// Judged images of one run (the first seed's).
     pub n: usize,
     pub accuracy: Spread,
-    /// Wilson 95 % interval at the mean accuracy with `n` images: how far the choice of images carries. The seeds are
-    /// not pooled, they share their images.
+    /// 95 % interval of the accuracy: how far the choice of images and, from three seeds on, of seeds carries.
     pub interval: Interval,
     /// Means over seeds, in the order of the list of metrics; `None` where no seed has a value.
     pub metrics: [Option<f64>; METRICS.len()],
+    /// Of those metrics that have one.
+    pub intervals: [Option<Interval>; METRICS.len()],
     pub val_accuracy: Option<f64>,
     pub fit_s: f64,
     pub select_s: f64,
@@ -65,23 +67,11 @@ pub struct ClassScores {
     pub f1: Option<f64>,
 }
 
-/// The comparison with the highest floor of the same column.
-#[derive(Debug, Clone, PartialEq)]
+/// The comparison with the floor of the same column, judged together with those of the other arms.
+#[derive(Debug, Clone)]
 pub struct AgainstFloor {
     pub floor: String,
-    pub verdict: Verdict,
-    /// Exact McNemar test on the images of the first common seed.
-    pub p: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Higher, and the test tells them apart (p < 0.05).
-    Above,
-    /// Not told apart, which does not make them equal.
-    Undecided,
-    /// Lower, and the test tells them apart.
-    Below,
+    pub judged: Judged,
 }
 
 impl<'a> Entry<'a> {
@@ -104,6 +94,16 @@ impl<'a> Entry<'a> {
     /// Mean accuracy, where there is one.
     pub fn accuracy(&self) -> Option<f64> {
         self.scores.as_ref().map(|s| s.accuracy.mean)
+    }
+
+    /// Mean of the metric by which arms are compared.
+    pub fn score(&self, aim: Aim) -> Option<f64> {
+        self.scores.as_ref()?.metrics[aim.metric()]
+    }
+
+    /// On the selection images, mean over the seeds.
+    pub fn val_accuracy(&self) -> Option<f64> {
+        self.scores.as_ref()?.val_accuracy
     }
 
     pub fn is_of(&self, family: Family) -> bool {
@@ -134,6 +134,8 @@ impl Scores {
         let confusions: Vec<_> = runs.iter().filter_map(|r| r.confusion.as_ref()).collect();
         let n = runs.first()?.judged.len();
         let accuracy = Spread::of(confusions.iter().filter_map(|c| c.accuracy()))?;
+        let intervals: [Option<Interval>; METRICS.len()] =
+            std::array::from_fn(|i| METRICS[i].interval.and_then(|interval| interval(runs)));
         let of_seeds: Vec<Vec<classification::ClassScores>> =
             confusions.iter().map(|c| c.per_class().collect()).collect();
         let class = |class: usize| ClassScores {
@@ -146,7 +148,8 @@ impl Scores {
             seeds: runs.len(),
             n,
             accuracy,
-            interval: wilson(accuracy.mean * n as f64, n as u64, LEVEL),
+            interval: intervals[0]?,
+            intervals,
             metrics: std::array::from_fn(|i| mean(runs.iter().filter_map(|run| (METRICS[i].of)(run)))),
             val_accuracy: mean(runs.iter().filter_map(|r| r.row.val_accuracy)),
             fit_s: mean(runs.iter().map(|r| r.row.fit_s))?,

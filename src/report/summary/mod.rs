@@ -3,6 +3,7 @@
 
 mod entry;
 mod pairs;
+mod question;
 pub(super) mod run;
 mod training;
 
@@ -12,9 +13,9 @@ use anyhow::Result;
 
 use crate::record::{ArmRecord, Family, Records, RunRow, Status};
 
-pub use super::metrics::LEVEL;
-pub use entry::{AgainstFloor, ClassScores, Entry, Scores, Spread, Verdict};
-pub use pairs::{Pair, SIGNIFICANT};
+pub use entry::{AgainstFloor, ClassScores, Entry, Scores, Spread};
+pub use pairs::{Pair, difference};
+pub use question::{Aim, Budget, Question};
 pub use run::{Judged, Run, Times};
 pub use training::{Course, Training};
 
@@ -22,6 +23,7 @@ pub use training::{Course, Training};
 #[derive(Debug)]
 pub struct Summary<'a> {
     pub records: &'a Records,
+    pub question: Question,
     /// Class names in label order.
     pub classes: Vec<&'a str>,
     /// In the order of `runs.csv`.
@@ -30,10 +32,12 @@ pub struct Summary<'a> {
     pub entries: Vec<Entry<'a>>,
     /// `native`, then canvases by size.
     pub columns: Vec<Column>,
+    /// Every arm on a canvas against itself on native images, judged together.
+    pub moves: Vec<Pair>,
 }
 
 /// Images as they are, or on one canvas: what is compared is compared within a column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Column {
     /// `native` or the canvas's side.
     pub canvas: String,
@@ -41,21 +45,24 @@ pub struct Column {
     pub entries: Vec<usize>,
     /// Every two of them that share images.
     pub pairs: Vec<Pair>,
-    /// The entry of the highest floor.
+    /// The entry of the floor that is highest on the selection images: the reported ones have no say in what they are
+    /// held against.
     pub floor: Option<usize>,
 }
 
 impl<'a> Summary<'a> {
     /// # Errors
     /// Records that contradict each other; the message names the file and the run.
-    pub fn of(records: &'a Records) -> Result<Summary<'a>> {
+    pub fn of(records: &'a Records, question: &Question) -> Result<Summary<'a>> {
         let classes: Vec<&str> = records.dataset.counts.iter().map(|c| c.class.as_str()).collect();
         let runs = Run::all(records, &classes)?;
         let mut entries = group(&runs, classes.len(), records.experiment.is_some());
         sort_for_display(&mut entries);
-        let columns = columns(&entries, &runs);
-        let mut summary = Summary { records, classes, runs, entries, columns };
+        let columns = columns(&entries, &runs, question);
+        let question = *question;
+        let mut summary = Summary { records, question, classes, runs, entries, columns, moves: Vec::new() };
         summary.judge_by_floors();
+        summary.moves = summary.moves();
         Ok(summary)
     }
 
@@ -92,15 +99,25 @@ impl<'a> Summary<'a> {
     fn judge_by_floors(&mut self) {
         for column in &self.columns {
             let Some(floor) = column.floor else { continue };
-            for &i in &column.entries {
-                if self.entries[i].is_floor() || self.entries[i].scores.is_none() {
-                    continue;
-                }
-                let Some(pair) = Pair::of(i, floor, &self.entries, &self.runs) else { continue };
-                let floor = self.entries[floor].label.clone();
-                self.entries[i].against_floor = Some(AgainstFloor { floor, verdict: pair.verdict(), p: pair.p });
+            let measured = |&i: &usize| !self.entries[i].is_floor() && self.entries[i].scores.is_some();
+            let pairs: Vec<_> = column.entries.iter().copied().filter(measured).map(|i| (i, floor)).collect();
+            let label = self.entries[floor].label.clone();
+            for Pair { a, judged, .. } in Pair::table(&pairs, &self.entries, &self.runs, &self.question) {
+                self.entries[a].against_floor = Some(AgainstFloor { floor: label.clone(), judged });
             }
         }
+    }
+
+    fn moves(&self) -> Vec<Pair> {
+        let Some(native) = self.first_column().filter(|first| first.canvas == "native") else { return Vec::new() };
+        let canvases = self.columns.iter().skip(1).flat_map(|column| column.entries.iter().copied());
+        let pairs: Vec<_> = canvases.filter_map(|i| Some((i, self.same_arm(&self.entries[i], native)?))).collect();
+        Pair::table(&pairs, &self.entries, &self.runs, &self.question)
+    }
+
+    /// An entry on a canvas against the same arm on native images.
+    pub fn moved(&self, entry: usize) -> Option<&Pair> {
+        self.moves.iter().find(|pair| pair.a == entry)
     }
 }
 
@@ -161,17 +178,28 @@ fn sort_for_display(entries: &mut [Entry]) {
     });
 }
 
-fn columns(entries: &[Entry], runs: &[Run]) -> Vec<Column> {
+fn columns(entries: &[Entry], runs: &[Run], question: &Question) -> Vec<Column> {
     let canvases: BTreeSet<(u32, &str)> =
         entries.iter().map(|e| (canvas_rank(&e.row.canvas), e.row.canvas.as_str())).collect();
     let column = |(_, canvas): (u32, &str)| {
         let indices: Vec<usize> = (0..entries.len()).filter(|&i| entries[i].row.canvas == canvas).collect();
         let floors = indices.iter().copied().filter(|&i| entries[i].is_floor() && entries[i].scores.is_some());
-        let floor = floors
-            .max_by(|&a, &b| entries[a].accuracy().unwrap_or(0.0).total_cmp(&entries[b].accuracy().unwrap_or(0.0)));
-        Column { canvas: canvas.to_owned(), pairs: Pair::all(&indices, entries, runs), entries: indices, floor }
+        let floor = strongest(entries, floors);
+        let pairs = Pair::all(&indices, entries, runs, question);
+        Column { canvas: canvas.to_owned(), pairs, entries: indices, floor }
     };
     canvases.into_iter().map(column).collect()
+}
+
+/// Which of some entries is best on the selection images, the first of equals. Where one of them has no accuracy there
+/// (records of another program), it is the first in the order of the records: no choice at all.
+pub fn strongest(entries: &[Entry], of: impl Iterator<Item = usize>) -> Option<usize> {
+    let of: Vec<usize> = of.collect();
+    let val = |i: usize| entries[i].val_accuracy();
+    if of.iter().any(|&i| val(i).is_none()) {
+        return of.into_iter().min_by_key(|&i| entries[i].runs.first().copied());
+    }
+    of.into_iter().reduce(|a, b| if val(b) > val(a) { b } else { a })
 }
 
 /// `native` first, then by size.

@@ -1,78 +1,78 @@
-//! Arms compared two by two on the images that both judged, by the exact McNemar test (Dietterich 1998 on why not
-//! by a difference of proportions): only the images that exactly one of the two got right count.
+//! Arms compared two by two on the images that both judged, over all seeds (`stats/compare.rs`), and judged together
+//! with all others of the same table.
 
-use std::collections::HashMap;
+use crate::stats::compare::Difference;
+use crate::stats::outcome::{Judged, Outcome, judge};
 
-use crate::stats::paired::{holm, mcnemar};
-
-use super::run::Run;
-use super::{Entry, Verdict};
-
-/// Below it two arms are told apart.
-pub const SIGNIFICANT: f64 = 0.05;
+use super::run::{Run, common};
+use super::{Entry, Question};
 
 /// Two entries on the same images.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Pair {
     /// Indices of the entries.
     pub a: usize,
     pub b: usize,
-    /// Images that both judged.
-    pub n: usize,
-    /// Images that only the first, or only the second, got right.
-    pub only_a: usize,
-    pub only_b: usize,
-    /// Exact, two-sided.
-    pub p: f64,
-    /// Adjusted by Holm over the pairs of the same column.
-    pub p_holm: f64,
+    pub judged: Judged,
 }
 
 impl Pair {
-    /// The test of two entries, each by its first judged seed (a common one where there is one); `None` where they share no image.
-    pub fn of(a: usize, b: usize, entries: &[Entry], runs: &[Run]) -> Option<Pair> {
-        let (run_a, run_b) = common_seed(&entries[a], &entries[b], runs)?;
-        let right_a: HashMap<&str, bool> = run_a.judged.iter().map(|j| (j.image, j.right())).collect();
-        let (mut n, mut only_a, mut only_b) = (0, 0, 0);
-        for judged in &run_b.judged {
-            let Some(&a) = right_a.get(judged.image) else { continue };
-            let b = judged.right();
-            n += 1;
-            only_a += usize::from(a && !b);
-            only_b += usize::from(b && !a);
-        }
-        let p = mcnemar(only_a as u64, only_b as u64).exact_p;
-        (n > 0).then_some(Pair { a, b, n, only_a, only_b, p, p_holm: p })
+    /// A table of comparisons, adjusted together; without those that share no image.
+    pub fn table(pairs: &[(usize, usize)], entries: &[Entry], runs: &[Run], question: &Question) -> Vec<Pair> {
+        let of = |&(a, b): &(usize, usize)| Some(((a, b), difference(&entries[a], &entries[b], runs, question)?));
+        let (pairs, differences): (Vec<_>, Vec<_>) = pairs.iter().filter_map(of).unzip();
+        let judged = judge(&differences, question.rule);
+        pairs.into_iter().zip(judged).map(|((a, b), judged)| Pair { a, b, judged }).collect()
     }
 
-    /// Every pair of the entries given, adjusted by Holm.
-    pub fn all(column: &[usize], entries: &[Entry], runs: &[Run]) -> Vec<Pair> {
-        let mut pairs = Vec::new();
-        for (at, &a) in column.iter().enumerate() {
-            pairs.extend(column[at + 1..].iter().filter_map(|&b| Pair::of(a, b, entries, runs)));
-        }
-        let p: Vec<f64> = pairs.iter().map(|pair| pair.p).collect();
-        for (pair, adjusted) in pairs.iter_mut().zip(holm(&p)) {
-            pair.p_holm = adjusted;
-        }
-        pairs
+    /// Every two of the entries given.
+    pub fn all(column: &[usize], entries: &[Entry], runs: &[Run], question: &Question) -> Vec<Pair> {
+        let with_later = |(at, &a): (usize, &usize)| column[at + 1..].iter().map(move |&b| (a, b)).collect::<Vec<_>>();
+        let pairs: Vec<(usize, usize)> = column.iter().enumerate().flat_map(with_later).collect();
+        Pair::table(&pairs, entries, runs, question)
     }
 
-    /// Does the first arm lie above, level with or below the second?
-    pub fn verdict(&self) -> Verdict {
-        match self.only_a.cmp(&self.only_b) {
-            _ if self.p >= SIGNIFICANT => Verdict::Undecided,
-            std::cmp::Ordering::Less => Verdict::Below,
-            _ => Verdict::Above,
-        }
+    pub fn outcome(&self) -> Outcome {
+        self.judged.outcome
+    }
+
+    /// Of the first and the second, mean over the seeds: images that only it has right. Under mean class accuracy an image
+    /// counts by its class, and these are as many images of the mean class.
+    pub fn alone(&self) -> [f64; 2] {
+        let (first, second) = self.judged.difference.alone();
+        [first, second].map(|share| share * self.judged.difference.images as f64)
     }
 }
 
-fn common_seed<'r, 'a>(a: &Entry, b: &Entry, runs: &'r [Run<'a>]) -> Option<(&'r Run<'a>, &'r Run<'a>)> {
+/// Over all seeds that both have; an arm with one seed is compared with all of the other's. `None` where they share no
+/// image.
+pub fn difference(a: &Entry, b: &Entry, runs: &[Run], question: &Question) -> Option<Difference> {
+    let (first, second) = common_seeds(a, b, runs);
+    let all: Vec<&Run> = first.iter().chain(&second).copied().collect();
+    let (right, classes) = common(&all);
+    let (of_first, of_second) = right.split_at(first.len());
+    let apart = |(a, b): (&Vec<i8>, &Vec<i8>)| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<i8>>();
+    let rows: Vec<Vec<i8>> = of_first.iter().zip(of_second).map(apart).collect();
+    if classes.is_empty() { None } else { Difference::of(&rows, &question.aim.weights(classes)) }
+}
+
+/// As many runs of each, one opposite the other.
+fn common_seeds<'r, 'a>(a: &Entry, b: &Entry, runs: &'r [Run<'a>]) -> (Vec<&'r Run<'a>>, Vec<&'r Run<'a>>) {
     let judged = |entry: &Entry| -> Vec<&'r Run<'a>> {
         entry.runs.iter().map(|&i| &runs[i]).filter(|run| !run.judged.is_empty()).collect()
     };
     let (of_a, of_b) = (judged(a), judged(b));
-    let same = of_a.iter().find_map(|a| Some((*a, *of_b.iter().find(|b| b.row.seed == a.row.seed)?)));
-    same.or_else(|| Some((*of_a.first()?, *of_b.first()?)))
+    match (&of_a[..], &of_b[..]) {
+        ([one], [_, ..]) => (vec![*one; of_b.len()], of_b),
+        ([_, ..], [one]) => {
+            let opposite = vec![*one; of_a.len()];
+            (of_a, opposite)
+        }
+        _ => {
+            let same = |run: &&'r Run<'a>| Some((*run, *of_b.iter().find(|other| other.row.seed == run.row.seed)?));
+            let both: Vec<_> = of_a.iter().filter_map(same).collect();
+            let first = || of_a.first().copied().zip(of_b.first().copied()).into_iter().unzip();
+            if both.is_empty() { first() } else { both.into_iter().unzip() }
+        }
+    }
 }

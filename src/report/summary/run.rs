@@ -109,6 +109,29 @@ impl Run<'_> {
     }
 }
 
+impl<'a> Run<'a> {
+    /// 1 for each image that it has right, 0 for the others.
+    fn rights(&self) -> HashMap<&'a str, i8> {
+        self.judged.iter().map(|judged| (judged.image, i8::from(judged.right()))).collect()
+    }
+}
+
+/// What several runs say of the images that all of them judged, in the order of the first: a row a run, 1 where it is
+/// right and 0 where not, and the class of each image.
+pub fn common(runs: &[&Run]) -> (Vec<Vec<i8>>, Vec<usize>) {
+    let Some(first) = runs.first() else { return (Vec::new(), Vec::new()) };
+    let listed: Vec<&str> = first.judged.iter().map(|judged| judged.image).collect();
+    if runs.iter().all(|run| run.judged.iter().map(|judged| judged.image).eq(listed.iter().copied())) {
+        let row = |run: &&Run| run.judged.iter().map(|judged| i8::from(judged.right())).collect();
+        return (runs.iter().map(row).collect(), first.judged.iter().map(|judged| judged.truth).collect());
+    }
+    let by_image: Vec<HashMap<&str, i8>> = runs.iter().map(|run| run.rights()).collect();
+    let in_all = |judged: &&Judged| by_image.iter().all(|run| run.contains_key(judged.image));
+    let kept: Vec<&Judged> = first.judged.iter().filter(in_all).collect();
+    let row = |run: &HashMap<&str, i8>| kept.iter().filter_map(|judged| run.get(judged.image).copied()).collect();
+    (by_image.iter().map(row).collect(), kept.iter().map(|judged| judged.truth).collect())
+}
+
 impl Judged<'_> {
     pub fn right(&self) -> bool {
         self.truth == self.predicted

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use crate::record::{FactorRecord, LevelRecord, Records, RunRow, Status, SweepComparison, SweepQuestion, SweepRecord};
 use crate::report::format::points;
+use crate::report::said;
 use crate::report::summary::mean;
 use crate::report::table::Cell;
-use crate::stats::intervals::{Level, clopper_pearson, student};
+use crate::stats::intervals::{Level, Student, clopper_pearson};
+use crate::stats::outcome::{Outcome, Rule, Tests, outcomes};
 
 /// Of the intervals.
 pub const LEVEL: f64 = 0.95;
@@ -39,16 +41,19 @@ pub struct Panel<'a> {
     pub pairs: &'a [SweepComparison],
 }
 
-/// A handcrafted and a deep arm along one factor: which keeps less of what it has at the first level?
+/// A handcrafted and a deep arm along one factor: which keeps less of what it has at the first level? Undecided until it is
+/// judged with the others.
 pub struct Comparison<'a> {
     pub first: &'a Curve,
     pub second: &'a Curve,
     /// Share of the accuracy above chance that each keeps, mean over the seeds.
     pub kept: [f64; 2],
-    /// How much more the first keeps than the second.
-    pub more: f64,
-    pub interval: (f64, f64),
+    /// How much more the first keeps than the second, over the seeds.
+    pub more: Student,
     pub seeds: usize,
+    pub outcome: Outcome,
+    /// By Holm, of no difference.
+    pub p_adjusted: f64,
 }
 
 impl Counts {
@@ -96,7 +101,7 @@ impl Panel<'_> {
     }
 
     /// What compared arms keep, of those that were measured at every level that counts.
-    pub fn comparisons(&self, counts: impl Fn(f64) -> bool) -> Vec<Comparison<'_>> {
+    fn comparisons(&self, counts: impl Fn(f64) -> bool) -> Vec<Comparison<'_>> {
         let of = |curve: &Curve| curve.kept(&self.factor.levels, &counts);
         let compare = |(first, second)| {
             let (a, b) = (of(first)?, of(second)?);
@@ -106,9 +111,10 @@ impl Panel<'_> {
                 first,
                 second,
                 kept: [average(&a)?, average(&b)?],
-                more: average(&more)?,
-                interval: student(&more, LEVEL)?,
+                more: Student::of(&more)?,
                 seeds: more.len(),
+                outcome: Outcome::Undecided,
+                p_adjusted: 1.0,
             })
         };
         self.asked(SweepQuestion::Suffers).filter_map(compare).collect()
@@ -116,24 +122,35 @@ impl Panel<'_> {
 }
 
 impl Comparison<'_> {
-    /// Of the first against the second, `None` where the interval holds 0.
-    pub fn suffers_less(&self) -> Option<bool> {
-        (self.interval.0 > 0.0 || self.interval.1 < 0.0).then_some(self.more > 0.0)
-    }
-
-    pub fn verdict(&self) -> &'static str {
-        match self.suffers_less() {
-            Some(true) => "the deep arm suffers more",
-            Some(false) => "the handcrafted arm suffers more",
-            None => "undecided",
+    pub fn verdict(&self, rule: Rule) -> String {
+        match self.outcome {
+            Outcome::Better => "the deep arm suffers more".to_owned(),
+            Outcome::Worse => "the handcrafted arm suffers more".to_owned(),
+            outcome => said::outcome(outcome, rule),
         }
     }
 
     /// The difference with its interval, in points.
     pub fn difference(&self) -> Cell {
-        let (low, high) = self.interval;
-        Cell::number(self.more, format!("{} [{}, {}]", points(self.more), points(low), points(high)))
+        let (low, high) = self.more.bounds(LEVEL);
+        Cell::number(self.more.mean, format!("{} [{}, {}]", points(self.more.mean), points(low), points(high)))
     }
+}
+
+/// What compared arms keep along every factor, judged together: one list a panel.
+pub fn judged<'p>(panels: &'p [&Panel], counts: impl Fn(&Panel, f64) -> bool, rule: Rule) -> Vec<Vec<Comparison<'p>>> {
+    let mut all: Vec<Vec<Comparison>> =
+        panels.iter().map(|panel| panel.comparisons(|value| counts(panel, value))).collect();
+    let tests = |compared: &Comparison| Tests {
+        mean: compared.more.mean,
+        none: compared.more.p_none(),
+        apart: compared.more.p_apart(rule.margin),
+    };
+    let found = outcomes(&all.iter().flatten().map(tests).collect::<Vec<_>>(), rule);
+    for (compared, (outcome, p_adjusted)) in all.iter_mut().flatten().zip(found) {
+        (compared.outcome, compared.p_adjusted) = (outcome, p_adjusted);
+    }
+    all
 }
 
 /// Every panel of a sweep, arms in the order of the records.
