@@ -31,7 +31,7 @@ pub fn findings(summary: &Summary) -> Vec<String> {
 }
 
 /// An arm's name as code, with the network behind it.
-fn name(entry: &Entry) -> String {
+pub fn name(entry: &Entry) -> String {
     match entry.network() {
         network if network.is_empty() || entry.label.contains(&entry.row.backbone) => format!("`{}`", entry.label),
         network => format!("`{}` ({network})", entry.label),

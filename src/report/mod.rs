@@ -24,6 +24,7 @@ mod templates;
 mod terminal;
 pub mod time;
 mod trainings;
+mod verdict;
 mod view;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,11 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
     let style = Style { colour };
     let mut lines = vec![style.bold(&printable(&view.title))];
     lines.extend(wrap(&view.size, width.min(PROSE), "", ""));
+    if !view.verdict.is_empty() {
+        lines.push(String::new());
+        lines.push(style.bold("Verdict"));
+    }
+    view.verdict.iter().for_each(|verdict| lines.extend(sentence(verdict, width)));
     for column in &view.columns {
         lines.push(String::new());
         lines.push(style.bold(&column.title));

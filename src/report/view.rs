@@ -9,15 +9,16 @@ use crate::record::RunRow;
 
 use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_resolution, findings};
-use super::format::{column_name, counted};
+use super::format::{column_name, counted, trimmed};
 use super::metrics;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
 use super::said;
-use super::summary::{Entry, Summary};
+use super::summary::{Entry, Question, Summary};
 use super::table::Table;
 use super::tables;
 use super::trainings;
+use super::verdict::verdict;
 
 #[derive(Debug, Serialize)]
 pub struct View {
@@ -28,6 +29,8 @@ pub struct View {
     pub remarks: Vec<String>,
     /// One line: images, classes, reported split.
     pub size: String,
+    /// Which arm to take.
+    pub verdict: Vec<String>,
     pub findings: Vec<String>,
     /// Of the folder's experiment, where it has one.
     pub experiment: Option<ExperimentView>,
@@ -102,6 +105,7 @@ impl View {
             source: dataset.source.clone(),
             remarks: dataset.remarks.clone(),
             size: size(summary),
+            verdict: verdict(summary),
             findings: experiment.iter().flat_map(|e| e.answers.clone()).chain(findings(summary)).collect(),
             experiment,
             columns: summary
@@ -233,5 +237,11 @@ fn command(summary: &Summary) -> String {
         seeds.iter().map(u64::to_string).collect()
     });
     summary.columns.iter().for_each(|column| option("--canvas", vec![column.canvas.clone()]));
+    let (question, usual) = (&summary.question, Question::default());
+    option("--metric", if question.aim == usual.aim { vec![] } else { vec![question.aim.name().to_owned()] });
+    let margin = trimmed(100.0 * question.rule.margin, 6);
+    option("--margin", if question.rule == usual.rule { vec![] } else { vec![margin] });
+    let limits = [(question.budget.ms, "ms"), (question.budget.mib, "MiB")];
+    option("--budget", limits.iter().filter_map(|(limit, unit)| Some(format!("{}{unit}", (*limit)?))).collect());
     command
 }
