@@ -52,10 +52,11 @@ fn best_arms(summary: &Summary) -> Vec<String> {
         let scores = entry.scores.as_ref()?;
         let seeds = if scores.seeds > 1 { format!(", mean of {} seeds", scores.seeds) } else { String::new() };
         Some(format!(
-            "Best {} arm that ran on {}, chosen on the selection images: {} with {} % of {} {} images (95 % interval {} to {} \
-             %{seeds}).",
+            "{} {} arm that ran on {}{}: {} with {} % of {} {} images (95 % interval {} to {} %{seeds}).",
+            if scores.val_accuracy.is_some() { "Best" } else { "First" },
             entry.row.family,
             column_name(&column.canvas),
+            if scores.val_accuracy.is_some() { ", chosen on the selection images" } else { "" },
             name(entry),
             percent(scores.accuracy.mean),
             count(scores.n),
@@ -152,21 +153,24 @@ fn floor(summary: &Summary, column: &Column) -> Option<String> {
         let (label, accuracy) = (&entry.label, percent(accuracy));
         match against.judged.outcome {
             Outcome::Better => {}
-            Outcome::Worse => judged.push(format!("`{label}` ({accuracy} %) is worse")),
-            Outcome::Equivalent => {
-                judged.push(format!("`{label}` ({accuracy} %) is {}", said::outcome(Outcome::Equivalent, rule)))
-            }
+            Outcome::Worse => judged.push(format!("`{label}` ({accuracy} %) is worse than `{}`", against.floor)),
+            Outcome::Equivalent => judged.push(format!(
+                "`{label}` ({accuracy} %) is equivalent to `{}` within {}",
+                against.floor,
+                said::margin(rule)
+            )),
             Outcome::Undecided => judged.push(format!(
-                "whether `{label}` ({accuracy} %) beats it is undecided (p {})",
+                "whether `{label}` ({accuracy} %) beats `{}` is undecided (p {})",
+                against.floor,
                 relation(against.judged.p_adjusted)
             )),
         }
     }
     let compared = column.entries.iter().any(|&i| summary.entries[i].against_floor.is_some());
     let verdict = match judged.as_slice() {
-        [] if compared => " Every measured arm beats it.".to_owned(),
+        [] if compared => " Every measured arm beats every floor.".to_owned(),
         [] => String::new(),
-        judged => format!(" Against it {} (after Holm's correction); every other arm beats it.", list(judged)),
+        judged => format!(" Not all arms beat every floor: {} (after Holm's correction).", list(judged)),
     };
     Some(format!(
         "The highest floor on {}, by the selection images, is `{}`{title} with {} %.{verdict}",

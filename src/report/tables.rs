@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use crate::record::{Environment, Environments, Status};
 use crate::stats::intervals::Interval;
 use crate::stats::latency::{median, quantile};
-use crate::stats::outcome::{Judged, Outcome, Rule};
+use crate::stats::outcome::{Judged, Rule};
 
 use super::findings::status_name;
 use super::format::{NONE, count, list, p_value, percent, points, significant, trimmed};
 use super::metrics::METRICS;
 use super::said;
-use super::summary::{Column, Entry, Scores, Summary};
+use super::summary::{AgainstFloor, Column, Entry, Scores, Summary};
 use super::table::{Cell, Table};
 
 /// Names of one kind of finding that are listed in full.
@@ -49,7 +49,7 @@ fn arm_columns(rule: Rule) -> Vec<ArmColumn> {
             columns.push(("#95 % interval".to_owned(), order + 1, Box::new(move |entry| interval_cell(entry, i))));
         }
         if i == 0 {
-            columns.push(("against floor".to_owned(), 1, Box::new(move |entry| floor_cell(entry, rule))));
+            columns.push(("against floors".to_owned(), 1, Box::new(move |entry| floor_cell(entry, rule))));
         }
     }
     columns.extend([
@@ -87,12 +87,9 @@ fn floor_cell(entry: &Entry, rule: Rule) -> Cell {
         None if entry.row.status != Status::Ok => Cell::text(status_name(entry.row.status)),
         None if entry.scores.is_none() => Cell::text("no image judged"),
         None => Cell::none(),
-        Some(against) => match against.judged.outcome {
-            Outcome::Better => Cell::number(2.0, "better"),
-            Outcome::Undecided => Cell::number(1.0, format!("undecided, p {}", p_value(against.judged.p_adjusted))),
-            Outcome::Equivalent => Cell::number(0.0, said::outcome(Outcome::Equivalent, rule)),
-            Outcome::Worse => Cell::number(-1.0, "worse"),
-        },
+        Some(AgainstFloor { judged, .. }) => {
+            Cell::number(AgainstFloor::standing(judged.outcome).into(), said::outcome(judged.outcome, rule))
+        }
     }
 }
 

@@ -161,7 +161,9 @@ fn what_guessing_gets_is_said_where_it_is_known() {
     let known = findings(&[("circle", 30), ("square", 30)]);
     let line = known.lines().find(|line| line.starts_with("- Chance is 50.0 %")).unwrap();
     assert!(
-        line.contains("`sift-bovw-svm` (") && line.contains("can't be told from it") && !line.contains("`good`"),
+        line.contains("`sift-bovw-svm` (")
+            && line.contains("is not shown to differ from it")
+            && !line.contains("`good`"),
         "{line}"
     );
     assert!(!findings(&[("circle", 30), ("square", 20)]).contains("Chance is"), "it depends on the guesses");

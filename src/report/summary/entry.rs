@@ -3,7 +3,7 @@
 use crate::record::{Family, RunRow, Status};
 use crate::stats::classification;
 use crate::stats::intervals::Interval;
-use crate::stats::outcome::Judged;
+use crate::stats::outcome::{Judged, Outcome};
 
 use super::super::metrics::METRICS;
 use super::run::{Run, Times};
@@ -24,7 +24,7 @@ pub struct Entry<'a> {
     /// `None` where no seed has a prediction.
     pub scores: Option<Scores>,
     pub times: Times,
-    /// Where it stands against the floor of its column; `None` for floors and where there is none.
+    /// Where it stands against the floors of its column; `None` for floors and where there is none.
     pub against_floor: Option<AgainstFloor>,
 }
 
@@ -67,11 +67,23 @@ pub struct ClassScores {
     pub f1: Option<f64>,
 }
 
-/// The comparison with the floor of the same column, judged together with those of the other arms.
+/// The comparison with that floor of the same column against which the arm does worst, judged together with all others.
 #[derive(Debug, Clone)]
 pub struct AgainstFloor {
     pub floor: String,
     pub judged: Judged,
+}
+
+impl AgainstFloor {
+    /// The lower, the worse for the arm.
+    pub fn standing(outcome: Outcome) -> u8 {
+        match outcome {
+            Outcome::Worse => 0,
+            Outcome::Equivalent => 1,
+            Outcome::Undecided => 2,
+            Outcome::Better => 3,
+        }
+    }
 }
 
 impl<'a> Entry<'a> {

@@ -45,8 +45,7 @@ pub struct Column {
     pub entries: Vec<usize>,
     /// Every two of them that share images.
     pub pairs: Vec<Pair>,
-    /// The entry of the floor that is highest on the selection images: the reported ones have no say in what they are
-    /// held against.
+    /// The entry of the floor that is highest on the selection images.
     pub floor: Option<usize>,
 }
 
@@ -96,14 +95,22 @@ impl<'a> Summary<'a> {
         entry.runs.iter().map(|&i| &self.runs[i]).find(|run| run.confusion.is_some())
     }
 
+    /// Every arm of a column against every floor of it, judged together. Of an arm that stands is the floor against which it
+    /// does worst: who is called better is better than all of them.
     fn judge_by_floors(&mut self) {
         for column in &self.columns {
-            let Some(floor) = column.floor else { continue };
-            let measured = |&i: &usize| !self.entries[i].is_floor() && self.entries[i].scores.is_some();
-            let pairs: Vec<_> = column.entries.iter().copied().filter(measured).map(|i| (i, floor)).collect();
-            let label = self.entries[floor].label.clone();
-            for Pair { a, judged, .. } in Pair::table(&pairs, &self.entries, &self.runs, &self.question) {
-                self.entries[a].against_floor = Some(AgainstFloor { floor: label.clone(), judged });
+            let measured = column.entries.iter().copied().filter(|&i| self.entries[i].scores.is_some());
+            let (floors, arms): (Vec<usize>, Vec<usize>) = measured.partition(|&i| self.entries[i].is_floor());
+            let pairs: Vec<_> = arms.iter().flat_map(|&arm| floors.iter().map(move |&floor| (arm, floor))).collect();
+            let mut table = Pair::table(&pairs, &self.entries, &self.runs, &self.question);
+            table.sort_by(|a, b| {
+                let standing = |pair: &Pair| (pair.a, AgainstFloor::standing(pair.outcome()));
+                standing(a).cmp(&standing(b)).then(b.judged.p_adjusted.total_cmp(&a.judged.p_adjusted))
+            });
+            table.dedup_by_key(|pair| pair.a);
+            for Pair { a, b, judged } in table {
+                let floor = self.entries[b].label.clone();
+                self.entries[a].against_floor = Some(AgainstFloor { floor, judged });
             }
         }
     }
@@ -191,15 +198,13 @@ fn columns(entries: &[Entry], runs: &[Run], question: &Question) -> Vec<Column> 
     canvases.into_iter().map(column).collect()
 }
 
-/// Which of some entries is best on the selection images, the first of equals. Where one of them has no accuracy there
-/// (records of another program), it is the first in the order of the records: no choice at all.
+/// Which of some entries is best on the selection images, the first of equals; of those without an accuracy there none, and
+/// where none has one the first in the order of the records: no choice at all.
 pub fn strongest(entries: &[Entry], of: impl Iterator<Item = usize>) -> Option<usize> {
-    let of: Vec<usize> = of.collect();
     let val = |i: usize| entries[i].val_accuracy();
-    if of.iter().any(|&i| val(i).is_none()) {
-        return of.into_iter().min_by_key(|&i| entries[i].runs.first().copied());
-    }
-    of.into_iter().reduce(|a, b| if val(b) > val(a) { b } else { a })
+    let (known, unknown): (Vec<usize>, Vec<usize>) = of.partition(|&i| val(i).is_some());
+    let best = known.into_iter().reduce(|a, b| if val(b) > val(a) { b } else { a });
+    best.or_else(|| unknown.into_iter().min_by_key(|&i| entries[i].runs.first().copied()))
 }
 
 /// `native` first, then by size.
