@@ -30,7 +30,8 @@ pub enum Kind {
     Line { number: usize, found: Option<String>, rendered: Option<String> },
 }
 
-/// Differences between the report on `records` (as it is without options) and the files in `folder`, in the order of [`super::files`].
+/// Differences between the report on `records`, as it is without options, and the files in `folder`, in the order of
+/// [`super::files`].
 ///
 /// # Errors
 /// Records that contradict each other, and files that are there but can't be read.

@@ -76,11 +76,10 @@ fn an_epoch_that_the_reported_images_chose_is_never_the_best() {
     let mut records = records([0.6, 0.95]);
     records.runs.iter_mut().filter(|run| run.arm == "1cycle").for_each(|run| run.protocol = "published".into());
     let report = report_of(&records);
-<<<<<<< HEAD
-    assert!(report.contains("- Best deep arm that ran on native images: `step` "), "{report}");
-=======
-    assert!(report.contains("- Best deep arm on native images, chosen on the selection images: `step` "), "{report}");
->>>>>>> ae776fe (Arms are held against every floor; snapshots and README's templates)
+    assert!(
+        report.contains("- Best deep arm that ran on native images, chosen on the selection images: `step` "),
+        "{report}"
+    );
 }
 
 #[test]
