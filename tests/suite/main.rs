@@ -18,3 +18,4 @@ mod snapshots;
 mod support;
 mod sweeps;
 mod synthetic;
+mod verdict;
