@@ -115,7 +115,7 @@ impl Cell {
         let [images, images_of_one] = [images, images_of_one].map(|variance| variance.sqrt() as f32);
         let moved: [Vec<f32>; 2] =
             [0, 1].map(|_| (0..self.seeds).map(|_| dice.normal() * seeds.sqrt() as f32).collect());
-        for image in 0..self.images {
+        (0..self.images).for_each(|image| {
             let shared = images * dice.normal();
             for arm in 0..2 {
                 let place = means[arm] as f32 + shared + images_of_one * dice.normal();
@@ -123,7 +123,7 @@ impl Cell {
                     rows[arm][seed][image] = i8::from(place + moved[arm][seed] + rest * dice.normal() > 0.0);
                 }
             }
-        }
+        });
         let of_these = |arm: usize| {
             let place = |moved: &f32| normal.cdf((means[arm] + f64::from(*moved)) / (1.0 - seeds).sqrt());
             moved[arm].iter().map(place).sum::<f64>() / self.seeds as f64

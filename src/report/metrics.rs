@@ -12,6 +12,9 @@ use super::summary::run::{Run, common};
 /// Of every interval of the report.
 pub const LEVEL: f64 = 0.95;
 
+/// Of the runs of an arm, one a seed; `None` without images.
+type IntervalOf = fn(&[&Run]) -> Option<Interval>;
+
 /// One number of a run's predictions; of an arm a report shows the mean over its seeds.
 pub struct Metric {
     /// Its column in `summary.csv`.
@@ -25,7 +28,7 @@ pub struct Metric {
     higher_is_better: bool,
     pub print: fn(f64) -> String,
     /// How far the choice of images and seeds carries, of the runs of an arm, one a seed; `None` where none is known.
-    pub interval: Option<fn(&[&Run]) -> Option<Interval>>,
+    pub interval: Option<IntervalOf>,
 }
 
 /// In the order of the columns; arms are listed by the first.

@@ -237,7 +237,8 @@ mod tests {
     fn equal_classes_count_as_equal_images() {
         let class: Vec<usize> = (0..120).map(|i| i % 3).collect();
         let row: Vec<i8> = (0..120).map(|i| i8::from(i % 8 != 0)).collect();
-        let [all, classes] = [Weights::equal(120), Weights::of(class)].map(|w| interval(&[row.clone()], &w, 0.95));
+        let [all, classes] =
+            [Weights::equal(120), Weights::of(class)].map(|w| interval(std::slice::from_ref(&row), &w, 0.95));
         assert!((all.low - classes.low).abs() < 2e-3 && (all.high - classes.high).abs() < 2e-3, "{all:?} {classes:?}");
     }
 
@@ -245,7 +246,7 @@ mod tests {
     fn a_class_of_few_images_widens_the_mean_over_classes() {
         let class: Vec<usize> = (0..104).map(|i| usize::from(i < 4)).collect();
         let row = vec![1; 104];
-        let wide = interval(&[row.clone()], &Weights::of(class), 0.95);
+        let wide = interval(std::slice::from_ref(&row), &Weights::of(class), 0.95);
         assert!(wide.low < 0.8 && interval(&[row], &Weights::equal(104), 0.95).low > 0.96, "{wide:?}");
     }
 
