@@ -68,7 +68,8 @@ fn every_option_is_explained() {
     let place = Place::empty();
     let measuring: Vec<&str> = MEASURING.to_vec();
     let sharing = [&measuring[..], &["--shard <K/N>"]].concat();
-    let reporting = [&sharing[..], &["--from <FOLDER>", "--check"]].concat();
+    let asking = ["--metric <accuracy|mean-class>", "--margin <POINTS>", "--budget <10ms,50MiB>"];
+    let reporting = [&sharing[..], &["--from <FOLDER>", "--check"], &asking[..]].concat();
     let timing = [&measuring[..], &["--images <N>"]].concat();
     let sweeping = [
         "--start <RATE>",
