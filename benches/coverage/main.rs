@@ -1,7 +1,7 @@
 //! Does every interval and every statement of a report hold its nominal rate? Judgements are drawn whose truth is known,
 //! 10,000 times a cell: minutes long, so only by name: `cargo bench --bench coverage`, or with another number of draws
-//! behind it, `-- 500`, which is printed and not kept. Writes `reports/benchmarks/coverage.csv` and `coverage.md`; what
-//! the first holds already is not drawn again.
+//! behind it, `-- 500`, which is printed and not kept, or `-- page` for the table of what is there. Writes
+//! `reports/benchmarks/coverage.csv` and `coverage.md`; what the first holds already is not drawn again.
 
 mod draw;
 
@@ -81,7 +81,8 @@ fn margin(row: &Row) -> bool {
 fn main() -> Result<()> {
     let asked: Option<usize> = env::args().skip(1).find_map(|argument| argument.parse().ok());
     let mut rows = if asked.is_some() { Vec::new() } else { read()? };
-    for (number, cell) in cells().into_iter().enumerate() {
+    let cells = if env::args().any(|argument| argument == "page") { Vec::new() } else { cells() };
+    for (number, cell) in cells.into_iter().enumerate() {
         if rows.iter().any(|row| row.is(&cell)) {
             continue;
         }
