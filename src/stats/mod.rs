@@ -9,4 +9,5 @@ pub mod intervals;
 pub mod latency;
 pub mod outcome;
 pub mod paired;
+pub mod resampled;
 pub mod share;
