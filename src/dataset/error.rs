@@ -48,6 +48,33 @@ pub enum DatasetError {
     Alike { folder: PathBuf, alike: Vec<Vec<String>> },
     #[error("{0}")]
     Foreign(Box<Foreign>),
+    /// A table of labels that can't be used.
+    #[error("{}, line {line}: {detail}", shown(file))]
+    Labels { file: PathBuf, line: u64, detail: String },
+    #[error("{0}")]
+    Torn(Box<Torn>),
+    #[error(
+        "--group '{}' matches no path in {} (the first is `{}`): write an expression that finds the group in it, as '^[^/]+/([^_]+)_' \
+         finds what stands before the first _",
+        printable(regex),
+        shown(folder),
+        printable(path)
+    )]
+    NoGroup { folder: PathBuf, regex: String, path: String },
+    #[error("groups are stated twice, by --group and by the column `group` of --labels: leave one of them out")]
+    TwoGroupings,
+    /// Classes that lie in one group alone, of all groups.
+    #[error("{}", few_groups(folder, *groups, alone))]
+    FewGroups { folder: PathBuf, groups: usize, alone: Vec<String> },
+    #[error(
+        "{0} has splits and labels of its own: --labels and --group are for a folder of images; leave them out, or name the folder"
+    )]
+    NotAFolder(String),
+    #[error(
+        "{0} has splits of its own: --repeats draws those of a folder that has none (CLASS/FILE, or --labels without the \
+         column `split`); leave it out"
+    )]
+    NotDrawn(String),
     /// The file is another one than when the command began.
     #[error(
         "{} is not the file that it was when the command began ({found}, expected {expected}): something changes the images \
@@ -99,6 +126,45 @@ fn too_few(folder: &Path, classes: &[(String, usize)]) -> String {
         shown(folder),
         counted.join(", ")
     )
+}
+
+fn few_groups(folder: &Path, groups: usize, alone: &[String]) -> String {
+    let what = match alone {
+        [] => format!("the images in {} are {groups} groups, and a drawn split needs 3", shown(folder)),
+        [class] => format!("the class {} in {} is one group", quoted(std::slice::from_ref(class)), shown(folder)),
+        classes => format!("of the classes {} in {} each is one group", quoted(classes), shown(folder)),
+    };
+    format!(
+        "{what}, which would stand on one side as a whole: add images of other groups, remove the class, group more finely, or \
+         state the splits (SPLIT/CLASS/FILE, or a column `split`)"
+    )
+}
+
+/// A group with images in two splits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    pub folder: PathBuf,
+    pub group: String,
+    /// One of each side, paths inside the data set.
+    pub images: [String; 2],
+    /// Other groups of which the same is true.
+    pub more: usize,
+}
+
+impl Display for Torn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [one, other] = &self.images;
+        let more = if self.more > 0 { format!(" (and {} more groups)", self.more) } else { String::new() };
+        write!(
+            f,
+            "group `{}` stands in two splits of {}{more}, with `{}` and `{}`: move its images into one, or give the folder without \
+             splits for drawn ones",
+            printable(&self.group),
+            shown(&self.folder),
+            printable(one),
+            printable(other)
+        )
+    }
 }
 
 /// A layout that is not read: what was seen, and what is meant.

@@ -10,7 +10,7 @@ use crate::record::{ClassCount, Finding};
 
 /// Kinds in the order of what they do to a result: a class or a part of the data that is not there, labels that can't be
 /// right, images that are known beforehand, then readings of the layout and single files.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "lost",
     "unlearnt",
     "unjudged",
@@ -18,6 +18,7 @@ const ORDER: [&str; 17] = [
     "empty",
     "contradiction",
     "duplicate",
+    "burst",
     "wrapper",
     "named",
     "nested",
@@ -31,7 +32,7 @@ const ORDER: [&str; 17] = [
 ];
 
 /// The first kinds of these are never told in part.
-const IMPORTANT: usize = 12;
+const IMPORTANT: usize = 13;
 
 /// Orders findings by what they do to a result.
 pub(super) fn order(findings: &mut [Finding]) {

@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 
 use crate::record::files::replace;
 
-const COLUMNS: [&str; 7] = ["path", "label", "split", "role", "sha256", "width", "height"];
+/// The last is there only where images have groups: a manifest without them keeps its hash.
+const COLUMNS: [&str; 8] = ["path", "label", "split", "role", "sha256", "width", "height", "group"];
+const WITHOUT_GROUPS: usize = COLUMNS.len() - 1;
 
 /// The three parts of a data set, by name. The order is that of the flow: fit, select, report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +51,8 @@ pub(super) struct Row {
     /// Pixels as stored; 0 only without a role.
     pub width: u32,
     pub height: u32,
+    /// Images of one group stand on one side of a split; `None` for one that belongs to no other.
+    pub group: Option<String>,
 }
 
 /// The files of a data set, sorted by path. Labels don't leave the dataset module this way either:
@@ -99,9 +103,10 @@ impl Manifest {
         };
         let mut reader = csv::Reader::from_reader(text);
         let header = reader.headers().map_err(csv_error)?;
-        if header != COLUMNS[..] {
+        if header != COLUMNS[..] && header != COLUMNS[..WITHOUT_GROUPS] {
             let found = header.iter().collect::<Vec<_>>().join(",");
-            let detail = format!("the columns are `{found}`, expected `{}`", COLUMNS.join(","));
+            let expected = COLUMNS[..WITHOUT_GROUPS].join(",");
+            let detail = format!("the columns are `{found}`, expected `{expected}`");
             return Err(ManifestError::Csv { file: file.into(), line: 1, detail });
         }
         let mut seen = HashSet::new();
@@ -164,14 +169,21 @@ impl Manifest {
         self.used().map(|row| row.label.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// How many groups the used images belong to; 0 where none does.
+    pub(super) fn groups(&self) -> usize {
+        self.used().filter_map(|row| row.group.as_deref()).collect::<BTreeSet<_>>().len()
+    }
+
     fn csv(&self) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let mut write = |fields: [&str; 7]| writer.write_record(fields).expect("memory takes every record");
+        let columns = if self.groups() > 0 { COLUMNS.len() } else { WITHOUT_GROUPS };
+        let mut write = |fields: [&str; 8]| writer.write_record(&fields[..columns]).expect("memory takes every record");
         write(COLUMNS);
         for row in &self.rows {
             let name = |part: Option<Part>| part.map_or("", Part::name);
             let (width, height) = (row.width.to_string(), row.height.to_string());
-            write([&row.path, &row.label, name(row.split), name(row.role), &row.sha256, &width, &height]);
+            let group = row.group.as_deref().unwrap_or_default();
+            write([&row.path, &row.label, name(row.split), name(row.role), &row.sha256, &width, &height, group]);
         }
         writer.into_inner().expect("memory needs no flushing")
     }
@@ -218,6 +230,7 @@ fn row_of(record: &StringRecord) -> Result<Row, (usize, &'static str)> {
         sha256: record[4].into(),
         width: pixels(5)?,
         height: pixels(6)?,
+        group: record.get(WITHOUT_GROUPS).filter(|group| !group.is_empty()).map(str::to_owned),
     })
 }
 
@@ -256,6 +269,20 @@ mod tests {
         assert_eq!(Manifest::read(&file).unwrap(), manifest);
         assert_eq!(hex_sha256(&fs::read(&file).unwrap()), manifest.sha256());
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn groups_have_a_column_only_where_there_are_some() {
+        let grouped =
+            text().replace("height\n", "height,group\n").replace(",3,4\n", ",3,4,clip\n").replace("0,0", "0,0,");
+        let manifest = parse(&grouped).unwrap();
+        assert_eq!((manifest.groups(), manifest.rows[0].group.as_deref()), (1, Some("clip")));
+        assert!(
+            String::from_utf8(manifest.csv()).unwrap().starts_with("path,label,split,role,sha256,width,height,group\n")
+        );
+        assert_eq!(Manifest::parse("m.csv", &manifest.csv()).unwrap(), manifest);
+        assert_ne!(manifest.sha256(), parse(&text()).unwrap().sha256());
+        assert!(!String::from_utf8(parse(&text()).unwrap().csv()).unwrap().contains("group"));
     }
 
     #[test]

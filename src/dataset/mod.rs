@@ -10,7 +10,9 @@ mod folder;
 pub mod manifest;
 pub mod open;
 pub mod procedural;
+pub mod reading;
 pub mod registry;
+pub mod resplit;
 pub mod splits;
 pub mod variant;
 
@@ -18,4 +20,5 @@ pub use error::DatasetError;
 pub use folder::{Found, files_below};
 pub use manifest::Manifest;
 pub use open::{Dataset, Refit, list};
+pub use reading::{Grouping, Reading};
 pub use splits::{ImageFile, Source, Split, Splits, Test, Train, Val};

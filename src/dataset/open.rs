@@ -12,6 +12,7 @@ use super::findings::{self, finding};
 use super::folder;
 use super::manifest::{Manifest, Part, Row};
 use super::procedural::{self, Knobs};
+use super::reading::Reading;
 use super::registry::{self, Registered};
 use super::splits::{ImageFile, Source, SourceOf, Splits, file_in};
 use crate::image::{self, DecodeError, Inspected};
@@ -57,6 +58,8 @@ pub struct Dataset {
     pub additional: usize,
     /// R of the canvas, by its side.
     pub(super) pinned: BTreeMap<String, u32>,
+    /// Its three splits were drawn here, by a seed.
+    pub(super) drawn: bool,
 }
 
 /// One line of `featbench list`.
@@ -88,6 +91,19 @@ impl Dataset {
     /// # Errors
     /// See [`DatasetError`]; every message says what to do.
     pub fn open(name_or_folder: &str, data_dir: Option<&Path>, seed: u64) -> Result<Dataset, DatasetError> {
+        Dataset::open_as(name_or_folder, data_dir, &Reading::drawn(seed))
+    }
+
+    /// The same, where a folder may be read in another way than by its folders alone.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`]; [`DatasetError::NotAFolder`] where something is asked of a named data set that only a folder
+    /// can do.
+    pub fn open_as(name_or_folder: &str, data_dir: Option<&Path>, reading: &Reading) -> Result<Dataset, DatasetError> {
+        let named = registry::registered().iter().any(|set| set.name == name_or_folder);
+        if reading.is_special() && (named || procedural::settings(name_or_folder).is_some()) {
+            return Err(DatasetError::NotAFolder(name_or_folder.to_owned()));
+        }
         if let Some(set) = registry::registered().iter().find(|set| set.name == name_or_folder) {
             return Dataset::registered(set, &registry::search_folders(data_dir));
         }
@@ -98,7 +114,7 @@ impl Dataset {
         if !folder.exists() && folder.components().count() == 1 && !name_or_folder.contains('.') {
             return Err(unknown(name_or_folder));
         }
-        Dataset::folder(folder, seed, image::inspect)
+        Dataset::folder(folder, reading, image::inspect)
     }
 
     /// A registered set in the first of `folders` that has it, checked against its manifest.
@@ -132,23 +148,24 @@ impl Dataset {
         Dataset::new(described, None, procedural::manifest(&knobs, &drawings), Vec::new(), &source_of)
     }
 
-    /// Any folder, laid out as `SPLIT/CLASS/FILE` or `CLASS/FILE`.
+    /// Any folder, laid out as `SPLIT/CLASS/FILE` or `CLASS/FILE`, or with a table of labels.
     fn folder(
         folder: &Path,
-        seed: u64,
+        reading: &Reading,
         inspect: impl Fn(&[u8]) -> Result<Inspected, DecodeError> + Sync,
     ) -> Result<Dataset, DatasetError> {
-        let scan = folder::scan(folder, seed, inspect)?;
+        let scan = folder::scan(folder, reading, inspect)?;
         let whole = fs::canonicalize(folder).map_err(|error| DatasetError::io(folder, error))?;
         let name = whole.file_name().map_or("images".into(), |name| name.to_string_lossy().into_owned());
         let described = Described {
             title: name.clone(),
             name,
-            source: format!("the folder {}", folder.display()),
-            remarks: Vec::new(),
+            source: source(folder, reading),
+            remarks: about_groups(&scan.manifest, reading).into_iter().collect(),
             pinned: BTreeMap::new(),
         };
-        Dataset::in_folder(described, folder, scan.manifest, scan.findings)
+        let dataset = Dataset::in_folder(described, folder, scan.manifest, scan.findings)?;
+        Ok(Dataset { drawn: scan.drawn, ..dataset })
     }
 
     fn in_folder(
@@ -172,7 +189,20 @@ impl Dataset {
         let Described { name, title, source, remarks, pinned } = described;
         let splits = Splits::of(&manifest, source_of)?;
         let refit = if val_is_drawn_from_train(&manifest) { Refit::TrainAndVal } else { Refit::Train };
-        Ok(Dataset { name, title, source, folder, remarks, splits, refit, manifest, findings, additional: 0, pinned })
+        Ok(Dataset {
+            name,
+            title,
+            source,
+            folder,
+            remarks,
+            splits,
+            refit,
+            manifest,
+            findings,
+            additional: 0,
+            pinned,
+            drawn: false,
+        })
     }
 
     /// Where its images are, in words: the folder, or who draws them.
@@ -274,6 +304,26 @@ fn reduction(side: u32, mut shorter_sides: Vec<u32>) -> u32 {
     let at = shorter_sides.len().saturating_sub(1) / 200;
     let percentile = shorter_sides.get(at).copied().unwrap_or(side);
     side.min((percentile / 8 * 8).max(32))
+}
+
+/// Where images and labels come from, in words.
+fn source(folder: &Path, reading: &Reading) -> String {
+    let labels = reading.labels.as_ref().map_or(String::new(), |table| format!(", labels of {}", table.display()));
+    format!("the folder {}{labels}", folder.display())
+}
+
+/// What grouped what, and how much of it.
+fn about_groups(manifest: &Manifest, reading: &Reading) -> Option<String> {
+    let (groups, used) = (manifest.groups(), manifest.used().count());
+    let alone = manifest.used().filter(|row| row.group.is_none()).count();
+    let by = match &reading.grouping {
+        Some(grouping) => format!("--group '{}'", names::printable(grouping.as_str())),
+        None => "the column `group`".to_owned(),
+    };
+    let rest = if alone > 0 { format!(", {alone} belong to none") } else { String::new() };
+    (groups > 0).then(|| {
+        format!("The {used} images are {groups} groups by {by}{rest}; images of one group never stand on two sides of a split.")
+    })
 }
 
 /// What is said of a data set beside its files.

@@ -79,7 +79,7 @@ impl Dataset {
     }
 
     /// By their names.
-    fn images(&self) -> HashMap<&str, &Arc<ImageFile>> {
+    pub(super) fn images(&self) -> HashMap<&str, &Arc<ImageFile>> {
         let super::Splits { train, val, test, .. } = &self.splits;
         let all = train.images().iter().chain(val.images()).chain(test.images());
         all.map(|image| (image.id.as_str(), image)).collect()

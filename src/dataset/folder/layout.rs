@@ -78,7 +78,8 @@ fn place(files: &[String], base: &str, has_splits: bool) -> (Vec<Placed>, Vec<Fi
         let elsewhere = !base.is_empty() && inside.len() == path.len();
         let p: Vec<&str> = inside.split('/').collect();
         let split = split_named(p[0]).filter(|_| has_splits).map(|(part, _)| part);
-        let mut put = |label: &str| placed.push(Placed { path: path.clone(), split, label: label.to_owned() });
+        let mut put =
+            |label: &str| placed.push(Placed { path: path.clone(), split, label: label.to_owned(), group: None });
         match (has_splits, split, p.len()) {
             _ if elsewhere => stray.push(finding("unsupported", path, "not inside a class folder, ignored")),
             (true, Some(_), 3..) => put(p[1]),
@@ -150,7 +151,8 @@ impl<'a> Seen<'a> {
             folder_s(folders.len()),
             listed(&folders)
         );
-        let remedy = "Put each image into a folder that is named like its label, or move the table away if the folders are the classes.";
+        let remedy = "Put each image into a folder that is named like its label, name a table with the columns path,label by \
+                      --labels, or move the table away if the folders are the classes.";
         Err(self.foreign(what, &["CLASS/FILE", "SPLIT/CLASS/FILE"], remedy.into()))
     }
 

@@ -1,27 +1,33 @@
-//! Any folder as a data set: `SPLIT/CLASS/FILE`, or `CLASS/FILE` with a split that is drawn.
+//! Any folder as a data set: `SPLIT/CLASS/FILE`, or `CLASS/FILE` with a split that is drawn, or with a table of labels.
 //! Every file is looked at; one that can't be used becomes a finding with its reason and stays out of every split.
 
+mod bursts;
 mod classes;
+mod draw;
+mod grouped;
+mod groups;
 mod labels;
 mod layout;
 mod seen;
 mod split_folders;
+mod stated;
 mod tree;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::error::DatasetError;
 use super::file;
 use super::findings::{finding, of_image};
 use super::manifest::{Manifest, Part, Row};
+use super::reading::Reading;
 use crate::image::{DecodeError, Inspected};
 use crate::record::Finding;
 
+pub(super) use draw::draw_all;
 use layout::Layout;
 use seen::Placed;
 pub use walk::{Found, files_below};
@@ -31,22 +37,21 @@ pub(super) struct Scan {
     pub manifest: Manifest,
     /// Of single files; those of the whole set come from the manifest.
     pub findings: Vec<Finding>,
+    /// No split was stated: all three were drawn.
+    pub drawn: bool,
 }
 
 /// Reads a folder of images. `inspect` says whether a file's bytes are a usable image.
 ///
 /// With `train`, `val` and `test` folders each is what its name says. Without `test`, `val` is reported; where
 /// nothing is left for selection, a fifth of train is drawn for it. Without split folders, a fifth of every class
-/// is drawn for selection and one for the report.
+/// is drawn for selection and one for the report. Where `reading` names a table, labels and splits are what it says.
 pub(super) fn scan(
     folder: &Path,
-    seed: u64,
+    reading: &Reading,
     inspect: impl Fn(&[u8]) -> Result<Inspected, DecodeError> + Sync,
 ) -> Result<Scan, DatasetError> {
-    let found = files_below(folder)?;
-    let Layout { mut placed, findings: of_layout } = layout::read(folder, &found)?;
-    let mut findings = found.findings;
-    findings.extend(of_layout);
+    let (mut placed, mut findings) = place(folder, reading)?;
     findings.extend(classes::join(folder, &mut placed)?);
     let looked: Result<Vec<_>, _> = placed.par_iter().map(|file| look(folder, file, &inspect)).collect();
     let (mut rows, of_files): (Vec<Row>, Vec<Vec<Finding>>) = looked?.into_iter().unzip();
@@ -65,13 +70,33 @@ pub(super) fn scan(
             let others = unread.map_or(String::new(), |other| format!(" (`{other}` has no readable image, {first})"));
             return Err(DatasetError::OneClass { folder: folder.into(), class, others });
         }
-        _ => assign_roles(folder, &mut rows, seed)?,
+        _ => {}
+    }
+    let drawn = draw::assign_roles(folder, &mut rows, reading.seed)?;
+    if rows.iter().all(|row| row.group.is_none()) {
+        findings.extend(bursts::warning(&rows));
     }
     let manifest = Manifest::new(rows);
     match Part::ALL.into_iter().find(|&part| manifest.with_role(part).next().is_none()) {
         Some(part) => Err(DatasetError::NoPart { folder: folder.into(), part: part.name() }),
-        None => Ok(Scan { manifest, findings }),
+        None => Ok(Scan { manifest, findings, drawn }),
     }
+}
+
+/// The images by class, split and group, as folders or a table say.
+fn place(folder: &Path, reading: &Reading) -> Result<(Vec<Placed>, Vec<Finding>), DatasetError> {
+    let mut found = files_below(folder)?;
+    let mut findings = std::mem::take(&mut found.findings);
+    let (mut placed, more) = match &reading.labels {
+        Some(table) => stated::read(folder, table, &found)?,
+        None => layout::read(folder, &found).map(|Layout { placed, findings }| (placed, findings))?,
+    };
+    findings.extend(more);
+    if let Some(grouping) = &reading.grouping {
+        groups::find(folder, &mut placed, grouping)?;
+    }
+    groups::check_whole(folder, &placed)?;
+    Ok((placed, findings))
 }
 
 /// Reads one file. A usable one has its split as role, or train where there are no splits.
@@ -91,6 +116,7 @@ fn look(
         sha256: String::new(),
         width: 0,
         height: 0,
+        group: placed.group.clone(),
     };
     let path = folder.join(&placed.path);
     let unreadable = |reason: String| finding("unreadable", &placed.path, &reason);
@@ -110,64 +136,6 @@ fn look(
     }
     let found = of_image(&placed.path, &inspected);
     Ok((row, found))
-}
-
-fn assign_roles(folder: &Path, rows: &mut [Row], seed: u64) -> Result<(), DatasetError> {
-    let has = |part| rows.iter().any(|row| row.split == Some(part));
-    match (has(Part::Train), has(Part::Val), has(Part::Test)) {
-        (true, true, true) => {}
-        (true, false, true) => draw(rows, seed, &[Part::Val]),
-        (true, true, false) => {
-            for row in rows.iter_mut().filter(|row| row.role == Some(Part::Val)) {
-                row.role = Some(Part::Test);
-            }
-            draw(rows, seed, &[Part::Val]);
-        }
-        (true, false, false) => return Err(DatasetError::OnlyTrain(folder.to_path_buf())),
-        (false, false, false) => {
-            let counts = different_images(rows).into_iter().map(|(class, hashes)| (class, hashes.len()));
-            let small: Vec<(String, usize)> = counts.filter(|(_, images)| *images < 3).collect();
-            if !small.is_empty() {
-                return Err(DatasetError::TooFew { folder: folder.into(), classes: small });
-            }
-            draw(rows, seed, &[Part::Val, Part::Test]);
-            rows.iter_mut().for_each(|row| row.split = row.role);
-        }
-        (false, ..) => return Err(DatasetError::NoTrain(folder.to_path_buf())),
-    }
-    Ok(())
-}
-
-/// Hashes of the train images, by class.
-fn different_images(rows: &[Row]) -> BTreeMap<String, BTreeSet<String>> {
-    let mut classes = BTreeMap::<_, BTreeSet<_>>::new();
-    for row in rows.iter().filter(|row| row.role == Some(Part::Train)) {
-        classes.entry(row.label.clone()).or_default().insert(row.sha256.clone());
-    }
-    classes
-}
-
-/// Moves a fifth of each class's train images into each of `parts`.
-///
-/// Images are ordered by SHA-256 of (seed, class, their own hash) rather than by a generator: the draw depends on
-/// neither file names nor order nor the version of a library, and copies of an image stay on one side.
-fn draw(rows: &mut [Row], seed: u64, parts: &[Part]) {
-    let mut drawn = BTreeMap::new();
-    for (class, hashes) in different_images(rows) {
-        let key = |hash: &str| Sha256::digest([&seed.to_le_bytes(), class.as_bytes(), hash.as_bytes()].concat());
-        let mut order: Vec<String> = hashes.into_iter().collect();
-        order.sort_by_cached_key(|hash| key(hash));
-        let fifth = (order.len() as f64 / 5.0).round() as usize;
-        // At least one each, but one stays for training.
-        let fifth = fifth.max(1).min((order.len() - 1) / parts.len());
-        let pieces = parts.iter().flat_map(|&part| std::iter::repeat_n(part, fifth));
-        drawn.extend(order.into_iter().zip(pieces).map(|(hash, part)| ((class.clone(), hash), part)));
-    }
-    for row in rows.iter_mut().filter(|row| row.role == Some(Part::Train)) {
-        if let Some(&part) = drawn.get(&(row.label.clone(), row.sha256.clone())) {
-            row.role = Some(part);
-        }
-    }
 }
 
 #[cfg(test)]

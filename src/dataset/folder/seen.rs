@@ -21,6 +21,8 @@ pub(super) struct Placed {
     /// `None` in a folder without splits.
     pub split: Option<Part>,
     pub label: String,
+    /// Of images that must not stand on two sides; `None` where it belongs to no group.
+    pub group: Option<String>,
 }
 
 /// What the rules look at.
@@ -38,7 +40,11 @@ impl Seen<'_> {
         let table = self.table(&HashSet::new()).map(|Table { path, columns, .. }| {
             let columns: Vec<String> =
                 columns.iter().take(NAMES).map(|name| format!("`{}`", printable(name))).collect();
-            format!(" Labels may be in `{}` (columns {}).", printable(&path), columns.join(", "))
+            format!(
+                " Labels may be in `{}` (columns {}): with the columns path,label it is what --labels reads.",
+                printable(&path),
+                columns.join(", ")
+            )
         });
         DatasetError::Foreign(Box::new(Foreign {
             folder: self.folder.to_path_buf(),

@@ -41,7 +41,7 @@ fn images(prefix: &str, classes: &[&str], count: usize) -> Vec<(String, String)>
 }
 
 fn scanned(files: &[(String, String)], seed: u64) -> Result<Scan, DatasetError> {
-    scan(folder_with(files).path(), seed, inspect)
+    scan(folder_with(files).path(), &Reading::drawn(seed), inspect)
 }
 
 fn error_of(files: &[(String, String)]) -> String {
@@ -192,9 +192,74 @@ fn copies_stay_on_one_side_of_a_drawn_split() {
     assert_eq!(counts(&scan.manifest)[&("ant", "test", "test")], 4);
 }
 
+fn grouped(files: &[(String, String)], regex: &str) -> Result<Scan, DatasetError> {
+    let reading = Reading { grouping: Some(regex.parse().unwrap()), ..Reading::drawn(0) };
+    scan(folder_with(files).path(), &reading, inspect)
+}
+
+/// Ten clips of four frames in each class.
+fn clips(prefix: &str) -> Vec<(String, String)> {
+    let frame = |class: &str, n: usize| {
+        (format!("{prefix}{class}/clip{}_{n:03}.jpg", n / 4), format!("BM image 40 30 {prefix}{class}{n}"))
+    };
+    ["ant", "bee"].iter().flat_map(|class| (0..40).map(move |n| frame(class, n))).collect()
+}
+
+#[test]
+fn clips_that_a_draw_would_tear_are_warned_about_and_groups_keep_them_whole() {
+    let scan = scanned(&clips(""), 0).unwrap();
+    assert!(scan.drawn && scan.manifest.groups() == 0);
+    assert_eq!(scan.findings.iter().map(|finding| finding.kind.as_str()).collect::<Vec<_>>(), ["burst"]);
+    let scan = grouped(&clips(""), "^([^/]+/[^_]+)_").unwrap();
+    assert_eq!((scan.findings, scan.manifest.groups()), (vec![], 20));
+    let class = |c| [(c, "train", "train", 24), (c, "val", "val", 8), (c, "test", "test", 8)];
+    let expected = [class("ant"), class("bee")].concat();
+    assert_eq!(counts(&scan.manifest), expected.iter().map(|&(c, s, r, n)| ((c, s, r), n)).collect());
+    let mut roles = BTreeMap::<_, Vec<Option<Part>>>::new();
+    scan.manifest.rows.iter().for_each(|row| roles.entry(&row.group).or_default().push(row.role));
+    assert!(roles.values().all(|roles| roles.iter().all(|role| *role == roles[0])));
+}
+
+#[test]
+fn a_fifth_of_train_is_drawn_by_groups_and_published_splits_may_not_tear_one() {
+    let published = [clips("train/"), images("test/", &["ant", "bee"], 3)].concat();
+    let scan = grouped(&published, "^[^/]+/([^/]+/[^_.]+)").unwrap();
+    assert!(!scan.drawn);
+    assert_eq!(counts(&scan.manifest)[&("ant", "train", "val")], 8);
+    let torn = [clips("train/"), clips("test/")].concat();
+    let error = grouped(&torn, "clip[0-9]+").map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("group `clip0` stands in two splits") && error.contains("(and 9 more groups)"), "{error}");
+    assert!(error.contains("`test/ant/clip0_000.jpg`") && error.contains("`train/ant/clip0_000.jpg`"), "{error}");
+    let error = grouped(&clips(""), "patient").map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("matches no path") && error.contains("the first is `ant/clip0_000.jpg`"), "{error}");
+}
+
+#[test]
+fn a_table_says_labels_splits_and_groups_in_the_place_of_folders() {
+    let mut files: Vec<(String, String)> =
+        (0..20).map(|n| (format!("scans/{n}.jpg"), format!("BM image 40 30 {n}"))).collect();
+    let lines: String = (0..20).map(|n| format!("scans/{n}.jpg,{},p{}\n", ["ant", "bee"][n % 2], n / 4)).collect();
+    files.push(("labels.csv".into(), format!("path,label,group\n{lines}")));
+    let folder = folder_with(&files);
+    let reading = |grouping: Option<&str>| Reading {
+        labels: Some(folder.path().join("labels.csv")),
+        grouping: grouping.map(|regex| regex.parse().unwrap()),
+        ..Reading::drawn(0)
+    };
+    let scan = |grouping| scan(folder.path(), &reading(grouping), inspect);
+    let read = scan(None).unwrap();
+    assert_eq!(
+        (read.manifest.classes(), read.manifest.groups(), read.drawn),
+        (vec!["ant".into(), "bee".into()], 5, true)
+    );
+    assert_eq!(counts(&read.manifest)[&("ant", "test", "test")], 2);
+    let error = scan(Some("[0-9]")).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("stated twice"), "{error}");
+}
+
 #[test]
 fn errors_name_the_thing_and_the_remedy() {
-    let missing = scan(Path::new("no/such/folder"), 0, inspect).map(|scan| scan.manifest).unwrap_err();
+    let missing = scan(Path::new("no/such/folder"), &Reading::drawn(0), inspect).map(|scan| scan.manifest).unwrap_err();
     assert!(matches!(missing, DatasetError::NoFolder(_)));
     assert!(missing.to_string().contains("no/such/folder"));
 
@@ -232,7 +297,7 @@ fn links_and_names_that_cannot_be_used_are_said() {
     std::os::unix::fs::symlink("nowhere", at(b"dangling.jpg")).unwrap();
     std::os::unix::fs::symlink("00.jpg", at(b"link.jpg")).unwrap();
     fs::write(at(b"\xff.jpg"), "BM image 9 9 name").unwrap();
-    let scan = scan(folder.path(), 0, inspect).unwrap();
+    let scan = scan(folder.path(), &Reading::drawn(0), inspect).unwrap();
     let mut found: Vec<_> = scan.findings.iter().map(|finding| (&*finding.kind, &*finding.what)).collect();
     found.sort();
     assert_eq!(

@@ -165,6 +165,7 @@ fn drawn(knobs: &Knobs, drawings: &HashMap<String, Drawing>) -> Manifest {
         sha256: hex_sha256(&drawings[&path].picture().data),
         width: SIDE,
         height: SIDE,
+        group: None,
         path,
     };
     Manifest::new(all.into_par_iter().map(row).collect())
