@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
 use crate::dataset::Dataset;
-use crate::measure::plan::plan;
+use crate::measure::plan::{Request, plan};
+use crate::measure::repeats::{self, Draw};
 use crate::measure::session::Session;
 
 use super::Outcome;
 use super::options::{Job, Options};
+use super::repeats::Repeats;
 use super::shard::{Shard, Share};
 
 const EXAMPLES: &str = "\
@@ -18,6 +20,9 @@ Examples:
   featbench measure --dry-run                                  what would run, and how long it may take
   featbench measure --arms sift-bovw-svm,orb-bovw-svm          two arms only
   featbench measure --arms my-sift.toml --dataset photos       an arm of your own on a folder of your own
+  featbench measure --dataset clips --group '^[^/]+/([^_]+)_'  what stands before _ in a name is never on two sides
+  featbench measure --dataset photos --repeats 10              ten draws of its splits
+  featbench measure --dataset scans --labels scans.csv         path,label[,split][,group] in the place of folders
   featbench measure --backbone resnet50                        another network, after `featbench fetch resnet50`
   featbench measure --backbone mine --model-dir ~/models       your own, mine.onnx, .safetensors or .pth there
   featbench measure --device cuda --out cuda-report            its network on an NVIDIA GPU, or not at all
@@ -32,11 +37,13 @@ pub(super) struct Args {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
+    repeats: Repeats,
+    #[command(flatten)]
     share: Share,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    Ok(measure(&args.options, args.share.shard)?.map_or(Outcome::Complete, |measured| measured.outcome))
+    Ok(measure(&args.options, &args.repeats, args.share.shard)?.map_or(Outcome::Complete, |measured| measured.outcome))
 }
 
 /// What was measured, and where its records are.
@@ -46,24 +53,45 @@ pub(super) struct Measured {
 }
 
 /// Measures what is not recorded yet; `None` after a dry run.
-pub(super) fn measure(options: &Options, shard: Shard) -> Result<Option<Measured>> {
+pub(super) fn measure(options: &Options, repeats: &Repeats, shard: Shard) -> Result<Option<Measured>> {
     let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
-    let plans = datasets.iter().map(|dataset| plan(&request, dataset, backbone.as_ref()));
+    let draws = datasets.iter().map(|dataset| repeats.of(dataset)).collect::<Result<Vec<_>>>()?;
+    let all = datasets.iter().zip(&draws).flat_map(|(first, draws)| [first].into_iter().chain(draws));
+    let plans = all.map(|dataset| plan(&request, dataset, backbone.as_ref()));
     let mut plans = plans.collect::<Result<Vec<_>>>()?;
     shard.keep_share(&mut plans);
-    if options.recording.dry_run {
-        let preview = |(dataset, plan): (&Dataset, &Vec<_>)| {
-            println!("{}", session.preview(dataset, plan, &options.recording.out.join(&dataset.name)));
-        };
-        datasets.iter().zip(&plans).for_each(preview);
-        return Ok(None);
-    }
+    let mut plans = plans.into_iter();
+    // what differs in its images alone needs no times
+    let quick = Request { detailed: false, ..request.clone() };
+    let joining = session.joining(&quick)?;
     let mut measured = Measured { outcome: Outcome::Complete, folders: Vec::new() };
-    for (dataset, plan) in datasets.into_iter().zip(&plans) {
-        let (outcome, folder) = session.all(&dataset, plan, &options.recording.out.join(&dataset.name))?;
+    for (dataset, draws) in datasets.into_iter().zip(draws) {
+        let wanted = options.recording.out.join(&dataset.name);
+        let plan = plans.next().context("a plan for each data set")?;
+        let draws: Vec<Draw> = draws.into_iter().zip(plans.by_ref()).collect();
+        if options.recording.dry_run {
+            println!("{}", session.preview(&dataset, &plan, &wanted));
+            preview(&dataset, &draws);
+            continue;
+        }
+        let (outcome, folder) = session.all(&dataset, &plan, &wanted)?;
         measured.outcome = measured.outcome.and(outcome);
+        if !draws.is_empty() {
+            measured.outcome = measured.outcome.and(repeats::measure(&joining, &dataset, &wanted, &draws)?);
+        }
         measured.folders.push((dataset, folder));
     }
-    Ok(Some(measured))
+    Ok((!options.recording.dry_run).then_some(measured))
+}
+
+fn preview(first: &Dataset, draws: &[Draw]) {
+    let runs: usize = draws.iter().map(|(_, plan)| plan.len()).sum();
+    if runs > 0 {
+        println!(
+            "{}: {runs} runs more on {} further draws of its splits, those that are not recorded",
+            first.name,
+            draws.len()
+        );
+    }
 }

@@ -19,8 +19,7 @@ use crate::names::printable;
 use crate::protocol::arm::Arm;
 use crate::protocol::experiment::Form;
 
-/// Draws the splits that a user's folder lacks; the seeds of `--seeds` are for the arms.
-const SPLIT_SEED: u64 = 0;
+use super::reading::ReadingOptions;
 
 /// What is measured where no data set is named and these photographs are here.
 const PHOTOGRAPHS: &str = "mini-natural-images";
@@ -74,6 +73,8 @@ pub(super) struct Setup {
     /// Folder to look for the registered data sets in (also: the folders of FEATBENCH_DATA, a list like PATH)
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingOptions,
     /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
     #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
     pub backbone: String,
@@ -243,9 +244,16 @@ impl Options {
     }
 
     fn datasets(&self) -> Result<Vec<Dataset>> {
+        let Setup { data_dir, reading, .. } = &self.setup;
+        if reading.labels.is_some() && self.dataset.len() != 1 {
+            bail!("--labels is for one folder: name it with --dataset FOLDER, without another data set");
+        }
+        if reading.group.is_some() && self.dataset.is_empty() {
+            bail!("--group is for a folder of images: name it with --dataset FOLDER");
+        }
         let datasets: Vec<Dataset> = match &self.dataset[..] {
             [] => vec![self.default_dataset()?],
-            names => names.iter().map(|name| open(name, self.setup.data_dir.as_deref())).collect::<Result<_, _>>()?,
+            names => names.iter().map(|name| reading.open(name, data_dir.as_deref())).collect::<Result<_, _>>()?,
         };
         for dataset in &datasets {
             if dataset.folder.as_ref().is_some_and(|folder| lies_in(&self.recording.out, folder)) {
@@ -281,9 +289,9 @@ impl Options {
     }
 }
 
-/// The data set of this name or in this folder, with the splits that every command draws alike.
+/// The data set of this name or in this folder, read by its folders alone.
 pub(super) fn open(name_or_folder: &str, data_dir: Option<&Path>) -> Result<Dataset, DatasetError> {
-    Dataset::open(name_or_folder, data_dir, SPLIT_SEED)
+    ReadingOptions::default().open(name_or_folder, data_dir)
 }
 
 /// Is `out` in or below `folder`? It need not exist yet.

@@ -14,6 +14,7 @@ use crate::report::{self, Question};
 
 use super::options::{Options, open};
 use super::question::Asked;
+use super::repeats::Repeats;
 use super::shard::Share;
 use super::thumbnails::thumbnails;
 use super::{Outcome, measure};
@@ -24,16 +25,21 @@ Examples:
   featbench report --seeds 0,1,2 --canvas native --canvas 96
   featbench report --dataset photos --arms metadata-1nn,sift-bovw-svm,resnet-frozen-svm
   featbench report --budget 10ms --margin 0.5        the cheapest arm that is good enough within 10 ms an image
+  featbench report --dataset photos --repeats 10     ten draws of its splits, with an interval over them
+  featbench report --dataset scans --labels scans.csv --group 'patient[0-9]+'
   featbench report --from reports                    render again what is recorded below reports/
   featbench report --thumbnails                      with the listed images in the page
   featbench report --check --from reports            are the reports there what their records give?";
 
 /// Every option that says what to measure and how; a group would hold those of flattened structs only.
-const MEASURING: [&str; 17] = [
+const MEASURING: [&str; 20] = [
     "dataset",
     "arms",
     "form",
     "data_dir",
+    "labels",
+    "group",
+    "repeats",
     "backbone",
     "model_dir",
     "device",
@@ -54,6 +60,8 @@ const MEASURING: [&str; 17] = [
 pub(super) struct Args {
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    repeats: Repeats,
     #[command(flatten)]
     share: Share,
     #[command(flatten)]
@@ -87,7 +95,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         return each(&folders, |folder| render(folder, args.thumbnails, None, &question).map(|()| Outcome::Complete));
     }
-    let Some(measured) = measure::measure(&args.options, args.share.shard)? else { return Ok(Outcome::Complete) };
+    let Some(measured) = measure::measure(&args.options, &args.repeats, args.share.shard)? else {
+        return Ok(Outcome::Complete);
+    };
     measured
         .folders
         .iter()

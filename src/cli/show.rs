@@ -11,7 +11,7 @@ use crate::image::{Rgb, decode_rgb, encode};
 use crate::record::files::replace;
 
 use super::Outcome;
-use super::options::open;
+use super::reading::ReadingOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,6 +37,8 @@ pub(super) struct Args {
     /// Folder to look for the registered data sets in (also: the folders of FEATBENCH_DATA)
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingOptions,
 }
 
 fn columns(text: &str) -> Result<[usize; 3], String> {
@@ -52,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Some("jpg" | "jpeg") => |picture| encode::encode_jpeg(picture, QUALITY),
         _ => bail!("--out {}: a contact sheet is a .png or a .jpg file", args.out.display()),
     };
-    let dataset = open(&args.dataset, args.data_dir.as_deref())?;
+    let dataset = args.reading.open(&args.dataset, args.data_dir.as_deref())?;
     let samples = dataset.samples(args.columns);
     let name = |split: &str, columns| Group { name: split.into(), columns };
     let splits = ["train", dataset.selection_split(), dataset.reported_split()];

@@ -68,6 +68,7 @@ impl Args {
             self.form.map_or_else(String::new, |form| format!(" --form {}", form.name())),
             self.input.map_or_else(String::new, |input| format!(" --input {input}")),
             list("seeds", &seeds),
+            self.setup.reading.typed(),
         ]
         .concat()
     }

@@ -11,6 +11,7 @@ pub mod near_duplicates;
 pub mod plan;
 pub mod portable;
 pub mod range_test;
+pub mod repeats;
 pub mod run;
 pub mod session;
 pub mod timing;

@@ -77,6 +77,14 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// A session of the same call whose runs join what this one has recorded.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn joining(&self, request: &'a Request) -> Result<Session<'a>> {
+        Ok(Session { fresh: false, ..Session::open(request, self.backbone, self.fresh)? })
+    }
+
     /// Every planned run of a data set that is not recorded yet, and what else is said of the data set. Returns the
     /// folder of the records: `wanted`, unless that is another data set's.
     pub fn all(&self, dataset: &Dataset, plan: &[Planned], wanted: &Path) -> Result<(Outcome, PathBuf)> {

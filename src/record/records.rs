@@ -19,6 +19,7 @@ pub(super) const DATASET: &str = "dataset.json";
 pub(super) const ARMS: &str = "arms.json";
 pub(super) const EXPERIMENT: &str = "experiment.json";
 pub(super) const SWEEP: &str = "sweep.json";
+pub(super) const DRAWS: &str = "draws.json";
 pub(super) const ENVIRONMENTS: &str = "environment.json";
 /// Folder of the runs that stand in files of their own, and of claims.
 pub(super) const RUNS: &str = "runs";
@@ -37,6 +38,8 @@ pub struct Records {
     pub experiment: Option<ExperimentRecord>,
     /// The sweep whose points they are, if they are.
     pub sweep: Option<SweepRecord>,
+    /// By seed; empty unless splits were drawn more than once.
+    pub draws: Vec<DrawRecord>,
     /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
     pub runs: Vec<RunRow>,
     /// In the order of the runs.
@@ -86,6 +89,7 @@ impl Records {
             environments: files::read_json(&folder.join(ENVIRONMENTS))?,
             experiment: files::read_json_if_there(&folder.join(EXPERIMENT))?,
             sweep: files::read_json_if_there(&folder.join(SWEEP))?,
+            draws: files::read_json_if_there(&folder.join(DRAWS))?.unwrap_or_default(),
             details: Details::read(folder, &runs)?,
             runs,
         };
@@ -139,6 +143,16 @@ impl Records {
             Some(Loose { record: RunRecord { run, details }, environment, arm })
         });
         loose.collect()
+    }
+
+    /// The same without the runs of other data sets than the described one, such as further draws of its splits.
+    pub fn of_first_draw(&self) -> Records {
+        let mut first = self.clone();
+        let others = self.runs.iter().filter(|run| run.dataset != self.dataset.name);
+        first.details.take(&others.map(|run| run.run_id.as_str()).collect());
+        first.runs.retain(|run| run.dataset == self.dataset.name);
+        first.settle();
+        first
     }
 
     /// A table that lost rows would still give accuracies, of fewer images.
@@ -202,6 +216,7 @@ impl Records {
             environments: Environments::new(),
             experiment: None,
             sweep: None,
+            draws: Vec::new(),
             runs: Vec::new(),
             details: Details::default(),
         }
@@ -288,6 +303,7 @@ mod tests {
         assert_eq!(documented("environment.json"), table::fields_of::<Environment>());
         assert_eq!(documented("experiment.json"), table::fields_of::<ExperimentRecord>());
         assert_eq!(documented("sweep.json"), table::fields_of::<SweepRecord>());
+        assert_eq!(documented("draws.json"), table::fields_of::<DrawRecord>());
         assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());
     }
 }

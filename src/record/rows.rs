@@ -185,7 +185,8 @@ pub struct EpochRow {
 pub struct Finding {
     /// In the order of what they do to a result: `lost` (a class or folder that could not be read), `unlearnt` and
     /// `unjudged` (a class that train or the reported split lacks), `absent` (that val lacks), `empty`, `contradiction`
-    /// (same bytes, two classes), `duplicate` (same bytes in two splits), `wrapper`, `named`, `nested`, `joined` (how the
+    /// (same bytes, two classes), `duplicate` (same bytes in two splits), `burst` (names like frames of one video, on two
+    /// sides), `wrapper`, `named`, `nested`, `joined` (how the
     /// layout was read), `dark` (12 bits in 16), `unreadable`, `rotated` (asks for an EXIF rotation, ignored), `small`
     /// (shorter side below the canvas's reduction), `unsupported`, `ignored`.
     pub kind: String,
@@ -323,6 +324,22 @@ pub struct SweepRecord {
     #[serde(default)]
     pub comparisons: Vec<SweepComparison>,
     pub factors: Vec<FactorRecord>,
+}
+
+/// `draws.json`: the draws of a folder's splits that runs were measured on, the first one too; of `--repeats`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrawRecord {
+    /// As in the column `dataset`.
+    pub dataset: String,
+    /// That drew the splits.
+    pub seed: u64,
+    /// SHA-256 of its manifest.
+    pub manifest_sha256: String,
+    /// Images of each part.
+    pub train: usize,
+    pub val: usize,
+    pub test: usize,
 }
 
 /// Two arms along the factors of a sweep.

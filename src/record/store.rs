@@ -12,7 +12,7 @@ use crate::atomic;
 
 use super::claim::{self, Attempt, CLAIM, Claim, Holder};
 use super::files::{self, unwritable};
-use super::records::{self, ARMS, DATASET, ENVIRONMENTS, EXPERIMENT, RUNS, Records, SWEEP, Version};
+use super::records::{self, ARMS, DATASET, DRAWS, ENVIRONMENTS, EXPERIMENT, RUNS, Records, SWEEP, Version};
 use super::rows::*;
 use super::run_file::{self, Loose, RUN, RunRecord, Written};
 use super::table;
@@ -108,7 +108,7 @@ impl Store {
         for inside in [RUNS, SUPERSEDED].map(|name| folder.join(name)).iter().filter(|inside| inside.is_dir()) {
             fs::remove_dir_all(inside).map_err(|error| unwritable(inside, &error))?;
         }
-        for path in [EXPERIMENT, SWEEP].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+        for path in [EXPERIMENT, SWEEP, DRAWS].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
             fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
         }
         sweep(&folder);
@@ -149,6 +149,20 @@ impl Store {
     /// A file that can't be written.
     pub fn name_sweep(&self, sweep: &SweepRecord) -> Result<()> {
         files::write_json(&self.folder.join(SWEEP), sweep)
+    }
+
+    /// Says which draws of the splits there are, beside those that were said before.
+    ///
+    /// # Errors
+    /// A file that can't be read or written.
+    pub fn name_draws(&self, draws: Vec<DrawRecord>) -> Result<()> {
+        let _lock = lock(&self.folder)?;
+        let path = self.folder.join(DRAWS);
+        let mut all: Vec<DrawRecord> = files::read_json_if_there(&path)?.unwrap_or_default();
+        all.retain(|known| draws.iter().all(|draw| draw.dataset != known.dataset));
+        all.extend(draws);
+        all.sort_by_key(|draw| draw.seed);
+        files::write_json(&path, &all)
     }
 
     /// The data set as it was described last.

@@ -13,6 +13,7 @@ use crate::stats::outcome::{Judged, Outcome, Rule};
 use super::experiment;
 use super::format::{count, p_value, percent, points, relation, significant, trimmed};
 use super::metrics::METRICS;
+use super::repeats;
 use super::said;
 use super::summary::{Entry, Pair, Question, Summary, mean};
 use super::sweep::curves::{Comparison, Curve, LEVEL, Panel, judged, panels};
@@ -126,7 +127,8 @@ impl Facts {
             facts.factors = factors.collect();
             return Ok(facts);
         }
-        let summary = Summary::of(records, &Question::default())?;
+        let first = repeats::first(records);
+        let summary = Summary::of(&first, &Question::default())?;
         for column in &summary.columns {
             let entries = column.entries.iter().map(|&i| &summary.entries[i]);
             let arms = entries.filter_map(|entry| Some((entry.label.clone(), arm(&summary, entry)?)));

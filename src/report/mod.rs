@@ -15,6 +15,7 @@ mod metrics;
 mod near_duplicates;
 mod plot;
 mod readme;
+mod repeats;
 mod said;
 pub mod summary;
 mod sweep;
@@ -64,17 +65,31 @@ pub fn files(records: &Records, others: &[Records], question: &Question) -> Resu
     if let Some(sweep) = &records.sweep {
         return sweep::files(records, sweep, others, question);
     }
-    let summary = Summary::of(records, question)?;
-    let view = View::of(&summary);
-    let mut files = vec![
-        File { path: "summary.csv".to_owned(), bytes: csv::csv(&summary)? },
-        File { path: "report.md".to_owned(), bytes: templates::markdown("report.md", &view)?.into_bytes() },
-        File { path: PAGE.to_owned(), bytes: html::html(&summary, &view, &Thumbnails::new())?.into_bytes() },
-    ];
-    for figure in &view.figures {
-        files.push(picture(figure)?);
+    seen(records, question, |summary, view| {
+        let mut files = vec![
+            File { path: "summary.csv".to_owned(), bytes: csv::csv(summary)? },
+            File { path: "report.md".to_owned(), bytes: templates::markdown("report.md", view)?.into_bytes() },
+            File { path: PAGE.to_owned(), bytes: html::html(summary, view, &Thumbnails::new())?.into_bytes() },
+        ];
+        for figure in &view.figures {
+            files.push(picture(figure)?);
+        }
+        Ok(files)
+    })
+}
+
+/// Does something with the numbers and the view of one data set: those of the first draw of its splits, with what all
+/// draws say in the view.
+fn seen<T>(records: &Records, question: &Question, with: impl FnOnce(&Summary, &View) -> Result<T>) -> Result<T> {
+    let first = repeats::first(records);
+    let summary = Summary::of(&first, question)?;
+    let mut view = View::of(&summary);
+    if let Some(repeats) = repeats::repeats(records, &summary) {
+        repeats.sentence.iter().for_each(|sentence| view.findings.insert(0, sentence.clone()));
+        view.command = format!("{} {}", view.command, repeats.option);
+        view.repeats = Some(repeats);
     }
-    Ok(files)
+    with(&summary, &view)
 }
 
 /// A figure as a file of its own.
@@ -110,8 +125,7 @@ fn sweeps_beside(folder: &Path) -> Result<Vec<Records>> {
 /// # Errors
 /// Records that contradict each other.
 pub fn listed_images(records: &Records) -> Result<BTreeSet<String>> {
-    let summary = Summary::of(records, &Question::default())?;
-    Ok(html::listed(&summary, &View::of(&summary)))
+    seen(records, &Question::default(), |summary, view| Ok(html::listed(summary, view)))
 }
 
 /// Writes the page of [`write()`] again, with thumbnails. It is no longer what the records alone give.
@@ -119,8 +133,7 @@ pub fn listed_images(records: &Records) -> Result<BTreeSet<String>> {
 /// # Errors
 /// As [`write()`].
 pub fn write_page(records: &Records, folder: &Path, thumbnails: &Thumbnails, question: &Question) -> Result<PathBuf> {
-    let summary = Summary::of(records, question)?;
-    let page = html::html(&summary, &View::of(&summary), thumbnails)?;
+    let page = seen(records, question, |summary, view| html::html(summary, view, thumbnails))?;
     write_file(&File { path: PAGE.to_owned(), bytes: page.into_bytes() }, folder)
 }
 
@@ -143,7 +156,7 @@ pub fn terminal(records: &Records, width: usize, colour: bool, question: &Questi
     if let Some(sweep) = &records.sweep {
         return Ok(terminal::sentences(&sweep::answers(records, sweep, question), width));
     }
-    Ok(terminal::terminal(&View::of(&Summary::of(records, question)?), width, colour))
+    seen(records, question, |_, view| Ok(terminal::terminal(view, width, colour)))
 }
 
 fn write_file(file: &File, folder: &Path) -> Result<PathBuf> {

@@ -27,6 +27,10 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
         lines.push(style.bold(&column.title));
         lines.extend(table(&column.accuracy, width, &style));
     }
+    if let Some(repeats) = &view.repeats {
+        lines.extend([String::new(), style.bold(&repeats.title)]);
+        lines.extend(table(&repeats.accuracy, width, &style));
+    }
     if view.columns.is_empty() {
         lines.extend([String::new(), "Nothing has been measured yet.".to_owned()]);
     }

@@ -13,6 +13,7 @@ use super::format::{column_name, counted, trimmed};
 use super::metrics;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
+use super::repeats::RepeatsView;
 use super::said;
 use super::summary::{Entry, Question, Summary};
 use super::table::Table;
@@ -35,6 +36,8 @@ pub struct View {
     /// Of the folder's experiment, where it has one.
     pub experiment: Option<ExperimentView>,
     pub columns: Vec<ColumnView>,
+    /// Where splits were drawn more than once.
+    pub repeats: Option<RepeatsView>,
     /// What the metrics of a table are.
     pub metrics_note: String,
     /// How any two arms were compared.
@@ -119,6 +122,7 @@ impl View {
                     resolution: column_resolution(summary, column).unwrap_or_default(),
                 })
                 .collect(),
+            repeats: None,
             metrics_note: metrics::note(),
             method: said::method(summary.question.rule),
             canvas: tables::canvas(summary),

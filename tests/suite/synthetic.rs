@@ -137,6 +137,7 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
         arms: BTreeMap::new(),
         experiment: None,
         sweep: None,
+        draws: Vec::new(),
         environments: BTreeMap::from([("e1".into(), environment())]),
         runs: Vec::new(),
         details: Details::default(),

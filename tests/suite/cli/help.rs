@@ -5,9 +5,11 @@ use std::path::Path;
 use super::{Ended, Place};
 
 /// Options that `measure` and `report` share.
-const MEASURING: [&str; 15] = [
+const MEASURING: [&str; 17] = [
     "--dataset <NAME|FOLDER>",
     "--data-dir <FOLDER>",
+    "--labels <FILE.csv>",
+    "--group <REGEX>",
     "--arms <NAME,...|FILE.toml>",
     "--backbone <NAME>",
     "--model-dir <FOLDER>",
@@ -67,7 +69,7 @@ fn every_command_has_examples_that_parse() {
 fn every_option_is_explained() {
     let place = Place::empty();
     let measuring: Vec<&str> = MEASURING.to_vec();
-    let sharing = [&measuring[..], &["--shard <K/N>"]].concat();
+    let sharing = [&measuring[..], &["--shard <K/N>", "--repeats <K>"]].concat();
     let asking = ["--metric <accuracy|mean-class>", "--margin <POINTS>", "--budget <10ms,50MiB>"];
     let reporting = [&sharing[..], &["--from <FOLDER>", "--check"], &asking[..]].concat();
     let timing = [&measuring[..], &["--images <N>"]].concat();
@@ -174,6 +176,9 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("measure --seeds one", "invalid value 'one' for '--seeds"),
         ("measure --device gpu", "invalid value 'gpu' for '--device <auto|cpu|cuda>'"),
         ("measure --refit val", "`train` or `train+val`"),
+        ("measure --group (clip", "no regular expression (unclosed group)"),
+        ("measure --repeats 0", "0 is not in 1..=1000"),
+        ("report --from reports --labels x.csv", "'--from <FOLDER>' cannot be used with '--labels <FILE.csv>'"),
         ("report --from reports --out elsewhere", "'--from <FOLDER>' cannot be used with"),
         ("time --images 0", "0 is not in 1..=100000"),
         ("lr-find --steps 1", "1 is not in 2..=100000"),

@@ -18,6 +18,7 @@ mod real;
 mod report;
 mod resume;
 mod side_by_side;
+mod splits;
 mod sweep;
 mod time;
 
@@ -122,10 +123,16 @@ impl Place {
         command
     }
 
-    /// featbench; `arguments` are separated by spaces.
+    /// featbench; `arguments` are separated by spaces. The splits of a small folder are drawn once unless a test says how
+    /// often: draws are measured in `splits`.
     fn command(&self, arguments: &str) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_featbench"));
         command.args(arguments.split_whitespace());
+        let measures = arguments.starts_with("measure ") || arguments.starts_with("report ");
+        let says = ["--repeats", "--from", "--readme", "--help"].iter().any(|option| arguments.contains(option));
+        if measures && !says {
+            command.args(["--repeats", "1"]);
+        }
         command
     }
 
