@@ -14,6 +14,7 @@ mod near_duplicates;
 mod procedural;
 mod records;
 mod reference;
+mod repeats;
 mod snapshots;
 mod support;
 mod sweeps;

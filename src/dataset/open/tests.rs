@@ -54,7 +54,7 @@ fn folder_without_test() -> tempfile::TempDir {
 #[test]
 fn a_folder_becomes_splits_and_a_record() {
     let folder = folder_without_test();
-    let set = Dataset::folder(folder.path(), 0, header).unwrap();
+    let set = Dataset::folder(folder.path(), &Reading::drawn(0), header).unwrap();
     assert_eq!(set.splits.classes, ["ant", "bee"]);
     assert_eq!((set.splits.train.len(), set.splits.val.len(), set.splits.test.len()), (16, 4, 8));
     let all = set.splits.train.with(&set.splits.val);
@@ -75,7 +75,7 @@ fn a_folder_becomes_splits_and_a_record() {
 
 #[test]
 fn small_images_are_counted() {
-    let mut set = Dataset::folder(folder_without_test().path(), 0, header).unwrap();
+    let mut set = Dataset::folder(folder_without_test().path(), &Reading::drawn(0), header).unwrap();
     set.pinned.insert("96".into(), 45);
     let detail = "5 of 28 images have a shorter side below 45 pixels and are enlarged";
     assert_eq!(set.record(&[32, 96]).findings, [finding("small", "canvas 96", detail)]);
