@@ -7,14 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::format::{count, counted, p_value, percent, points};
-use super::summary::{Entry, SIGNIFICANT, Summary, mean, range};
+use super::summary::{Entry, Summary, mean, range};
 use super::table::{Cell, Table};
 use crate::record::{DrawRecord, Records, RunRow, Status};
-use crate::stats::paired::holm;
+use crate::stats::outcome::{Outcome, Rule, Tests, outcomes};
 use crate::stats::resampled::{Resampled, corrected};
-
-/// Of the intervals.
-const LEVEL: f64 = 0.95;
 
 /// A part of the view.
 #[derive(Debug, Serialize)]
@@ -48,6 +45,7 @@ struct Pair<'a> {
     arms: [&'a Arm<'a>; 2],
     draws: usize,
     difference: Resampled,
+    outcome: Outcome,
     p_holm: f64,
 }
 
@@ -62,13 +60,14 @@ pub fn repeats(records: &Records, first: &Summary) -> Option<RepeatsView> {
     if records.draws.len() < 2 || arms.is_empty() {
         return None;
     }
-    let pairs = pairs(&arms);
+    let rule = first.question.rule;
+    let pairs = pairs(&arms, rule);
     Some(RepeatsView {
         title: format!("Over {} draws of the splits", records.draws.len()),
-        sentence: sentence(&arms, &pairs),
+        sentence: sentence(&arms, &pairs, rule),
         option: format!("--repeats {}", records.draws.len()),
-        accuracy: accuracy(&arms),
-        pairs: pairs_table(&pairs),
+        accuracy: accuracy(&arms, rule),
+        pairs: pairs_table(&pairs, rule),
         note: note(&records.draws, pairs.len()),
     })
 }
@@ -119,7 +118,7 @@ impl Arm<'_> {
 
     fn resampled(&self) -> Resampled {
         let accuracies: Vec<f64> = self.accuracies().collect();
-        corrected(&accuracies, ratio(self.draws.values()), LEVEL)
+        corrected(&accuracies, ratio(self.draws.values()))
     }
 }
 
@@ -129,7 +128,7 @@ fn ratio<'a>(draws: impl Iterator<Item = &'a OnDraw>) -> f64 {
 }
 
 /// Every two arms on the same images, with p values adjusted over all of them.
-fn pairs<'a>(arms: &'a [Arm<'a>]) -> Vec<Pair<'a>> {
+fn pairs<'a>(arms: &'a [Arm<'a>], rule: Rule) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
     for (i, a) in arms.iter().enumerate() {
         for b in arms[i + 1..].iter().filter(|b| b.entry.row.canvas == a.entry.row.canvas) {
@@ -141,24 +140,21 @@ fn pairs<'a>(arms: &'a [Arm<'a>]) -> Vec<Pair<'a>> {
             let differences: Vec<f64> = both.iter().map(|(a, b)| a.accuracy - b.accuracy).collect();
             // two arms may be fitted on different images: the fewer correct more
             let ratio = ratio(both.iter().map(|(a, _)| a)).max(ratio(both.iter().map(|(_, b)| b)));
-            let difference = corrected(&differences, ratio, LEVEL);
-            pairs.push(Pair { arms: [a, b], draws: both.len(), difference, p_holm: 1.0 });
+            let difference = corrected(&differences, ratio);
+            pairs.push(Pair { arms: [a, b], draws: both.len(), difference, outcome: Outcome::Undecided, p_holm: 1.0 });
         }
     }
-    let adjusted = holm(&pairs.iter().map(|pair| pair.difference.p).collect::<Vec<_>>());
-    pairs.iter_mut().zip(adjusted).for_each(|(pair, p)| pair.p_holm = p);
+    let tests = |Pair { difference, .. }: &Pair| Tests {
+        mean: difference.mean,
+        none: difference.p_none(),
+        apart: difference.p_apart(rule.margin),
+    };
+    let judged = outcomes(&pairs.iter().map(tests).collect::<Vec<_>>(), rule);
+    pairs.iter_mut().zip(judged).for_each(|(pair, (outcome, p))| (pair.outcome, pair.p_holm) = (outcome, p));
     pairs
 }
 
 impl Pair<'_> {
-    fn verdict(&self) -> &'static str {
-        match self.difference.mean {
-            _ if self.p_holm >= SIGNIFICANT => "undecided",
-            mean if mean > 0.0 => "better",
-            _ => "worse",
-        }
-    }
-
     /// The other arm, where this is one of the two.
     fn beside(&self, arm: &Arm) -> Option<&Arm<'_>> {
         let [a, b] = self.arms;
@@ -167,7 +163,7 @@ impl Pair<'_> {
     }
 }
 
-fn accuracy(arms: &[Arm]) -> Table {
+fn accuracy(arms: &[Arm], rule: Rule) -> Table {
     let titles = ["arm", "family", "on", "#draws", "#accuracy, %", "#95 % interval", "#min to max, %"];
     let mut table = Table::new(&titles).dispensable(&[0, 5, 4, 3, 0, 1, 2]);
     for arm in arms {
@@ -181,7 +177,7 @@ fn accuracy(arms: &[Arm]) -> Table {
                 on(arms, arm),
                 Cell::number(arm.draws.len() as f64, count(arm.draws.len())),
                 Cell::number(resampled.mean, percent(resampled.mean)),
-                bounds(&resampled)
+                bounds(&resampled, rule)
                     .map_or_else(Cell::none, |(low, high)| Cell::number(low, between(low, high, percent))),
                 Cell::number(max - min, between(min, max, percent)),
             ],
@@ -197,20 +193,20 @@ fn on(arms: &[Arm], arm: &Arm) -> Cell {
 }
 
 /// Bounds of an accuracy.
-fn bounds(resampled: &Resampled) -> Option<(f64, f64)> {
-    resampled.bounds.map(|(low, high)| (low.max(0.0), high.min(1.0)))
+fn bounds(resampled: &Resampled, rule: Rule) -> Option<(f64, f64)> {
+    resampled.bounds(rule.level).map(|(low, high)| (low.max(0.0), high.min(1.0)))
 }
 
 fn between(low: f64, high: f64, text: fn(f64) -> String) -> String {
     format!("{} to {}", text(low), text(high))
 }
 
-fn pairs_table(pairs: &[Pair]) -> Table {
+fn pairs_table(pairs: &[Pair], rule: Rule) -> Table {
     let titles = ["arm", "against", "#draws", "#difference, points", "#95 % interval", "#p (Holm)", "verdict"];
     let mut table = Table::new(&titles).dispensable(&[0, 0, 3, 0, 2, 1, 0]);
     for pair in pairs {
         let [a, b] = pair.arms;
-        let interval = pair.difference.bounds;
+        let interval = pair.difference.bounds(rule.level);
         table.push(
             "",
             vec![
@@ -220,7 +216,7 @@ fn pairs_table(pairs: &[Pair]) -> Table {
                 Cell::number(pair.difference.mean, points(pair.difference.mean)),
                 interval.map_or_else(Cell::none, |(low, high)| Cell::number(low, between(low, high, points))),
                 Cell::number(pair.p_holm, p_value(pair.p_holm)),
-                Cell::text(pair.verdict()),
+                Cell::text(pair.outcome.name()),
             ],
         );
     }
@@ -228,17 +224,17 @@ fn pairs_table(pairs: &[Pair]) -> Table {
 }
 
 /// The arm with the highest mean on the first frame, and how many can be told from it.
-fn sentence(arms: &[Arm], pairs: &[Pair]) -> Option<String> {
+fn sentence(arms: &[Arm], pairs: &[Pair], rule: Rule) -> Option<String> {
     let canvas = &arms.first()?.entry.row.canvas;
     let mean = |arm: &&Arm| arm.resampled().mean;
     let on_it = arms.iter().filter(|arm| arm.entry.row.canvas == *canvas);
     let best = on_it.max_by(|a, b| mean(a).total_cmp(&mean(b)))?;
     let resampled = best.resampled();
-    let interval = bounds(&resampled).map_or("all draws give the same".to_owned(), |(low, high)| {
+    let interval = bounds(&resampled, rule).map_or("all draws give the same".to_owned(), |(low, high)| {
         format!("95 % interval {}", between(low, high, percent))
     });
     let beside: Vec<&Pair> = pairs.iter().filter(|pair| pair.beside(best).is_some()).collect();
-    let told = beside.iter().filter(|pair| pair.verdict() != "undecided").count();
+    let told = beside.iter().filter(|pair| matches!(pair.outcome, Outcome::Better | Outcome::Worse)).count();
     let others = match beside.len() {
         0 => String::new(),
         all => format!(

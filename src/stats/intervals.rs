@@ -43,6 +43,11 @@ impl Student {
         Some(Student { mean, error: (variance / n).sqrt(), distribution })
     }
 
+    /// With a standard error so many times as large.
+    pub fn widened(self, factor: f64) -> Student {
+        Student { error: factor * self.error, ..self }
+    }
+
     /// Low and high. `level` is 0.95 for 95 %.
     pub fn bounds(&self, level: f64) -> (f64, f64) {
         let half = self.reach(level);

@@ -1,49 +1,56 @@
 //! What several draws of the splits of the same images say. Draws share most of their training images, so that their
 //! accuracies scatter less than those of other images would: the variance of their mean is corrected for it.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use super::intervals::Student;
 
 /// The mean over draws, and how far it carries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resampled {
     pub mean: f64,
-    /// Bounds of the interval; `None` with fewer than two draws, and where all gave the same number: a variance of 0 is
-    /// none that could be believed.
-    pub bounds: Option<(f64, f64)>,
-    /// Two-sided, of a mean of 0; 1 where there is no interval.
-    pub p: f64,
+    /// `None` with fewer than two draws, and where all gave the same number: a variance of 0 is none that could be
+    /// believed.
+    student: Option<Student>,
 }
 
 /// The corrected resampled t interval of Nadeau and Bengio (Machine Learning 52, 2003): with K numbers of variance S²,
 /// one a draw, the variance of their mean is taken as (1/K + n_test/n_train) S², with K - 1 degrees of freedom.
 ///
-/// `values` are accuracies or differences of two on the same draw, `test_to_train` is reported images by training images,
-/// `level` is 0.95 for 95 %.
-pub fn corrected(values: &[f64], test_to_train: f64, level: f64) -> Resampled {
+/// `values` are accuracies or differences of two on the same draw, `test_to_train` is reported images by training images.
+pub fn corrected(values: &[f64], test_to_train: f64) -> Resampled {
     let k = values.len() as f64;
     let mean = values.iter().sum::<f64>() / k;
-    let none = Resampled { mean, bounds: None, p: 1.0 };
-    let Ok(student) = StudentsT::new(0.0, 1.0, k - 1.0) else { return none };
-    if values.iter().all(|value| *value == values[0]) {
-        return none;
+    let scatter = values.iter().any(|value| *value != values[0]);
+    let student = Student::of(values).filter(|_| scatter);
+    let student = student.map(|student| student.widened((1.0 + k * test_to_train).sqrt()));
+    Resampled { mean, student }
+}
+
+impl Resampled {
+    /// Low and high. `level` is 0.95 for 95 %.
+    pub fn bounds(&self, level: f64) -> Option<(f64, f64)> {
+        self.student.map(|student| student.bounds(level))
     }
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (k - 1.0);
-    let error = ((1.0 / k + test_to_train) * variance).sqrt();
-    let half = student.inverse_cdf(0.5 + level / 2.0) * error;
-    let p = 2.0 * student.cdf(-(mean / error).abs());
-    Resampled { mean, bounds: Some((mean - half, mean + half)), p: p.min(1.0) }
+
+    /// Two-sided p of a true mean of 0; 1 where there is no interval.
+    pub fn p_none(&self) -> f64 {
+        self.student.map_or(1.0, |student| student.p_none())
+    }
+
+    /// p that the true mean is not within the margin; 1 where there is no interval.
+    pub fn p_apart(&self, margin: f64) -> f64 {
+        self.student.map_or(1.0, |student| student.p_apart(margin))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::intervals::student;
 
     #[test]
     fn accuracies_by_hand() {
         // mean 0.8, S² = (0.0004 + 0.0004 + 0.0016 + 0.0016) / 4 = 0.001, (1/5 + 1/3) S² = 0.00053333, t(4) = 2.776445
-        let found = corrected(&[0.80, 0.82, 0.78, 0.84, 0.76], 1.0 / 3.0, 0.95);
-        let (low, high) = found.bounds.unwrap();
+        let found = corrected(&[0.80, 0.82, 0.78, 0.84, 0.76], 1.0 / 3.0);
+        let (low, high) = found.bounds(0.95).unwrap();
         let half = 2.776_445 * 0.023_094_011;
         assert!((found.mean - 0.8).abs() < 1e-12);
         assert!((low - (0.8 - half)).abs() < 1e-6 && (high - (0.8 + half)).abs() < 1e-6, "{low} {high}");
@@ -55,23 +62,24 @@ mod tests {
     fn differences_by_hand() {
         // mean 0.02, S² = 0.001 as above, t = 0.02 / 0.0230940 = 0.866025; with 4 degrees of freedom the distribution is
         // 1/2 + 3/8 a (1 - a² / 12), a = t / sqrt(1 + t²/4) = 0.794719: 0.782335
-        let found = corrected(&[0.02, 0.04, 0.00, 0.06, -0.02], 1.0 / 3.0, 0.95);
+        let found = corrected(&[0.02, 0.04, 0.00, 0.06, -0.02], 1.0 / 3.0);
         assert!((found.mean - 0.02).abs() < 1e-12);
-        assert!((found.p - 2.0 * (1.0 - 0.782_335)).abs() < 1e-5, "{}", found.p);
+        assert!((found.p_none() - 2.0 * (1.0 - 0.782_335)).abs() < 1e-5, "{}", found.p_none());
     }
 
     #[test]
     fn without_overlap_it_is_students_interval() {
         let values = [0.5, 0.7, 0.6, 0.9];
-        let (low, high) = corrected(&values, 0.0, 0.95).bounds.unwrap();
-        let (other_low, other_high) = student(&values, 0.95).unwrap();
+        let (low, high) = corrected(&values, 0.0).bounds(0.95).unwrap();
+        let (other_low, other_high) = Student::of(&values).unwrap().bounds(0.95);
         assert!((low - other_low).abs() < 1e-12 && (high - other_high).abs() < 1e-12);
     }
 
     #[test]
     fn what_does_not_scatter_or_was_drawn_once_has_no_interval() {
-        let same = corrected(&[1.0; 5], 1.0 / 3.0, 0.95);
-        assert_eq!(same, Resampled { mean: 1.0, bounds: None, p: 1.0 });
-        assert_eq!(corrected(&[0.7], 1.0 / 3.0, 0.95), Resampled { mean: 0.7, bounds: None, p: 1.0 });
+        for (values, mean) in [(&[1.0; 5][..], 1.0), (&[0.7], 0.7)] {
+            let found = corrected(values, 1.0 / 3.0);
+            assert_eq!((found.mean, found.bounds(0.95), found.p_none(), found.p_apart(0.01)), (mean, None, 1.0, 1.0));
+        }
     }
 }

@@ -39,7 +39,7 @@ fn drawn(sift: [usize; 5], resnet: [usize; 5]) -> Records {
 }
 
 fn file(records: &Records, name: &str) -> String {
-    let files = report::files(records, &[]).unwrap();
+    let files = report::files(records, &[], &report::Question::default()).unwrap();
     let file = files.into_iter().find(|file| file.path == name).unwrap();
     String::from_utf8(file.bytes).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -63,7 +63,11 @@ fn the_report_gives_means_over_draws_with_corrected_intervals() {
     }
     let first = file(&records, "summary.csv");
     assert_eq!(first.matches("sift-bovw-svm").count(), 1, "{first}");
-    assert!(report::terminal(&records, 120, false).unwrap().contains("Over 5 draws of the splits\narm"));
+    assert!(
+        report::terminal(&records, 120, false, &report::Question::default())
+            .unwrap()
+            .contains("Over 5 draws of the splits\narm")
+    );
     assert!(file(&records, "report.html").contains("id=\"repeats\""));
 }
 
