@@ -13,6 +13,9 @@ const LAYOUT: Layout = Layout::Floats(64);
 /// OpenCV's smallest response of a keypoint.
 const THRESHOLD: f32 = 0.001;
 
+/// Below this many pixels a side nothing that KAZE describes fits into a picture, and below 3 OpenCV reads beyond it.
+const SMALLEST: u32 = 16;
+
 /// The strongest keypoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +29,7 @@ impl Descriptor for Kaze {
     }
 
     fn version(&self) -> (&'static str, u32) {
-        ("kaze", 1)
+        ("kaze", 2)
     }
 
     fn layout(&self) -> Layout {
@@ -47,7 +50,7 @@ impl Descriptor for Kaze {
         tame()?;
         let detector = KAZE::create(false, false, THRESHOLD, 4, 4, KAZE_DiffusivityType::DIFF_PM_G2)?;
         let most = self.max_keypoints as usize;
-        Ok(Box::new(Strongest { detector, layout: LAYOUT, most, smallest: 0 }))
+        Ok(Box::new(Strongest { detector, layout: LAYOUT, most, smallest: SMALLEST }))
     }
 }
 
