@@ -6,7 +6,7 @@ use crate::stats::intervals::Interval;
 use crate::stats::share;
 
 use super::format::{capitalised, list, percent};
-use super::summary::Aim;
+use super::summary::question::Aim;
 use super::summary::run::{Run, common};
 
 /// Of every interval of the report.

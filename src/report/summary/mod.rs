@@ -3,7 +3,7 @@
 
 mod entry;
 mod pairs;
-mod question;
+pub mod question;
 pub(super) mod run;
 mod training;
 
