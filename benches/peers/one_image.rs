@@ -6,11 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use featbench::classify::{Classifier, decide};
-use featbench::dataset::{ImageFile, Source};
 use featbench::deep::session::Device;
 use featbench::features::{Encoded, Features, Resources};
-use featbench::image::header;
-use featbench::measure::portable::Portable;
+use featbench::measure::portable::{Portable, image_of};
 use featbench::stage::cache::Cache;
 use featbench::stage::progress::Progress;
 use featbench::stage::stopwatch::Stopwatch;
@@ -56,15 +54,7 @@ pub fn times(model: &Model, picture: &Path, runs: usize) -> Result<(Vec<f64>, Ve
     let (canvas, backbone) = (None, None);
     let resources = Resources { cache: &cache, threads: 1, canvas, progress, device, input: 0, backbone, seed: 0 };
     let bytes = fs::read(picture).with_context(|| picture.display().to_string())?;
-    let stated = header(&bytes)?;
-    let image = ImageFile {
-        id: picture.display().to_string(),
-        source: Source::File(picture.to_path_buf()),
-        sha256: String::new(),
-        width: stated.width,
-        height: stated.height,
-        bytes: bytes.len() as u64,
-    };
+    let image = image_of(picture, &bytes)?;
     let mut encoded = Encoded::new(&image, bytes);
     let mut worker = model.features.worker(&resources, 1)?;
     ensure!(worker.decode_ahead(&mut encoded)?, "it looks at pixels");

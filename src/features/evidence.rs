@@ -33,6 +33,14 @@ pub struct Map {
     pub exact: bool,
 }
 
+impl Evidence {
+    /// Takes away an amount that has no place, from all places alike.
+    pub fn take_away(&mut self, amount: f64) {
+        self.value -= amount;
+        self.map.iter_mut().for_each(|map| map.spread(-amount));
+    }
+}
+
 impl Map {
     /// All shares together: the value but for what has no place.
     pub fn sum(&self) -> f64 {
@@ -40,7 +48,7 @@ impl Map {
     }
 
     /// Divides an amount that has no place equally among all places.
-    pub fn spread(&mut self, amount: f64) {
+    fn spread(&mut self, amount: f64) {
         let each = amount / self.shares.len() as f64;
         self.shares.iter_mut().for_each(|(_, share)| *share += each);
     }

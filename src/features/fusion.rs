@@ -140,8 +140,7 @@ impl Kind for Fusion {
             let kind = member.features.kind();
             let choice = kind.candidates().remove(0);
             let features = kind.fit(&choice, resources, lessons)?;
-            let name = member.name.clone();
-            members.push(Part { name, ..Part::fit(features, weight, resources, lessons.train.images())? });
+            members.push(Part::fit(&member.name, features, weight, resources, lessons.train.images())?);
         }
         Ok(Box::new(Fused { members }))
     }
@@ -234,7 +233,6 @@ impl Fusion {
 
 /// A member as it was fitted.
 struct Part {
-    /// Empty until it has one.
     name: String,
     features: Box<dyn Features>,
     /// Of train.
@@ -251,7 +249,13 @@ struct Moments {
 }
 
 impl Part {
-    fn fit(features: Box<dyn Features>, weight: f64, resources: &Resources, train: &[Arc<ImageFile>]) -> Result<Part> {
+    fn fit(
+        name: &str,
+        features: Box<dyn Features>,
+        weight: f64,
+        resources: &Resources,
+        train: &[Arc<ImageFile>],
+    ) -> Result<Part> {
         let key = Key::new("moments", STAGE.1, &(of_vectors(&*features, resources), hashes(train)))?;
         let Moments { mean, square } = resources.cache.get_or(&key, || {
             let (rows, d) = (VectorsOf::new(&*features, resources, train), features.dimension());
@@ -270,7 +274,7 @@ impl Part {
         })?;
         // vectors that are all alike say nothing
         let factor = if square > 1e-12 { (weight / square).sqrt() as f32 } else { 0.0 };
-        Ok(Part { name: String::new(), features, mean: mean.into(), factor })
+        Ok(Part { name: name.to_owned(), features, mean: mean.into(), factor })
     }
 
     fn dimension(&self) -> usize {

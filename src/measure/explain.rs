@@ -157,12 +157,14 @@ impl Eye {
         // an average picture has no evidence anywhere: what it would have is the same for every image
         if let ([only], Some(centre)) = (&mut evidence[..], self.classifier.centre()) {
             let average: f64 = centre.iter().zip(&weights).map(|(&mean, w)| f64::from(mean) * w).sum();
-            only.value -= average;
+            only.take_away(average);
             constant += average;
-            only.map.iter_mut().for_each(|map| map.spread(-average));
         }
-        let picture = decode_rgb(bytes)?;
-        let picture = self.canvas.map_or_else(|| picture.clone(), |canvas| canvas.apply(&picture));
+        let whole = decode_rgb(bytes)?;
+        let picture = match self.canvas {
+            Some(canvas) => canvas.apply(&whole),
+            None => whole,
+        };
         let label = |class: usize| self.labels.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
         Ok(Look { picture, winner: label(winner), runner_up: label(second), margin, constant, evidence })
     }

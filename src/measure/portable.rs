@@ -144,7 +144,7 @@ impl Portable {
 ///
 /// # Errors
 /// Bytes that are none.
-pub(super) fn image_of(path: &Path, bytes: &[u8]) -> Result<ImageFile> {
+pub fn image_of(path: &Path, bytes: &[u8]) -> Result<ImageFile> {
     let stated = header(bytes)?;
     Ok(ImageFile {
         id: path.display().to_string(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::format::{count, counted, p_value, percent, points};
-use super::summary::{Entry, Summary, mean, range};
+use super::summary::{Entry, Summary, key, mean, range};
 use super::table::{Cell, Table};
 use crate::record::{DrawRecord, Records, RunRow, Status};
 use crate::stats::outcome::{Outcome, Rule, Tests, outcomes};
@@ -98,17 +98,12 @@ fn on_draw(records: &Records, shares: &HashMap<&str, f64>, row: &RunRow, draw: &
     let runs: Vec<&RunRow> = records
         .runs
         .iter()
-        .filter(|run| run.dataset == draw.dataset && run.status == Status::Ok && variant(run) == variant(row))
+        .filter(|run| run.dataset == draw.dataset && run.status == Status::Ok && key(run) == key(row))
         .collect();
     let fitted = |run: &RunRow| if run.refit == "train" { draw.train } else { draw.train + draw.val };
     let accuracy = mean(runs.iter().filter_map(|run| shares.get(run.run_id.as_str()).copied()))?;
     let test_to_train = runs.iter().map(|run| run.n as f64 / fitted(run).max(1) as f64).fold(0.0, f64::max);
     Some(OnDraw { accuracy, test_to_train })
-}
-
-/// What makes two runs runs of one arm.
-fn variant(row: &RunRow) -> (&str, &str, Option<u32>, &str, &str, &str) {
-    (&row.arm, &row.backbone, row.input_px, &row.canvas, &row.form, &row.protocol)
 }
 
 impl Arm<'_> {

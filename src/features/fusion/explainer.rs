@@ -27,11 +27,11 @@ impl Explainer for FusedExplainer {
             rest = behind;
             let weights: Vec<f64> = here.iter().map(|w| w * f64::from(member.factor)).collect();
             let centre: f64 = member.mean.iter().zip(&weights).map(|(&mean, w)| f64::from(mean) * w).sum();
-            let of_member = member.explainer.evidence(image, &weights)?;
-            let value = of_member.iter().map(|evidence| evidence.value).sum::<f64>() - centre;
-            let mut map = of_member.into_iter().find_map(|evidence| evidence.map);
-            map.iter_mut().for_each(|map| map.spread(-centre));
-            all.push(Evidence { name: member.name.clone(), value, map });
+            // one, as no fusion is a member of another
+            for mut evidence in member.explainer.evidence(image, &weights)? {
+                evidence.take_away(centre);
+                all.push(Evidence { name: member.name.clone(), ..evidence });
+            }
         }
         Ok(all)
     }

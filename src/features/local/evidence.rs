@@ -55,8 +55,8 @@ impl Local {
         if described.is_empty() || length == 0 {
             return (value, vec![0.0; described.len()]);
         }
-        let of_piece = cells_of_pieces(&Cells::of(&self.space));
         let cells = Cells::of(&self.space);
+        let of_piece = cells_of_pieces(&cells);
         let of_descriptor: Vec<&[usize]> =
             described.places().iter().map(|place| &of_piece[cells.piece(place, size)][..]).collect();
         // what all descriptors add to each entry, with their signs and without

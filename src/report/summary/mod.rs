@@ -144,7 +144,8 @@ fn group<'a>(runs: &[Run<'a>], classes: usize, experiment: bool) -> Vec<Entry<'a
     groups.into_iter().map(entry).collect()
 }
 
-fn key(row: &RunRow) -> (&str, &str, Option<u32>, &str, &str, &str) {
+/// What makes two runs runs of one entry.
+pub fn key(row: &RunRow) -> (&str, &str, Option<u32>, &str, &str, &str) {
     (&row.arm, &row.backbone, row.input_px, &row.canvas, &row.form, &row.protocol)
 }
 

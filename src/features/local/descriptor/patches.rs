@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::dense::{Plane, Seen, check_reduction, one, reached, resized};
+use super::dense::{Plane, Seen, check_reduction, check_sorted, one, reached, resized};
 use super::{Describe, DescribeError, Descriptor, Descriptors, Layout, Picture, Place};
 use crate::features::Cost;
 use crate::product::vectorised;
@@ -75,9 +75,7 @@ impl Descriptor for Patches {
                 "strides needs at least one entry, { shorter = 0, stride = … }, and none with stride = 0".into()
             );
         }
-        if !self.strides.is_sorted_by(|a, b| a.shorter < b.shorter) {
-            return Err("strides must be sorted by shorter, each larger than the one before".into());
-        }
+        check_sorted("strides", &self.strides, |stride| stride.shorter)?;
         if self.scales.is_empty() || !self.scales.iter().all(|&scale| scale > 0.0 && scale <= 1.0) {
             return Err("scales must be a list of numbers above 0 and at most 1".into());
         }

@@ -42,11 +42,13 @@ impl Encode for Fisher<'_> {
                 for (component, &posterior) in posteriors.iter().enumerate() {
                     let (weight, means, variances) = self.0.component(component);
                     numbers[0] = posterior - weight;
-                    let used = if posterior > 0.0 { 1 + 2 * d } else { 1 };
-                    if posterior > 0.0 {
+                    let used = if posterior > 0.0 {
                         let (first, second) = numbers[1..].split_at_mut(d);
                         gradients(posterior, row, (means, variances), first, second);
-                    }
+                        1 + 2 * d
+                    } else {
+                        1
+                    };
                     take(block * Mixture::BLOCK + i, component * (1 + 2 * d), &numbers[..used]);
                 }
             }

@@ -83,6 +83,17 @@ pub fn reached<T>(entries: &[T], shorter: impl Fn(&T) -> u32, side: usize) -> Op
     entries.iter().rev().find(|entry| shorter(entry) as usize <= side)
 }
 
+/// What is wrong with the order of such entries, if anything is; `name` is the setting.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub fn check_sorted<T>(name: &str, entries: &[T], shorter: impl Fn(&T) -> u32) -> Result<(), String> {
+    if entries.is_sorted_by(|a, b| shorter(a) < shorter(b)) {
+        return Ok(());
+    }
+    Err(format!("{name} must be sorted by shorter, each larger than the one before"))
+}
+
 pub fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -118,9 +129,7 @@ impl Grid {
         if self.grids.is_empty() {
             return Err("grids needs at least one entry: { shorter = 0, sizes = […], step = … }".into());
         }
-        if !self.grids.is_sorted_by(|a, b| a.shorter < b.shorter) {
-            return Err("grids must be sorted by shorter, each larger than the one before".into());
-        }
+        check_sorted("grids", &self.grids, |sizes| sizes.shorter)?;
         for Sizes { sizes, step, .. } in &self.grids {
             if sizes.is_empty() || sizes.iter().any(|size| !(1..=LARGEST).contains(size)) {
                 return Err(format!("sizes must be a list of numbers from 1 to {LARGEST}"));
