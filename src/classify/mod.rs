@@ -8,6 +8,7 @@ pub mod neighbours;
 pub mod rows;
 pub mod scale;
 pub mod svm;
+pub mod tree;
 
 use std::ops::Range;
 

@@ -279,6 +279,7 @@ impl Dataset {
             findings: found,
             near_duplicate_rmse: None,
             near_duplicates: Vec::new(),
+            near_duplicate_changes: 0,
         }
     }
 

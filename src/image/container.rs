@@ -100,14 +100,8 @@ pub fn webp_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 
 /// The first value of a field of the first directory of a TIFF, which is also the form of EXIF data; `tag` as in TIFF 6.0.
 pub fn tiff_value(bytes: &[u8], tag: u16) -> Option<u32> {
-    let (get16, get32): (Read<u16>, Read<u32>) = match bytes.get(..4)? {
-        b"II*\0" => (le16, le32),
-        b"MM\0*" => (be16, be32),
-        _ => return None,
-    };
-    let directory = get32(bytes, 4)? as usize;
-    let entries = get16(bytes, directory)?;
-    let entry = (0..usize::from(entries)).map(|i| directory + 2 + 12 * i).find(|&at| get16(bytes, at) == Some(tag))?;
+    let (get16, get32) = tiff_readers(bytes)?;
+    let entry = tiff_entry(bytes, tag)?;
     match (get16(bytes, entry + 2)?, get32(bytes, entry + 4)?) {
         (3, ..=2) => get16(bytes, entry + 8).map(u32::from),
         // more of them than the entry has room for stand elsewhere
@@ -115,6 +109,32 @@ pub fn tiff_value(bytes: &[u8], tag: u16) -> Option<u32> {
         (4, ..=1) => get32(bytes, entry + 8),
         _ => None,
     }
+}
+
+/// The text of such a field, without the zero that ends it.
+pub fn tiff_text(bytes: &[u8], tag: u16) -> Option<&[u8]> {
+    let (get16, get32) = tiff_readers(bytes)?;
+    let entry = tiff_entry(bytes, tag)?;
+    let (2, length) = (get16(bytes, entry + 2)?, get32(bytes, entry + 4)? as usize) else { return None };
+    // up to four bytes have room in the entry
+    let start = if length <= 4 { entry + 8 } else { get32(bytes, entry + 8)? as usize };
+    bytes.get(start..start.checked_add(length)?)?.split(|&byte| byte == 0).next()
+}
+
+fn tiff_readers(bytes: &[u8]) -> Option<(Read<u16>, Read<u32>)> {
+    match bytes.get(..4)? {
+        b"II*\0" => Some((le16, le32)),
+        b"MM\0*" => Some((be16, be32)),
+        _ => None,
+    }
+}
+
+/// Where the entry of a field stands in the first directory.
+fn tiff_entry(bytes: &[u8], tag: u16) -> Option<usize> {
+    let (get16, get32) = tiff_readers(bytes)?;
+    let directory = get32(bytes, 4)? as usize;
+    let entries = get16(bytes, directory)?;
+    (0..usize::from(entries)).map(|i| directory + 2 + 12 * i).find(|&at| get16(bytes, at) == Some(tag))
 }
 
 type Read<T> = fn(&[u8], usize) -> Option<T>;

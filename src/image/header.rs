@@ -151,7 +151,7 @@ fn jpeg_orientation(bytes: &[u8]) -> Option<u32> {
 }
 
 /// EXIF data without its signature, where it has one.
-fn exif_data(data: &[u8]) -> Option<&[u8]> {
+pub(super) fn exif_data(data: &[u8]) -> Option<&[u8]> {
     data.strip_prefix(b"Exif\0\0")
 }
 

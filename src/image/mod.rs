@@ -19,6 +19,7 @@ pub mod resize;
 pub mod sheet;
 pub mod smooth;
 pub mod tensor;
+pub mod traces;
 
 use std::sync::OnceLock;
 

@@ -1,6 +1,7 @@
 //! Measuring: the only room that puts data sets, features and classifiers together. [`plan`] says what would run,
 //! [`run`] carries one run out and gives its record, [`session`] does so for a whole plan.
 
+pub mod audit;
 mod curves;
 pub mod environment;
 pub mod estimate;

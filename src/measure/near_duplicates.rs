@@ -1,30 +1,30 @@
-//! Reported images that nearly equal an image which arms learn or choose settings from: what they get right there
-//! shows little. The nearest thumbnail is looked for in a tree, exactly; no label is involved.
+//! Reported images that nearly equal an image which arms learn or choose settings from, as it is or mirrored or cropped:
+//! what arms get right there shows little. The nearest thumbnail is looked for in a tree, exactly; no label is involved.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::audit::copies::{self, Changed, changed};
+use super::audit::look::{Look, THUMBNAIL, looks};
 use crate::dataset::{Dataset, ImageFile};
-use crate::features::{Features, Resources, Thumbnail, hashes};
+use crate::features::{Resources, hashes};
 use crate::image::decode;
 use crate::nearest::{Projection, Tree};
 use crate::record::{DatasetRecord, NearDuplicate};
 use crate::stage::cache::Key;
 
 /// Raised when the same images may give another list.
-const VERSION: u32 = 1;
-/// Side of a thumbnail in pixels; aspect is ignored, as by the floor `thumbnail-1nn`.
-const SIDE: u32 = 24;
+const VERSION: u32 = 2;
 /// Largest root mean square difference of two near-duplicates, in steps of 255.
 const RMSE: u32 = 10;
 /// RGB values of a thumbnail.
-const VALUES: usize = (3 * SIDE * SIDE) as usize;
+const VALUES: usize = (3 * THUMBNAIL * THUMBNAIL) as usize;
 /// Values that are compared before the sum is looked at: two rows of a thumbnail.
-const STEP: usize = 6 * SIDE as usize;
+const STEP: usize = 6 * THUMBNAIL as usize;
 /// Images whose thumbnails are in memory as floating-point numbers at a time.
 const BLOCK: usize = 1024;
 /// Train images that coordinates are made from.
@@ -37,8 +37,14 @@ type Pixels = [u8; VALUES];
 /// of their squared differences.
 type Near = (usize, usize, u32);
 
+/// Does a description say the near-duplicates that would be found?
+pub fn known(record: &DatasetRecord) -> bool {
+    record.near_duplicate_rmse.is_some() && record.near_duplicate_changes == copies::VERSION
+}
+
 /// Adds to a data set's description each reported image that has a near-duplicate, in their order, with the nearest
-/// train image, or where train has none with the nearest selection image. Of equally near ones the first counts.
+/// train image, or where train has none with the nearest selection image; where neither has one as it is, mirrored and
+/// cropped ones are looked for in the same way. Of equally near ones the first counts.
 ///
 /// # Errors
 /// An image that can't be read, a cache that can't be written.
@@ -46,40 +52,77 @@ pub fn add(record: DatasetRecord, dataset: &Dataset, resources: &Resources) -> R
     let splits = &dataset.splits;
     let (reported, train) = (splits.test.images(), splits.train.images());
     let val = splits.val.images();
-    let near_duplicate = |&(image, other, squares): &Near| NearDuplicate {
+    let near_duplicate = |&(image, other, rmse, change): &(usize, usize, f64, Change)| NearDuplicate {
         image: reported[image].id.clone(),
         other: train.get(other).unwrap_or_else(|| &val[other - train.len()]).id.clone(),
         other_role: if other < train.len() { "train" } else { "val" }.into(),
-        rmse: (f64::from(squares) / VALUES as f64).sqrt(),
+        rmse,
+        change: named(change).into(),
     };
     let near_duplicates = find(reported, train, val, resources)?.iter().map(near_duplicate).collect();
-    Ok(DatasetRecord { near_duplicates, near_duplicate_rmse: Some(RMSE), ..record })
+    let near_duplicate_changes = copies::VERSION;
+    Ok(DatasetRecord { near_duplicates, near_duplicate_changes, near_duplicate_rmse: Some(RMSE), ..record })
+}
+
+/// Is it mirrored, is it cropped?
+type Change = (bool, bool);
+
+fn named(change: Change) -> &'static str {
+    match change {
+        (false, false) => "",
+        (true, false) => "mirrored",
+        (false, true) => "cropped",
+        (true, true) => "mirrored and cropped",
+    }
 }
 
 type Images = [Arc<ImageFile>];
 
-fn find(reported: &Images, train: &Images, val: &Images, resources: &Resources) -> Result<Vec<Near>> {
+fn find(
+    reported: &Images,
+    train: &Images,
+    val: &Images,
+    resources: &Resources,
+) -> Result<Vec<(usize, usize, f64, Change)>> {
     let hashes = [reported, train, val].map(hashes);
-    let ingredients = (SIDE, RMSE, decode::version(), hashes);
+    let ingredients = (THUMBNAIL, RMSE, copies::VERSION, decode::version(), hashes);
     resources.cache.get_or(&Key::new("near-duplicates", VERSION, &ingredients)?, || {
-        let reported = thumbnails(reported, resources)?;
-        let (train, val) = (thumbnails(train, resources)?, thumbnails(val, resources)?);
+        let (reported, train, val) = (looks(reported, resources)?, looks(train, resources)?, looks(val, resources)?);
         let bar = resources.progress.spinner("looking for near-duplicates");
-        let near = among(&reported, &train, &val);
+        let same = among(&thumbnails(&reported)?, &thumbnails(&train)?, &thumbnails(&val)?);
+        let rmse = |squares: u32| (f64::from(squares) / VALUES as f64).sqrt();
+        let mut near: Vec<(usize, usize, f64, Change)> =
+            same.into_iter().map(|(image, other, squares)| (image, other, rmse(squares), (false, false))).collect();
+        near.extend(elsewhere(&near, &reported, &train, &val));
+        near.sort_by_key(|(image, ..)| *image);
         drop(bar);
         Ok(near)
     })
 }
 
-fn thumbnails(images: &[Arc<ImageFile>], resources: &Resources) -> Result<Vec<Pixels>> {
-    let features = Thumbnail { side: SIDE };
-    let mut thumbnails = Vec::with_capacity(images.len());
-    for block in images.chunks(BLOCK) {
-        let vectors = features.vectors(resources, block)?.x;
-        // They hold whole numbers from 0 to 255.
-        thumbnails.extend(vectors.outer_iter().map(|row| std::array::from_fn(|i| row[i] as u8)));
+/// The reported images that resemble none as it is, with the image that they are a changed copy of.
+fn elsewhere(
+    same: &[(usize, usize, f64, Change)],
+    reported: &[Look],
+    train: &[Look],
+    val: &[Look],
+) -> Vec<(usize, usize, f64, Change)> {
+    let mut known: HashSet<usize> = same.iter().map(|(image, ..)| *image).collect();
+    let mut found = Vec::new();
+    for (others, first) in [(train, 0), (val, train.len())] {
+        let left: Vec<usize> = (0..reported.len()).filter(|image| !known.contains(image)).collect();
+        let images: Vec<&[u8]> = left.iter().map(|&image| &reported[image].small[..]).collect();
+        let others: Vec<&[u8]> = others.iter().map(|look| &look.small[..]).collect();
+        for Changed { image, other, rmse, mirrored, cropped } in changed(&images, &others) {
+            known.insert(left[image]);
+            found.push((left[image], first + other, f64::from(rmse), (mirrored, cropped)));
+        }
     }
-    Ok(thumbnails)
+    found
+}
+
+fn thumbnails(looks: &[Look]) -> Result<Vec<Pixels>> {
+    looks.iter().map(|look| Pixels::try_from(&look.thumbnail[..]).context("a thumbnail of another size")).collect()
 }
 
 /// The near-duplicate of each of `reported` that has one.

@@ -181,6 +181,11 @@ impl Chosen {
     pub fn choice(&self) -> &Choice {
         &self.selected.tried[self.selected.chosen].features
     }
+
+    /// The settings of the classifier that val chose.
+    pub fn candidate(&self) -> &Candidate {
+        &self.selected.tried[self.selected.chosen].candidate
+    }
 }
 
 pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {

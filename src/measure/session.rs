@@ -14,13 +14,13 @@ use crate::features::{FoundBackbone, Resources};
 use crate::image::decode;
 use crate::protocol::arm::Arm;
 use crate::record::claim::Attempt;
-use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Start, Status, Store};
+use crate::record::{ArmRecord, ArmRecords, Environment, ExperimentRecord, Records, Start, Status, Store};
 use crate::stage::cache::Cache;
 use crate::stage::progress::Progress;
 
 use super::environment::{environment, environment_id};
 use super::plan::{Planned, Request};
-use super::{estimate, near_duplicates, run as measuring, told};
+use super::{audit, estimate, near_duplicates, run as measuring, told};
 
 /// Between two looks at what other processes do.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -116,7 +116,8 @@ impl<'a> Session<'a> {
             None => self.wait_for_near_duplicates(dataset, &store)?,
         };
         Store::merge(store.folder())?;
-        Ok((outcome.and(looked), store.folder().to_path_buf()))
+        let audited = self.audit(dataset, plan, &store)?;
+        Ok((outcome.and(looked).and(audited), store.folder().to_path_buf()))
     }
 
     /// The records of a data set, open for writing, in the folder that [`Store::place`] says.
@@ -212,7 +213,7 @@ impl<'a> Session<'a> {
     /// Looks for near-duplicates unless that is done; what keeps it from looking is said and stops nothing. `None`
     /// where another process looks.
     fn near_duplicates(&self, dataset: &Dataset, store: &Store) -> Result<Option<Outcome>> {
-        if store.dataset()?.near_duplicate_rmse.is_some() {
+        if near_duplicates::known(&store.dataset()?) {
             return Ok(Some(Outcome::Complete));
         }
         let Attempt::Own(_claim) = store.claim("near-duplicates")? else { return Ok(None) };
@@ -221,6 +222,25 @@ impl<'a> Session<'a> {
             Err(error) => {
                 self.progress.say(&format!("  near-duplicates were not looked for: {error:#}"));
                 Ok(Some(Outcome::Partial))
+            }
+        }
+    }
+
+    /// Looks at the pictures once the arms that judge labels are there; what keeps it from looking is said and stops
+    /// nothing. Processes do so one after the other, and the last has the strongest arm.
+    fn audit(&self, dataset: &Dataset, plan: &[Planned], store: &Store) -> Result<Outcome> {
+        let _claim = loop {
+            match store.claim("audit")? {
+                Attempt::Own(claim) => break claim,
+                Attempt::Held(_) => std::thread::sleep(PAUSE),
+            }
+        };
+        let records = Records::read(store.folder())?;
+        match audit::audit(dataset, plan, &records, |planned| self.resources(planned), &self.of_no_run()) {
+            Ok(audit) => audit.map_or(Ok(()), |audit| store.name_audit(&audit)).map(|()| Outcome::Complete),
+            Err(error) => {
+                self.progress.say(&format!("  the pictures were not looked at: {error:#}"));
+                Ok(Outcome::Partial)
             }
         }
     }

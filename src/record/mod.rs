@@ -3,6 +3,7 @@
 //! it: any number of processes at once, of which one that is interrupted loses no more than its run.
 //! The format is described for readers in `docs/RECORDS.md`.
 
+pub mod audit;
 pub mod claim;
 pub mod details;
 pub mod family;
@@ -15,6 +16,7 @@ pub mod store;
 mod table;
 pub mod time;
 
+pub use audit::{AuditRecord, LabelsRecord, PropertyRecord, SuspectRecord};
 pub use details::Details;
 pub use family::Family;
 pub use records::Records;

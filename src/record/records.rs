@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail, ensure};
 
+use super::audit::AuditRecord;
 use super::details::Details;
 use super::family::Family;
 use super::files;
@@ -16,6 +17,8 @@ use super::run_file::{self, Loose, RunRecord, Written};
 use super::table::{self, Row};
 
 pub(super) const DATASET: &str = "dataset.json";
+/// What is suspicious about the pictures.
+pub(super) const AUDIT: &str = "audit.json";
 pub(super) const ARMS: &str = "arms.json";
 pub(super) const EXPERIMENT: &str = "experiment.json";
 pub(super) const SWEEP: &str = "sweep.json";
@@ -40,6 +43,8 @@ pub struct Records {
     pub sweep: Option<SweepRecord>,
     /// By seed; empty unless splits were drawn more than once.
     pub draws: Vec<DrawRecord>,
+    /// What is suspicious about the pictures; `None` where they were not looked at.
+    pub audit: Option<AuditRecord>,
     /// Floors, handcrafted, deep; within a family as [`RunRow::identity`] orders them.
     pub runs: Vec<RunRow>,
     /// In the order of the runs.
@@ -90,6 +95,7 @@ impl Records {
             experiment: files::read_json_if_there(&folder.join(EXPERIMENT))?,
             sweep: files::read_json_if_there(&folder.join(SWEEP))?,
             draws: files::read_json_if_there(&folder.join(DRAWS))?.unwrap_or_default(),
+            audit: files::read_json_if_there(&folder.join(AUDIT))?,
             details: Details::read(folder, &runs)?,
             runs,
         };
@@ -217,6 +223,7 @@ impl Records {
             experiment: None,
             sweep: None,
             draws: Vec::new(),
+            audit: None,
             runs: Vec::new(),
             details: Details::default(),
         }
@@ -304,6 +311,7 @@ mod tests {
         assert_eq!(documented("experiment.json"), table::fields_of::<ExperimentRecord>());
         assert_eq!(documented("sweep.json"), table::fields_of::<SweepRecord>());
         assert_eq!(documented("draws.json"), table::fields_of::<DrawRecord>());
+        assert_eq!(documented("audit.json"), table::fields_of::<AuditRecord>());
         assert_eq!(documented("arms.json"), table::fields_of::<ArmRecord>());
     }
 }

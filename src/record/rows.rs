@@ -213,8 +213,11 @@ pub struct NearDuplicate {
     pub other: String,
     /// `train`, or `val` for a selection image.
     pub other_role: String,
-    /// Root mean square difference of the thumbnails, 0 to 255.
+    /// Root mean square difference of the thumbnails, 0 to 255, once what was changed is undone.
     pub rmse: f64,
+    /// `mirrored`, `cropped` or `mirrored and cropped`; empty where it is the same picture as it is.
+    #[serde(default)]
+    pub change: String,
 }
 
 /// `dataset.json`: what the data set was when it was measured.
@@ -240,6 +243,17 @@ pub struct DatasetRecord {
     /// Largest `rmse` of a near-duplicate; `None` where none were looked for.
     pub near_duplicate_rmse: Option<u32>,
     pub near_duplicates: Vec<NearDuplicate>,
+    /// Version of the search for mirrored and cropped ones; 0 where only unchanged ones were looked for.
+    #[serde(default)]
+    pub near_duplicate_changes: u32,
+}
+
+impl DatasetRecord {
+    /// The same with the near-duplicates that another description of it tells.
+    pub fn with_near_duplicates_of(self, other: DatasetRecord) -> DatasetRecord {
+        let DatasetRecord { near_duplicate_rmse, near_duplicates, near_duplicate_changes, .. } = other;
+        DatasetRecord { near_duplicate_rmse, near_duplicates, near_duplicate_changes, ..self }
+    }
 }
 
 /// `environment.json`: one machine and build, by its id.

@@ -10,9 +10,10 @@ use anyhow::{Result, bail, ensure};
 
 use crate::atomic;
 
+use super::audit::AuditRecord;
 use super::claim::{self, Attempt, CLAIM, Claim, Holder};
 use super::files::{self, unwritable};
-use super::records::{self, ARMS, DATASET, DRAWS, ENVIRONMENTS, EXPERIMENT, RUNS, Records, SWEEP, Version};
+use super::records::{self, ARMS, AUDIT, DATASET, DRAWS, ENVIRONMENTS, EXPERIMENT, RUNS, Records, SWEEP, Version};
 use super::rows::*;
 use super::run_file::{self, Loose, RUN, RunRecord, Written};
 use super::table;
@@ -108,7 +109,8 @@ impl Store {
         for inside in [RUNS, SUPERSEDED].map(|name| folder.join(name)).iter().filter(|inside| inside.is_dir()) {
             fs::remove_dir_all(inside).map_err(|error| unwritable(inside, &error))?;
         }
-        for path in [EXPERIMENT, SWEEP, DRAWS].map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+        for path in [AUDIT, EXPERIMENT, SWEEP, DRAWS].map(|name| folder.join(name)).iter().filter(|path| path.exists())
+        {
             fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
         }
         sweep(&folder);
@@ -130,11 +132,25 @@ impl Store {
     pub fn describe(&self, with: DatasetRecord) -> Result<()> {
         let _lock = lock(&self.folder)?;
         let path = self.folder.join(DATASET);
-        let DatasetRecord { near_duplicate_rmse, near_duplicates, .. } = with;
-        let dataset = DatasetRecord { near_duplicate_rmse, near_duplicates, ..files::read_json(&path)? };
-        files::write_json(&path, &dataset)
+        let dataset: DatasetRecord = files::read_json(&path)?;
+        files::write_json(&path, &dataset.with_near_duplicates_of(with))
     }
 
+    /// What is suspicious about the pictures, as it was found last.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn audit(&self) -> Result<Option<AuditRecord>> {
+        files::read_json_if_there(&self.folder.join(AUDIT))
+    }
+
+    /// Says what is suspicious about the pictures.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn name_audit(&self, audit: &AuditRecord) -> Result<()> {
+        files::write_json(&self.folder.join(AUDIT), audit)
+    }
     /// Says which experiment the runs belong to.
     ///
     /// # Errors
@@ -360,8 +376,7 @@ fn write_tables(folder: &Path, records: &Records) -> Result<()> {
 fn refreshed(records: Option<&Records>, describe: impl Fn(&[u32]) -> DatasetRecord) -> DatasetRecord {
     let Some(recorded) = records.map(|records| &records.dataset) else { return describe(&[]) };
     let canvases: Vec<u32> = recorded.canvas_reduce.keys().copied().collect();
-    let DatasetRecord { near_duplicate_rmse, near_duplicates, .. } = recorded.clone();
-    DatasetRecord { near_duplicate_rmse, near_duplicates, ..describe(&canvases) }
+    describe(&canvases).with_near_duplicates_of(recorded.clone())
 }
 
 fn with_hash(folder: &Path, manifest_sha256: &str) -> PathBuf {

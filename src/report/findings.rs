@@ -9,7 +9,6 @@ use crate::stats::outcome::{Judged, Outcome, judge};
 use crate::stats::paired::holm;
 
 use super::format::{NONE, column_name, count, counted, list, percent, points, relation, significant, trimmed};
-use super::near_duplicates;
 use super::said;
 use super::summary::{Column, Entry, Pair, Summary, range, strongest};
 
@@ -22,7 +21,6 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     findings.extend(reduced(summary));
     findings.extend(floors(summary));
     findings.extend(chance(summary));
-    findings.extend(near_duplicates::finding(summary));
     findings.extend(times(summary));
     findings.extend(seeds(summary));
     findings.extend(resolution(summary));

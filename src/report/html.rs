@@ -45,7 +45,8 @@ struct Hard {
 pub fn listed(summary: &Summary, view: &View) -> BTreeSet<String> {
     let (errors, hard) = (errors(summary), hard_images(summary, view));
     let tables = errors.iter().map(|errors| &errors.worst).chain(hard.iter().map(|hard| &hard.table));
-    let cells = tables.chain([&view.near_duplicates.images]).flat_map(|table| &table.rows).flat_map(|row| &row.cells);
+    let audited = [&view.audit.near_duplicates.images, &view.audit.labels];
+    let cells = tables.chain(audited).flat_map(|table| &table.rows).flat_map(|row| &row.cells);
     cells.filter(|cell| cell.image).map(|cell| cell.text.clone()).collect()
 }
 

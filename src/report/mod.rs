@@ -2,6 +2,7 @@
 //! once, `view` puts them in the order of reading, and each format (`csv`, `html`, `terminal`; Markdown and pictures by
 //! `templates` alone) is a small peer that writes the same view: the same records give the same bytes.
 
+mod audit;
 mod check;
 mod csv;
 mod errors;
@@ -18,6 +19,7 @@ mod readme;
 mod repeats;
 mod said;
 pub mod summary;
+mod suspects;
 mod sweep;
 mod table;
 mod tables;

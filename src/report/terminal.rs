@@ -22,6 +22,8 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
         lines.push(style.bold("Verdict"));
     }
     view.verdict.iter().for_each(|verdict| lines.extend(sentence(verdict, width)));
+    lines.extend([String::new(), style.bold("Is something wrong with the pictures?")]);
+    view.audit.sentences.iter().for_each(|found| lines.extend(sentence(found, width)));
     for column in &view.columns {
         lines.push(String::new());
         lines.push(style.bold(&column.title));

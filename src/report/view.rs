@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::record::RunRow;
 
+use super::audit::{AuditView, audit};
 use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_resolution, findings};
 use super::format::{column_name, counted, trimmed};
 use super::metrics;
-use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
 use super::repeats::RepeatsView;
 use super::said;
@@ -32,6 +32,8 @@ pub struct View {
     pub size: String,
     /// Which arm to take.
     pub verdict: Vec<String>,
+    /// Is something wrong with the pictures?
+    pub audit: AuditView,
     pub findings: Vec<String>,
     /// Of the folder's experiment, where it has one.
     pub experiment: Option<ExperimentView>,
@@ -48,7 +50,6 @@ pub struct View {
     /// How networks were trained; without rows where none was.
     pub trainings: Table,
     pub selection: Table,
-    pub near_duplicates: NearDuplicates,
     pub classes: Vec<ClassesView>,
     /// Runs without a result and the remedy.
     pub missing: Table,
@@ -109,6 +110,7 @@ impl View {
             remarks: dataset.remarks.clone(),
             size: size(summary),
             verdict: verdict(summary),
+            audit: audit(summary),
             findings: experiment.iter().flat_map(|e| e.answers.clone()).chain(findings(summary)).collect(),
             experiment,
             columns: summary
@@ -129,7 +131,6 @@ impl View {
             cost: tables::cost(summary),
             trainings: trainings::table(summary),
             selection: tables::selection(summary),
-            near_duplicates: near_duplicates(summary),
             classes: summary.entries.iter().filter_map(classes_of(summary)).collect(),
             missing: tables::missing(summary),
             counts: tables::counts(summary),

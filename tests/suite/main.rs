@@ -11,6 +11,7 @@ mod experiments;
 mod fences;
 mod fetch;
 mod near_duplicates;
+mod planted;
 mod procedural;
 mod records;
 mod reference;

@@ -30,7 +30,9 @@ fn dataset(manifest: &str) -> DatasetRecord {
             other_role: "train".into(),
             // a parser that is not exact reads another number
             rmse: 9.540574901149535,
+            change: "mirrored".into(),
         }],
+        near_duplicate_changes: 1,
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use featbench::record::{
-    ArmRecord, ClassCount, DatasetRecord, Details, Environment, EpochRow, Finding, NearDuplicate, PredictionRow,
-    Records, RunRecord, RunRow, SelectionRow, Status, StepRow, Store, TimingRow,
+    ArmRecord, AuditRecord, ClassCount, DatasetRecord, Details, Environment, EpochRow, Finding, LabelsRecord,
+    NearDuplicate, PredictionRow, PropertyRecord, Records, RunRecord, RunRow, SelectionRow, Status, StepRow, Store,
+    SuspectRecord, TimingRow,
 };
 
 /// An arm with the accuracies that its runs are to have.
@@ -58,6 +59,9 @@ pub fn small() -> Records {
         near_duplicate("circle/circle_0003.jpg", "train/circle/circle_0001.jpg", 8.25),
         near_duplicate("square/square_0000.jpg", "val/square/square_0002.jpg", 0.5),
     ];
+    records.dataset.near_duplicates[0].change = "mirrored".into();
+    records.dataset.near_duplicate_changes = 1;
+    records.audit = Some(audit());
     records.dataset.findings = vec![
         finding("small", "test/circle/circle_0003.jpg", "61 × 90 px"),
         finding("unsupported", "train/square/placeholder.gif", "GIF"),
@@ -133,11 +137,13 @@ pub fn empty(classes: &[(&str, usize)]) -> Records {
             findings: Vec::new(),
             near_duplicate_rmse: None,
             near_duplicates: Vec::new(),
+            near_duplicate_changes: 0,
         },
         arms: BTreeMap::new(),
         experiment: None,
         sweep: None,
         draws: Vec::new(),
+        audit: None,
         environments: BTreeMap::from([("e1".into(), environment())]),
         runs: Vec::new(),
         details: Details::default(),
@@ -294,9 +300,38 @@ pub fn finding(kind: &str, what: &str, detail: &str) -> Finding {
     Finding { kind: kind.into(), what: what.into(), detail: detail.into() }
 }
 
+/// Size is a shortcut, brightness none, and two labels look wrong, one of them reported.
+fn audit() -> AuditRecord {
+    let property = |name: &str, values, correct| PropertyRecord { name: name.into(), values, correct };
+    let suspect = |image: &str, label: &str, looks_like: &str, margin| {
+        let role = image.split('/').next().unwrap().into();
+        SuspectRecord { image: image.into(), role, label: label.into(), looks_like: looks_like.into(), margin }
+    };
+    AuditRecord {
+        version: 1,
+        images: 50,
+        majority: 20,
+        properties: vec![property("size in pixels", 61, 39), property("brightness", 90, 22), property("camera", 1, 20)],
+        labels: Some(LabelsRecord {
+            run_id: "r".into(),
+            arm: "resnet-frozen-svm".into(),
+            val_accuracy: 0.98,
+            folds: 5,
+            images: 90,
+            correct: 87,
+            reported: 50,
+            suspects: vec![
+                suspect("train/circle/circle_0007.jpg", "circle", "square", 2.75),
+                suspect("test/square/square_0001.jpg", "square", "triangle", 1.5),
+            ],
+        }),
+    }
+}
+
 fn near_duplicate(image: &str, other: &str, rmse: f64) -> NearDuplicate {
     let role = other.split('/').next().unwrap();
-    NearDuplicate { image: format!("test/{image}"), other: other.into(), other_role: role.into(), rmse }
+    let (other, other_role, change) = (other.into(), role.into(), String::new());
+    NearDuplicate { image: format!("test/{image}"), other, other_role, rmse, change }
 }
 
 fn environment() -> Environment {

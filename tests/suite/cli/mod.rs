@@ -14,6 +14,7 @@ mod folders;
 mod help;
 mod layouts;
 mod list_doctor_cache;
+mod pictures;
 mod real;
 mod report;
 mod resume;
