@@ -75,7 +75,7 @@ pub(super) struct Args {
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
     #[arg(long, requires = "rendered", conflicts_with_all = ["metric", "margin", "budget"])]
     check: bool,
-    /// Show the listed images in the page (errors, near-duplicates); such a page is as public as they are
+    /// Show the listed images in the page (errors, near-duplicates, labels that look wrong); such a page is as public as they are
     #[arg(long, conflicts_with = "check")]
     thumbnails: bool,
 }

@@ -115,8 +115,8 @@ impl<'a> Session<'a> {
             Some(outcome) => outcome,
             None => self.wait_for_near_duplicates(dataset, &store)?,
         };
-        Store::merge(store.folder())?;
         let audited = self.audit(dataset, plan, &store)?;
+        Store::merge(store.folder())?;
         Ok((outcome.and(looked).and(audited), store.folder().to_path_buf()))
     }
 

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_border_is_as_wide_as_its_plain_lines() {
         let framed =
-            picture(40, 20, |x, y| if y < 3 || y >= 18 || x < 4 { 250 } else { ((x * 37 + y * 91) % 200) as u8 });
+            picture(40, 20, |x, y| if !(3..18).contains(&y) || x < 4 { 250 } else { ((x * 37 + y * 91) % 200) as u8 });
         let luma = canvas::grey(&framed).data;
         assert_eq!(border(&framed, &luma), [5.0 / 20.0, 4.0 / 40.0, 250.0]);
         let without = picture(40, 20, |x, y| ((x * 37 + y * 91) % 200) as u8);
