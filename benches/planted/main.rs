@@ -63,11 +63,18 @@ fn main() -> Result<()> {
             Err(error) => eprintln!("skipped: {error}"),
         }
     }
+    keep(&rows, asked.is_empty())?;
     if let Ok(dataset) = Dataset::open(PHOTOGRAPHS, None, 0) {
         rows.extend(labels(&dataset, seed)?);
+        keep(&rows, asked.is_empty())?;
     }
-    let page = page(&rows)?;
-    if !asked.is_empty() {
+    Ok(())
+}
+
+/// Writes what was found so far, or prints it.
+fn keep(rows: &[Row], write: bool) -> Result<()> {
+    let page = page(rows)?;
+    if !write {
         println!("{page}");
         return Ok(());
     }

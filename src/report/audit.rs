@@ -212,7 +212,7 @@ fn labels_table(labels: Option<&LabelsRecord>) -> Table {
 fn labels_note(labels: &LabelsRecord) -> String {
     let mut note = format!(
         "Images to learn from are judged by `{}` fitted on the other {} of {} parts, reported ones by the arm itself. \
-         Suspicious: it looks more like another class, and as much like that as three of four images that are labelled so. \
+         Suspicious: it looks more like another class, and as much like that as nine of ten images that are labelled so. \
          These are the surest; look at them before changing a label.",
         labels.arm,
         labels.folds - 1,

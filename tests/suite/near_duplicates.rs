@@ -6,7 +6,7 @@ use featbench::dataset::{Dataset, DatasetError};
 use featbench::deep::session::Device;
 use featbench::features::Resources;
 use featbench::measure::near_duplicates;
-use featbench::record::DatasetRecord;
+use featbench::record::{DatasetRecord, NearDuplicate};
 use featbench::stage::cache::Cache;
 use featbench::stage::progress::Progress;
 
@@ -41,13 +41,17 @@ fn described(name: &str) -> Option<DatasetRecord> {
 fn mini_natural_images() {
     let Some(record) = described("mini-natural-images") else { return };
     let mut classes: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for near in record.near_duplicates.iter().filter(|near| near.other_role == "train") {
+    let as_they_are = |near: &&NearDuplicate| near.other_role == "train" && near.change.is_empty();
+    for near in record.near_duplicates.iter().filter(as_they_are) {
         let class = near.image.split('/').nth(1).unwrap();
         classes.entry(class).or_default().push(near.rmse);
     }
     let within = |class: &str, rmse: f64| classes[class].iter().filter(|&&r| r <= rmse).count();
     assert_eq!(classes.keys().collect::<Vec<_>>(), [&"car", &"fruit"]);
     assert_eq!((within("fruit", 5.0), within("fruit", 10.0), within("car", 10.0)), (7, 15, 1));
+    // two crops of one photograph
+    let crop = record.near_duplicates.iter().find(|near| near.image == "test/car/car_0728.jpg").unwrap();
+    assert_eq!((crop.other.as_str(), crop.change.as_str()), ("val/car/car_0621.jpg", "cropped"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ const FOLDS: usize = 5;
 /// Images of a class at least, so that every fit has seen some.
 const FEWEST: usize = 5;
 /// Of the images of a class, the share that look less like it than a suspect may.
-const QUANTILE: f64 = 0.25;
+const QUANTILE: f64 = 0.1;
 /// Suspects that are recorded.
 const MOST: usize = 500;
 /// Bytes of the vectors of all images; an arm whose vectors are more is not asked.
