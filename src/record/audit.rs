@@ -10,7 +10,7 @@ pub struct AuditRecord {
     pub version: u32,
     /// Reported images whose properties were looked at.
     pub images: usize,
-    /// Those that show the class which most images to learn from show.
+    /// Those of the class that most of them show.
     pub majority: usize,
     /// What each property by itself tells of the class.
     pub properties: Vec<PropertyRecord>,

@@ -135,7 +135,7 @@ fn properties_note(audit: &AuditRecord) -> String {
     format!(
         "A small decision tree learns each property from all images but the reported ones and is judged on these. A \
          shortcut is one whose interval (95 % for all {} together, after Bonferroni) lies above what always saying the most \
-         frequent class gets, {} %.",
+         frequent class of the reported images gets, {} %.",
         count(telling(audit)),
         percent(share(audit.majority, audit.images)),
     )

@@ -44,7 +44,7 @@ pub fn sentence(summary: &Summary) -> Option<String> {
         (0, _) => "; mirrored and cropped ones were not looked for".to_owned(),
         (_, []) if found == 0 => ", mirrored or cropped ones too".to_owned(),
         (_, []) => ", none of them mirrored or cropped".to_owned(),
-        (_, changed) => format!(", {} of them", list(changed)),
+        (_, changed) => format!(", {} among them", list(changed)),
     };
     Some(format!(
         "{} of {} {} nearly the same as an image to train on or to choose settings{too}.",
