@@ -1,7 +1,10 @@
 //! Measuring: the only room that puts data sets, features and classifiers together. [`plan`] says what would run,
 //! [`run`] carries one run out and gives its record, [`session`] does so for a whole plan.
 
+mod calibrate;
+mod chosen;
 mod curves;
+mod energy;
 pub mod environment;
 pub mod estimate;
 pub mod explain;
@@ -10,6 +13,7 @@ pub mod memory;
 pub mod near_duplicates;
 pub mod plan;
 pub mod portable;
+mod price;
 pub mod range_test;
 pub mod repeats;
 pub mod run;
