@@ -65,6 +65,9 @@ pub(super) struct Options {
     pub refit: Option<Refit>,
     #[command(flatten)]
     pub recording: Recording,
+    /// Arms that are not named but given, as they are
+    #[arg(skip)]
+    pub given: Vec<Arm>,
 }
 
 /// What every command shares that fits arms: where data sets and networks are, and what runs them.
@@ -189,6 +192,7 @@ impl Options {
             canvas: vec![CanvasOption::NATIVE],
             refit: None,
             recording,
+            given: Vec::new(),
         }
     }
 
@@ -229,6 +233,9 @@ impl Options {
 
     /// The arms that are named or else those of every comparison, in this form.
     fn select(&self, drawn: bool, form: Form) -> Result<Vec<Arm>> {
+        if !self.given.is_empty() {
+            return Ok(self.given.clone());
+        }
         let mut arms = Arm::select(&self.arms)?;
         if drawn && self.arms.is_empty() {
             arms.extend(Arm::select(&TRAINED_ON_DRAWN.map(String::from))?);
