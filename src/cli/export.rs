@@ -143,6 +143,8 @@ fn recommended(args: &Args) -> Result<(RunRow, Arm)> {
     let from = args.from.display();
     let folders = if args.from.is_dir() { Records::find(&args.from)? } else { Vec::new() };
     let mut of_dataset = Vec::new();
+    // files are read on all threads
+    args.setup.start()?;
     let wanted = match &args.dataset {
         Some(name) => Some(args.setup.reading.open(name, args.setup.data_dir.as_deref())?.manifest.sha256()),
         None => None,

@@ -196,8 +196,9 @@ fn expected(summary: &Summary, arm: Candidate) -> String {
 
 fn at(arm: Candidate) -> String {
     let ms = arm.ms.is_finite().then(|| format!(" at {} ms an image on one thread", significant(arm.ms, 2)));
-    let mib = arm.mib.map(|mib| format!(" in a file of {} MiB", significant(mib, 3)));
-    ms.into_iter().chain(mib).collect()
+    let mib = arm.mib.map(|mib| format!(" with a file of {} MiB", significant(mib, 3)));
+    let parts: Vec<String> = ms.into_iter().chain(mib).collect();
+    parts.join(" and")
 }
 
 fn shown((least, most): (f64, f64)) -> String {

@@ -14,6 +14,7 @@ use super::format::{column_name, counted, trimmed};
 use super::metrics;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
+use super::price;
 use super::repeats::RepeatsView;
 use super::said;
 use super::summary::{Entry, Question, Summary};
@@ -259,6 +260,11 @@ fn command(summary: &Summary) -> String {
 /// The command that writes the recommended arm to a file. What is asked is part of it: it decides which arm that is.
 fn export(summary: &Summary) -> Option<String> {
     let entry = &summary.entries[verdict::taken(summary)?];
+    // where files were measured and it has none, it can't be exported
+    let measured = summary.runs.iter().any(|run| run.row.file_bytes.is_some());
+    if measured && price::file_mib(entry, &summary.runs).is_none() {
+        return None;
+    }
     let DatasetRecord { name, reading, .. } = &summary.records.dataset;
     let kind = if entry.row.backbone.is_empty() { "featbench" } else { "onnx" };
     let file = name.split(';').next().unwrap_or(name).replace([',', '='], "-");

@@ -128,7 +128,7 @@ fn a_budget_of_mib_is_kept_and_unknown_sizes_are_named() {
     let mut records = records();
     let said = verdict(&records, within_mib(10.0));
     assert!(said.starts_with("- Take cheap: ") && said.contains("within 10 MiB"), "{said}");
-    assert!(said.contains("in a file of 2.00 MiB"), "{said}");
+    assert!(said.contains("and with a file of 2.00 MiB"), "{said}");
     let none = verdict(&records, within_mib(1.0));
     assert!(none.contains("No arm is within the budget of 1 MiB: the smallest takes 2.00 MiB."), "{none}");
     let both = verdict(&records, Budget { ms: Some(0.1), mib: Some(50.0) });
