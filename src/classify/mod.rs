@@ -270,6 +270,20 @@ impl Classifier {
         if let Model::Svm(machines) = &self.model { Some(machines.gap()) } else { None }
     }
 
+    /// How many numbers the fit holds, scaling left out, and how many multiply-adds the scores of one vector take; a search
+    /// among training vectors as if it looked at all.
+    pub fn size(&self) -> (u64, u64) {
+        match &self.model {
+            Model::Majority { .. } => (1, 0),
+            Model::NearestNeighbour(model) => model.size(),
+            Model::Svm(model) => model.size(),
+            Model::Logistic(model) => {
+                let (weights, intercepts) = (model.weights().len() as u64, model.intercepts().len() as u64);
+                (weights + intercepts, weights)
+            }
+        }
+    }
+
     /// Scores (n x classes), larger is likelier.
     pub fn scores(&self, x: ArrayView2<f32>) -> Array2<f32> {
         let x = self.scale.apply(x);

@@ -97,6 +97,11 @@ impl NearestNeighbour {
         scores
     }
 
+    /// Numbers that it holds, and multiply-adds of a comparison with all.
+    pub fn size(&self) -> (u64, u64) {
+        (self.x.len() as u64, self.x.len() as u64)
+    }
+
     /// Notes how far a training row is.
     fn look(&self, other: usize, row: &[f32], out: &mut [f32]) -> f32 {
         let distance = squares_in_lanes(row, self.row(other));

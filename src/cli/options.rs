@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -65,6 +66,9 @@ pub(super) struct Options {
     pub refit: Option<Refit>,
     #[command(flatten)]
     pub recording: Recording,
+    /// Arms that are not named but given, as they are
+    #[arg(skip)]
+    pub given: Vec<Arm>,
 }
 
 /// What every command shares that fits arms: where data sets and networks are, and what runs them.
@@ -92,6 +96,23 @@ pub(super) struct Setup {
     /// free]; results do not depend on it
     #[arg(long, value_name = "SIZE", value_parser = budget::parse_size)]
     pub memory: Option<u64>,
+}
+
+impl Setup {
+    /// Starts the threads of this process, once, with the memory that pictures may take; says how many there are.
+    ///
+    /// # Errors
+    /// A system that starts none.
+    pub fn start(&self) -> Result<usize> {
+        static STARTED: OnceLock<usize> = OnceLock::new();
+        if let Some(&threads) = STARTED.get() {
+            return Ok(threads);
+        }
+        self.memory.into_iter().for_each(budget::set);
+        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
+        Ok(*STARTED.get_or_init(|| threads))
+    }
 }
 
 /// Where the records of runs go, and whether there are any to be.
@@ -189,6 +210,7 @@ impl Options {
             canvas: vec![CanvasOption::NATIVE],
             refit: None,
             recording,
+            given: Vec::new(),
         }
     }
 
@@ -197,9 +219,7 @@ impl Options {
     /// # Errors
     /// Unknown names, a data set that is not here or not as its manifest says, a device that does not work.
     pub fn job(&self) -> Result<Job> {
-        self.setup.memory.into_iter().for_each(budget::set);
-        let threads = self.setup.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("no threads can be started")?;
+        let threads = self.setup.start()?;
         let datasets = self.datasets()?;
         let drawn = datasets.iter().all(|dataset| dataset.folder.is_none());
         let form = self.form.unwrap_or(if drawn { Form::Reduced } else { Form::Standard });
@@ -229,6 +249,9 @@ impl Options {
 
     /// The arms that are named or else those of every comparison, in this form.
     fn select(&self, drawn: bool, form: Form) -> Result<Vec<Arm>> {
+        if !self.given.is_empty() {
+            return Ok(self.given.clone());
+        }
         let mut arms = Arm::select(&self.arms)?;
         if drawn && self.arms.is_empty() {
             arms.extend(Arm::select(&TRAINED_ON_DRAWN.map(String::from))?);

@@ -25,14 +25,15 @@ pub(super) struct ReadingOptions {
 impl ReadingOptions {
     /// The data set of this name or in this folder, with the splits that every command draws alike.
     pub fn open(&self, name_or_folder: &str, data_dir: Option<&Path>) -> Result<Dataset, DatasetError> {
-        let reading = Reading { seed: SPLIT_SEED, labels: self.labels.clone(), grouping: self.group.clone() };
-        Dataset::open_as(name_or_folder, data_dir, &reading)
+        Dataset::open_as(name_or_folder, data_dir, &self.reading())
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { seed: SPLIT_SEED, labels: self.labels.clone(), grouping: self.group.clone() }
     }
 
     /// What is typed to read a folder this way again.
     pub fn typed(&self) -> String {
-        let labels = self.labels.as_ref().map(|table| format!(" --labels {}", table.display()));
-        let group = self.group.as_ref().map(|grouping| format!(" --group '{}'", grouping.as_str()));
-        [labels, group].into_iter().flatten().collect()
+        self.reading().typed()
     }
 }

@@ -60,6 +60,8 @@ pub struct Dataset {
     pub(super) pinned: BTreeMap<String, u32>,
     /// Its three splits were drawn here, by a seed.
     pub(super) drawn: bool,
+    /// What was typed to read a folder in another way than by its folders alone; empty else.
+    pub(super) reading: String,
 }
 
 /// One line of `featbench list`.
@@ -165,7 +167,7 @@ impl Dataset {
             pinned: BTreeMap::new(),
         };
         let dataset = Dataset::in_folder(described, folder, scan.manifest, scan.findings)?;
-        Ok(Dataset { drawn: scan.drawn, ..dataset })
+        Ok(Dataset { drawn: scan.drawn, reading: reading.typed(), ..dataset })
     }
 
     fn in_folder(
@@ -202,6 +204,7 @@ impl Dataset {
             additional: 0,
             pinned,
             drawn: false,
+            reading: String::new(),
         })
     }
 
@@ -280,6 +283,7 @@ impl Dataset {
             near_duplicate_rmse: None,
             near_duplicates: Vec::new(),
             near_duplicate_changes: 0,
+            reading: self.reading.clone(),
         }
     }
 

@@ -23,9 +23,26 @@ impl Reading {
         Reading { seed, ..Reading::default() }
     }
 
+    /// What is typed to read a folder this way again: ` --labels FILE.csv --group 'REGEX'`, or nothing.
+    pub fn typed(&self) -> String {
+        let labels = self.labels.as_ref().map(|table| format!(" --labels {}", quoted(&table.display().to_string())));
+        let group = self.grouping.as_ref().map(|grouping| format!(" --group {}", quoted(grouping.as_str())));
+        [labels, group].into_iter().flatten().collect()
+    }
+
     /// Does it ask for more than folders say?
     pub fn is_special(&self) -> bool {
         self.labels.is_some() || self.grouping.is_some()
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -75,6 +92,14 @@ mod tests {
         assert_eq!(group("(a)?b", "b.jpg").as_deref(), Some("b"), "the capture took no part");
         assert_eq!(group("clip", "ant/1.jpg"), None);
         assert_eq!(group("x*", "ant/1.jpg"), None, "an empty text is no group");
+    }
+
+    #[test]
+    fn what_was_typed_is_one_word_each() {
+        let reading =
+            Reading { seed: 0, labels: Some("my scans.csv".into()), grouping: Some("^([^_']+)_".parse().unwrap()) };
+        assert_eq!(reading.typed(), r" --labels 'my scans.csv' --group '^([^_'\'']+)_'");
+        assert_eq!(Reading::drawn(3).typed(), "");
     }
 
     #[test]

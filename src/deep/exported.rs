@@ -85,19 +85,36 @@ pub fn export_with_head(
     written(model, backbone, (Some(LOGITS), Some(score)), description)
 }
 
+/// How many bytes [`export_with_head`] would write; nothing is run.
+///
+/// # Errors
+/// A description that can't be written.
+pub fn size_with_head(model: ModelProto, backbone: &Backbone, description: &Description) -> Result<u64, ExportedError> {
+    Ok(assembled(model, backbone, Some(LOGITS), description)?.len() as u64)
+}
+
 fn written(
     model: ModelProto,
     backbone: &Backbone,
     (logits, score): (Option<&str>, Option<Score>),
     description: &Description,
 ) -> Result<Vec<u8>, ExportedError> {
+    let bytes = assembled(model, backbone, logits, description)?;
+    compare(&bytes, backbone, description, score)?;
+    Ok(bytes)
+}
+
+fn assembled(
+    model: ModelProto,
+    backbone: &Backbone,
+    logits: Option<&str>,
+    description: &Description,
+) -> Result<Vec<u8>, ExportedError> {
     let mut model = model.with_plain_constants();
     let graph = model.graph.take().unwrap_or_default();
     model.graph = Some(with_our_outputs(graph, backbone, logits));
     description.write(&mut model)?;
-    let bytes = model.write();
-    compare(&bytes, backbone, description, score)?;
-    Ok(bytes)
+    Ok(model.write())
 }
 
 /// Runs the file on two pictures and on the first alone, and compares with what featbench computes of them.

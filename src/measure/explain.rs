@@ -19,9 +19,9 @@ use crate::stage::cache::Cache;
 use crate::stage::progress::Progress;
 use crate::stage::stopwatch::Stopwatch;
 
+use super::chosen::choose;
 use super::plan::Planned;
 use super::portable::{Portable, image_of};
-use super::run::choose;
 
 /// A fitted arm with a linear classifier.
 pub struct Eye {

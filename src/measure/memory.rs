@@ -30,8 +30,17 @@ pub fn reset_peak() -> bool {
 
 /// Largest resident size since the last [`reset_peak`], or since the program started, MiB; `None` elsewhere than on Linux.
 pub fn peak_mib() -> Option<f64> {
+    in_status("VmHWM:")
+}
+
+/// Resident size at this moment, MiB.
+pub fn resident_mib() -> Option<f64> {
+    in_status("VmRSS:")
+}
+
+fn in_status(name: &str) -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    let kib = status.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix(" kB")?;
     Some(kib.parse::<f64>().ok()? / 1024.0)
 }
 

@@ -2,7 +2,10 @@
 //! [`run`] carries one run out and gives its record, [`session`] does so for a whole plan.
 
 pub mod audit;
+mod calibrate;
+mod chosen;
 mod curves;
+mod energy;
 pub mod environment;
 pub mod estimate;
 pub mod explain;
@@ -11,6 +14,7 @@ pub mod memory;
 pub mod near_duplicates;
 pub mod plan;
 pub mod portable;
+mod price;
 pub mod range_test;
 pub mod repeats;
 pub mod run;

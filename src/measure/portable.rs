@@ -1,7 +1,7 @@
 //! An arm without a network as one file: settings, what was learned, classifier and labels. `featbench classify` reads it.
 //!
 //! The file begins with [`MAGIC`], the format's version (4 bytes, little-endian) and the BLAKE3 hash of what follows: the
-//! content in postcard's form. Its usual extension is `featbench`.
+//! content in postcard's form, and from version 2 on the temperature. Its usual extension is `featbench`.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,9 @@ use crate::stage::stopwatch::Stopwatch;
 /// How a file begins.
 pub const MAGIC: &[u8; 12] = b"featbench\r\n\x1a";
 /// Raised whenever older programs could not read a file, or would read something else.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Has no temperature, and is read still.
+const WITHOUT_TEMPERATURE: u32 = 1;
 
 /// What the file holds.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub struct Parts<'a> {
     pub labels: &'a [String],
     pub canvas: Option<Canvas>,
     pub scores: Scores,
+    /// softmax(scores / temperature) are probabilities, where that was fitted.
+    pub temperature: Option<f64>,
     pub origin: String,
 }
 
@@ -71,7 +75,7 @@ pub fn write(parts: Parts) -> Result<Vec<u8>> {
         scores: parts.scores,
         origin: parts.origin,
     };
-    let body = postcard::to_stdvec(&content)?;
+    let body = postcard::to_stdvec(&(content, parts.temperature))?;
     Ok([MAGIC, &VERSION.to_le_bytes()[..], blake3::hash(&body).as_bytes(), &body].concat())
 }
 
@@ -82,6 +86,8 @@ pub struct Portable {
     pub(super) canvas: Option<Canvas>,
     pub labels: Vec<String>,
     pub scores: Scores,
+    /// As in [`Parts`]; `None` in a file of version 1.
+    pub temperature: Option<f64>,
 }
 
 impl Portable {
@@ -97,16 +103,21 @@ impl Portable {
         let rest = bytes.strip_prefix(MAGIC).context("no file of `featbench export`")?;
         let (version, rest) = rest.split_first_chunk::<4>().context(damaged)?;
         let version = u32::from_le_bytes(*version);
-        if version != VERSION {
-            bail!("its format has version {version}, this program reads {VERSION}: export the arm again");
+        if ![WITHOUT_TEMPERATURE, VERSION].contains(&version) {
+            bail!("its format has version {version}, this program reads up to {VERSION}: export the arm again");
         }
         let (sum, body) = rest.split_first_chunk::<32>().context(damaged)?;
         ensure!(blake3::hash(body).as_bytes() == sum, damaged);
-        let content: Content = postcard::from_bytes(body).context(damaged)?;
+        let (content, rest): (Content, &[u8]) = postcard::take_from_bytes(body).context(damaged)?;
+        let temperature: Option<f64> = match version {
+            WITHOUT_TEMPERATURE => None,
+            _ => postcard::from_bytes(rest).context(damaged)?,
+        };
+        ensure!(temperature.is_none_or(|number| number.is_finite() && number > 0.0), damaged);
         let arm = Arm::parse(&content.arm, "the exported arm")?;
         let features = arm.features.kind().restore(&Choice::at(content.candidate), &content.state)?;
         let Content { classifier, canvas, labels, scores, .. } = content;
-        Ok(Portable { features, classifier, canvas, labels, scores })
+        Ok(Portable { features, classifier, canvas, labels, scores, temperature })
     }
 
     /// The scores of each image, one a class in the order of the labels, or why it has none; on all threads.

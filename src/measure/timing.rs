@@ -17,6 +17,8 @@ use crate::record::TimingRow;
 use crate::stage::parallel;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
+use super::energy::Meter;
+use super::memory;
 use crate::features::VectorsOf;
 
 /// Images of the single-image scenario in a run's own record.
@@ -43,6 +45,16 @@ pub struct Subject<'a> {
     pub resources: &'a Resources<'a>,
     /// Images of the reported split; evenly spaced ones of them are used.
     pub images: &'a [Arc<ImageFile>],
+}
+
+/// What every run records of time, memory and energy.
+#[derive(Default)]
+pub struct Brief {
+    pub rows: Vec<TimingRow>,
+    /// For an image of the offline scenario; `None` where the machine does not tell.
+    pub joules: Option<f64>,
+    /// What the largest image takes beyond what was there before, MiB; `None` where the system does not tell.
+    pub image_mib: Option<f64>,
 }
 
 /// One image on its way from encoded bytes to class.
@@ -86,7 +98,8 @@ fn row(scenario: &str, stage: &str, sample: usize, images: usize, time: Duration
 impl Subject<'_> {
     /// What every run records. `single`: one image at a time on one thread, `extract` from encoded bytes to vector and
     /// `classify` from vector to class. `offline`: all images on all threads, from encoded bytes to class.
-    pub fn brief(&self) -> Result<Vec<TimingRow>> {
+    pub fn brief(&self) -> Result<Brief> {
+        let image_mib = self.memory_of_one()?;
         let mut rows = Vec::new();
         for (sample, Single { stages, .. }) in self.single(SINGLE, false)?.iter().enumerate() {
             let classify = stages.of(Stage::Classify).unwrap_or_default();
@@ -94,8 +107,27 @@ impl Subject<'_> {
             rows.push(row("single", "classify", sample, 1, classify));
         }
         let (crew, encoded) = (self.crew(self.features.batch())?, self.read(OFFLINE)?);
+        let meter = Meter::start();
         rows.push(row("offline", "total", 0, encoded.len(), self.whole(&crew, &encoded)?));
-        Ok(rows)
+        let joules = meter.and_then(|meter| meter.joules()).map(|joules| joules / encoded.len().max(1) as f64);
+        Ok(Brief { rows, joules, image_mib })
+    }
+
+    /// Peak memory of the image with the most pixels, from encoded bytes to class on one thread, with a detector or session
+    /// that is made for it; less what the program had before, which is what it was fitted with too.
+    fn memory_of_one(&self) -> Result<Option<f64>> {
+        let largest = self.images.iter().max_by_key(|image| u64::from(image.width) * u64::from(image.height));
+        let (Some(largest), true) = (largest, memory::reset_peak()) else { return Ok(None) };
+        let before = memory::resident_mib();
+        rayon::ThreadPoolBuilder::new().num_threads(1).build()?.install(|| -> Result<()> {
+            let encoded = read(std::slice::from_ref(largest))?;
+            let mut worker = self.features.worker(self.resources, 1)?;
+            let vector = worker.vectors(&encoded, &mut Stopwatch::start())?;
+            ensure!(decide(&self.classifier.scores(vector.view())).len() == 1, "one class an image");
+            Ok(())
+        })?;
+        let taken = |(peak, before): (f64, f64)| (peak - before).max(0.0);
+        Ok(memory::peak_mib().zip(before).map(taken))
     }
 
     /// `single` on `images` images stage by stage, `batch`, and `offline` several times; with a network, each also as

@@ -9,7 +9,7 @@ use crate::classify::{ClassifierSettings, ClassifyError};
 use crate::features::{FeatureSettings, Needs, Version};
 use crate::finetune::settings::Settings;
 use crate::names;
-use crate::record::Family;
+use crate::record::{ArmRecord, Family};
 
 /// One arm, as its file says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,26 @@ impl Arm {
     pub fn parse(text: &str, origin: &str) -> Result<Arm> {
         let arm: Arm = super::read_toml(text, origin)?;
         arm.check(origin)?;
+        Ok(arm)
+    }
+
+    /// The arm of this name as it was measured, by what its records say of it.
+    ///
+    /// # Errors
+    /// Settings that this version does not know.
+    pub fn recorded(name: &str, record: &ArmRecord) -> Result<Arm> {
+        #[derive(Deserialize)]
+        struct Settings {
+            features: FeatureSettings,
+            classifier: ClassifierSettings,
+        }
+        let origin = format!("the record of {name}");
+        let Settings { features, classifier } = super::read_toml(&record.settings, &origin)?;
+        let family = Family::of(&record.family).ok_or_else(|| anyhow!("{origin}: no family {}", record.family))?;
+        let ArmRecord { title, expectation, analysis, .. } = record.clone();
+        let arm =
+            Arm { name: name.to_owned(), family, title, default: false, expectation, analysis, features, classifier };
+        arm.check(&origin)?;
         Ok(arm)
     }
 

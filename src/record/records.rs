@@ -53,6 +53,7 @@ pub struct Records {
 
 impl Row for RunRow {
     const NAME: &'static str = "runs";
+    const LATER: &'static [&'static str] = &RunRow::LATER;
 }
 
 impl Records {

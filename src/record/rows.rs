@@ -70,6 +70,13 @@ pub struct RunRow {
     pub chosen: String,
     /// Accuracy of the chosen settings on the selection images, fitted on train alone.
     pub val_accuracy: Option<f64>,
+    /// softmax(scores / temperature) are probabilities: fitted on the selection images' scores by a fit on train alone;
+    /// empty where there are no scores, where no fit was without these images, and in older records.
+    pub temperature: Option<f64>,
+    /// Least probabilities from which on these shares of the selection images' answers are right, as `95=0.62 99=0.931`;
+    /// a share that no answers reach has none.
+    #[serde(default)]
+    pub thresholds: String,
     /// Seconds for trying every candidate, feature extraction excluded.
     pub select_s: f64,
     /// Seconds for the final fit of the classifier, selection excluded.
@@ -79,12 +86,28 @@ pub struct RunRow {
     pub gap: Option<f64>,
     /// Peak resident memory while the arm ran, MiB; empty where the system does not tell.
     pub peak_mib: Option<f64>,
+    /// Numbers that were learned: the network's and the classifier's, or the vocabulary's; empty where none are counted.
+    pub parameters: Option<u64>,
+    /// Multiply-adds of one image in the network and the classifier; empty where there is no network.
+    pub multiply_adds: Option<u64>,
+    /// Bytes of the exported file; empty for an arm that can't be exported.
+    pub file_bytes: Option<u64>,
+    /// What one image took at most beyond what the program had before, its detectors or session made anew, MiB; empty
+    /// where the system does not tell.
+    pub image_mib: Option<f64>,
+    /// Of the processor, for each image of the offline scenario, everything else that ran included; empty where the machine
+    /// does not tell.
+    pub joules: Option<f64>,
     pub threads: usize,
     /// What the network ran on, `cpu` or `cuda`; `cpu` where there is none.
     pub device: String,
 }
 
 impl RunRow {
+    /// Columns that older records lack.
+    pub(super) const LATER: [&str; 7] =
+        ["temperature", "thresholds", "parameters", "multiply_adds", "file_bytes", "image_mib", "joules"];
+
     /// What makes a run another run rather than a newer one: dataset, arm, backbone, input, canvas (`native` first,
     /// then by size), seed, form, protocol. Runs are listed in this order within their family.
     pub fn identity(&self) -> impl Ord + '_ {
@@ -246,6 +269,9 @@ pub struct DatasetRecord {
     /// Version of the search for mirrored and cropped ones; 0 where only unchanged ones were looked for.
     #[serde(default)]
     pub near_duplicate_changes: u32,
+    /// What was typed to read a folder in another way than by its folders alone, as ` --labels scans.csv`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reading: String,
 }
 
 impl DatasetRecord {

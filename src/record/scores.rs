@@ -14,11 +14,13 @@ pub const KEPT: usize = 20;
 const BEST: usize = 5;
 const TRUTH: &str = "truth";
 const LOG_SUM_EXP: &str = "lse";
+const CALIBRATED: &str = "calibrated";
 
 /// The column's text for the scores of one image, in label order. Of more than [`KEPT`] classes the five largest are
 /// kept as `CLASS:SCORE`, then the score of the true class as `truth:SCORE` and the logarithm of the sum of the
-/// exponentials of all as `lse:VALUE`: with them log loss and calibration can still be computed.
-pub fn format_scores(scores: &[f32], truth: usize) -> String {
+/// exponentials of all as `lse:VALUE`, with a temperature also that of scores / temperature as `calibrated:VALUE`: with
+/// them log loss and calibration can still be computed.
+pub fn format_scores(scores: &[f32], truth: usize, temperature: Option<f64>) -> String {
     if scores.len() <= KEPT {
         return scores.iter().map(|&score| format_score(score)).collect::<Vec<_>>().join(" ");
     }
@@ -29,18 +31,20 @@ pub fn format_scores(scores: &[f32], truth: usize) -> String {
     order.sort_by(larger_first);
     let best = order.into_iter().map(|class| format!("{class}:{}", format_score(scores[class])));
     let truth = format!("{TRUTH}:{}", format_score(scores[truth]));
-    let all = format!("{LOG_SUM_EXP}:{}", format_score(log_sum_exp(scores)));
-    best.chain([truth, all]).collect::<Vec<_>>().join(" ")
+    let wide = || scores.iter().map(|&score| f64::from(score));
+    let all = format!("{LOG_SUM_EXP}:{}", format_score(log_sum_exp(wide(), 1.0) as f32));
+    let calibrated = temperature
+        .map(|temperature| format!("{CALIBRATED}:{}", format_score(log_sum_exp(wide(), temperature) as f32)));
+    best.chain([truth, all]).chain(calibrated).collect::<Vec<_>>().join(" ")
 }
 
-/// ln(sum of exp(score)), without overflow.
-fn log_sum_exp(scores: &[f32]) -> f32 {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+/// ln(sum of exp(score / temperature)), without overflow.
+fn log_sum_exp(scores: impl Iterator<Item = f64> + Clone, temperature: f64) -> f64 {
+    let largest = scores.clone().fold(f64::NEG_INFINITY, f64::max);
     if largest.is_infinite() {
         return largest;
     }
-    let sum: f64 = scores.iter().map(|&score| f64::from(score - largest).exp()).sum();
-    (f64::from(largest) + sum.ln()) as f32
+    largest / temperature + scores.map(|score| ((score - largest) / temperature).exp()).sum::<f64>().ln()
 }
 
 /// The scores of one image as they are recorded.
@@ -48,8 +52,9 @@ fn log_sum_exp(scores: &[f32]) -> f32 {
 pub enum Scores {
     /// One a class, in label order; none where the arm has none.
     All(Vec<f64>),
-    /// The largest with their classes, that of the true class, and the logarithm of the sum of all exponentials.
-    Best { best: Vec<(usize, f64)>, truth: f64, log_sum_exp: f64 },
+    /// The largest with their classes, that of the true class, and the logarithm of the sum of all exponentials; where
+    /// there is a temperature, also that of scores / temperature.
+    Best { best: Vec<(usize, f64)>, truth: f64, log_sum_exp: f64, calibrated: Option<f64> },
 }
 
 impl Scores {
@@ -59,17 +64,28 @@ impl Scores {
             let scores: Result<_, _> = text.split_whitespace().map(str::parse).collect();
             return scores.ok().map(Scores::All);
         }
-        let (mut best, mut truth, mut log_sum_exp) = (Vec::new(), None, None);
+        let (mut best, mut truth, mut log_sum_exp, mut calibrated) = (Vec::new(), None, None, None);
         for word in text.split_whitespace() {
             let (name, score) = word.split_once(':')?;
             let score: f64 = score.parse().ok()?;
             match name {
                 TRUTH => truth = Some(score),
                 LOG_SUM_EXP => log_sum_exp = Some(score),
+                CALIBRATED => calibrated = Some(score),
                 class => best.push((class.parse().ok()?, score)),
             }
         }
-        Some(Scores::Best { best, truth: truth?, log_sum_exp: log_sum_exp? })
+        Some(Scores::Best { best, truth: truth?, log_sum_exp: log_sum_exp?, calibrated })
+    }
+
+    /// ln(sum of exp(score / temperature)) over all classes, where it is known: a score / temperature less this is the
+    /// logarithm of a probability. The temperature is that of the run.
+    pub fn calibrated(&self, temperature: f64) -> Option<f64> {
+        match self {
+            Scores::All(scores) if scores.is_empty() => None,
+            Scores::All(scores) => Some(log_sum_exp(scores.iter().copied(), temperature)),
+            Scores::Best { calibrated, .. } => *calibrated,
+        }
     }
 
     /// The score of a class, where it was kept.
@@ -110,7 +126,7 @@ mod tests {
         for (score, text) in cases {
             assert_eq!(format_score(score), text);
         }
-        assert_eq!(format_scores(&[], 0), "");
+        assert_eq!(format_scores(&[], 0, None), "");
         assert_eq!(Scores::parse(""), Some(Scores::All(Vec::new())));
     }
 
@@ -118,14 +134,14 @@ mod tests {
     fn of_many_classes_the_best_the_true_one_and_the_sum_are_kept() {
         let mut scores = [0.0; KEPT + 1];
         (scores[20], scores[3], scores[7], scores[0]) = (2.0, 1.0, 1.0, -4.0);
-        let text = format_scores(&scores, 0);
+        let text = format_scores(&scores, 0, None);
         // ln(e^2 + 2 e + e^-4 + 17)
         assert_eq!(text, "20:2 3:1 7:1 1:0 2:0 truth:-4 lse:3.39598");
         let read = Scores::parse(&text).unwrap();
         assert_eq!((read.of(20), read.of(7), read.of(12), read.of_truth(0)), (Some(2.0), Some(1.0), None, Some(-4.0)));
-        assert_eq!(format_scores(&scores[..KEPT], 0).split(' ').count(), KEPT, "as many as ever");
+        assert_eq!(format_scores(&scores[..KEPT], 0, Some(2.0)).split(' ').count(), KEPT, "as many as ever");
         let huge = [3.0e38; 30];
-        assert!(format_scores(&huge, 1).ends_with("truth:3e38 lse:3e38"), "nothing overflows");
+        assert!(format_scores(&huge, 1, None).ends_with("truth:3e38 lse:3e38"), "nothing overflows");
     }
 
     #[test]
@@ -139,7 +155,7 @@ mod tests {
     proptest! {
         #[test]
         fn survives_reading_and_writing(scores in prop::collection::vec(prop::num::f32::NORMAL | prop::num::f32::ZERO, 0..9)) {
-            let Some(Scores::All(read)) = Scores::parse(&format_scores(&scores, 0)) else { panic!("all are kept") };
+            let Some(Scores::All(read)) = Scores::parse(&format_scores(&scores, 0, None)) else { panic!("all are kept") };
             prop_assert_eq!(read.len(), scores.len());
             for (&read, &score) in read.iter().zip(&scores) {
                 let score = f64::from(score);
@@ -147,7 +163,7 @@ mod tests {
             }
             // Once rounded, another round changes nothing.
             let rounded: Vec<f32> = read.iter().map(|&score| score as f32).collect();
-            prop_assert_eq!(format_scores(&rounded, 0), format_scores(&scores, 0));
+            prop_assert_eq!(format_scores(&rounded, 0, None), format_scores(&scores, 0, None));
         }
 
         #[test]
@@ -155,8 +171,11 @@ mod tests {
             scores in prop::collection::vec(-30.0f32..30.0, KEPT + 1..60),
             truth in 0..KEPT,
         ) {
-            let Some(Scores::Best { best, truth: score, log_sum_exp }) = Scores::parse(&format_scores(&scores, truth))
+            let text = format_scores(&scores, truth, Some(3.0));
+            let Some(Scores::Best { best, truth: score, log_sum_exp, calibrated }) = Scores::parse(&text)
             else { panic!("the best are kept") };
+            let cooler: f64 = scores.iter().map(|&score| f64::from(score / 3.0).exp()).sum();
+            prop_assert!((calibrated.unwrap() - cooler.ln()).abs() < 1e-3);
             let sum: f64 = scores.iter().map(|&score| f64::from(score).exp()).sum();
             let loss = sum.ln() - f64::from(scores[truth]);
             prop_assert!((log_sum_exp - score - loss).abs() < 1e-3);

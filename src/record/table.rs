@@ -1,6 +1,6 @@
 //! A CSV file of records, plain or compressed, with exactly the columns of its row type.
 //! The columns are the fields of the row's struct: a file with one more or one less is from another version and is
-//! refused rather than guessed at.
+//! refused rather than guessed at, but for columns that came later and may be unknown.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -33,6 +33,8 @@ pub(super) trait Row: Serialize + DeserializeOwned {
 
     /// Is the file compressed from [`LONG`] bytes on?
     const COMPRESSED_WHEN_LONG: bool = false;
+    /// Columns that older files lack, and whose values are not known there.
+    const LATER: &'static [&'static str] = &[];
 
     /// Columns of the file, in order.
     fn columns() -> &'static [&'static str] {
@@ -84,7 +86,9 @@ pub(super) fn parse<R: Row>(text: impl Read, path: &Path, limits: Option<&Limits
     let left = Cell::new(LONGEST_ROW);
     let mut reader = csv::Reader::from_reader(Bounded { text, left: &left });
     let header = reader.headers().map_err(|error| refuse(&error.to_string()))?.clone();
-    if let Some(column) = R::columns().iter().find(|column| !header.iter().any(|name| name == **column)) {
+    let may_lack = |column: &str| R::LATER.contains(&column);
+    let lacks = |column: &str| !may_lack(column) && !header.iter().any(|name| name == column);
+    if let Some(column) = R::columns().iter().find(|column| lacks(column)) {
         return Err(refuse(&format!("column `{column}` is missing")));
     }
     if let Some(name) = header.iter().find(|name| !R::columns().contains(name)) {

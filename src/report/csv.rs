@@ -4,9 +4,9 @@
 use anyhow::{Context, Result};
 
 use crate::record::Status;
-use crate::stats::latency::quantile;
 
 use super::metrics::{METRICS, Metric};
+use super::price::{PRICES, Price};
 use super::summary::{Run, Summary};
 
 /// A column's name and what stands in it.
@@ -34,29 +34,24 @@ const RUN: [Column; 18] = [
     ("correct", |run| text(run.confusion.as_ref().map(|confusion| confusion.correct()))),
 ];
 
-/// What it cost; stands behind the metrics.
-const COST: [Column; 10] = [
-    ("extract_ms_median", |run| decimals(quantile(&run.times.extract, 0.5), 3)),
-    ("extract_ms_p90", |run| decimals(quantile(&run.times.extract, 0.9), 3)),
-    ("classify_ms_median", |run| decimals(quantile(&run.times.classify, 0.5), 3)),
-    ("images_per_s", |run| decimals(run.times.images_per_s(), 3)),
-    ("fit_s", |run| decimals(measured(run, run.row.fit_s), 3)),
-    ("select_s", |run| decimals(measured(run, run.row.select_s), 3)),
-    ("peak_mib", |run| decimals(measured(run, run.row.peak_mib).flatten(), 3)),
-    ("dimension", |run| text(measured(run, run.row.dimension))),
-    ("threads", |run| run.row.threads.to_string()),
-    ("device", |run| run.row.device.clone()),
-];
+/// Stands behind the metrics.
+const CALIBRATION: [Column; 1] = [("temperature", |run| decimals(run.row.temperature, 6))];
+
+/// Stands behind what it cost.
+const DEVICE: [Column; 1] = [("device", |run| run.row.device.clone())];
 
 pub fn csv(summary: &Summary) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let names = |columns: &[Column]| columns.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     let metrics = METRICS.iter().flat_map(metric_names).collect();
-    writer.write_record([names(&RUN), metrics, names(&COST)].concat())?;
+    let prices = PRICES.iter().map(|price| price.name.to_owned()).collect();
+    writer.write_record([names(&RUN), metrics, names(&CALIBRATION), prices, names(&DEVICE)].concat())?;
     for run in &summary.runs {
         let cells = |columns: &[Column]| columns.iter().map(|(_, cell)| cell(run)).collect::<Vec<_>>();
         let metrics = METRICS.iter().flat_map(|metric| metric_cells(metric, run)).collect();
-        writer.write_record([cells(&RUN), metrics, cells(&COST)].concat())?;
+        let price = |price: &Price| decimals(measured(run, price.of_run(run)).flatten(), price.decimals);
+        let prices = PRICES.iter().map(price).collect();
+        writer.write_record([cells(&RUN), metrics, cells(&CALIBRATION), prices, cells(&DEVICE)].concat())?;
     }
     writer.into_inner().context("writing summary.csv to memory")
 }

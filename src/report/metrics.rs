@@ -1,13 +1,14 @@
 //! The metrics: how good the predictions of one run are. A new one is one line of [`METRICS`], which `summary.csv`, the
 //! tables and the note below them go through.
 
+use crate::stats::calibration;
 use crate::stats::classification::Confusion;
 use crate::stats::intervals::Interval;
 use crate::stats::share;
 
 use super::format::{capitalised, list, percent};
 use super::summary::question::Aim;
-use super::summary::run::{Run, common};
+use super::summary::run::{Calibrated, Run, common};
 
 /// Of every interval of the report.
 pub const LEVEL: f64 = 0.95;
@@ -32,7 +33,7 @@ pub struct Metric {
 }
 
 /// In the order of the columns; arms are listed by the first.
-pub const METRICS: [Metric; 3] = [
+pub const METRICS: [Metric; 5] = [
     Metric {
         interval: Some(|runs| interval(runs, Aim::Accuracy)),
         ..share("accuracy", "accuracy", |run| of(run, Confusion::accuracy))
@@ -42,6 +43,16 @@ pub const METRICS: [Metric; 3] = [
         ..share("mean_class_accuracy", "mean class accuracy", |run| of(run, Confusion::mean_class_accuracy))
     },
     share("macro_f1", "macro F1", |run| of(run, Confusion::macro_f1)),
+    Metric {
+        higher_is_better: false,
+        ..share("ece", "expected calibration error", |run| sure(run, |p| calibration::expected_error(&p.answers)))
+    },
+    Metric {
+        higher_is_better: false,
+        unit: "",
+        print: |loss| format!("{loss:.3}"),
+        ..share("log_loss", "log loss", |run| sure(run, |p| calibration::log_loss(p.of_truth.iter().copied())))
+    },
 ];
 
 /// A share of 1, printed in percent; the higher the better.
@@ -51,6 +62,11 @@ const fn share(name: &'static str, title: &'static str, of: fn(&Run) -> Option<f
 
 fn of(run: &Run, metric: fn(&Confusion) -> Option<f64>) -> Option<f64> {
     run.confusion.as_ref().and_then(metric)
+}
+
+/// Of calibrated probabilities, where there are some.
+fn sure(run: &Run, metric: fn(&Calibrated) -> Option<f64>) -> Option<f64> {
+    run.calibrated.as_ref().and_then(metric)
 }
 
 fn interval(runs: &[&Run], aim: Aim) -> Option<Interval> {
@@ -65,14 +81,20 @@ impl Metric {
     }
 }
 
-/// What the numbers of a table are, in sentences.
-pub fn note() -> String {
-    let title = |metric: &Metric| metric.title.to_owned();
-    let all: Vec<String> = METRICS.iter().map(title).collect();
-    let lower: Vec<String> = METRICS.iter().filter(|metric| !metric.higher_is_better).map(title).collect();
-    let lower =
-        if lower.is_empty() { String::new() } else { format!(", but for {}, where lower is better", list(&lower)) };
-    format!("{} are means over seeds, the higher the better{lower}.", capitalised(&list(&all)))
+/// What the numbers of a table are, in sentences; of metrics that some arm `has`, by their place in the list.
+pub fn note(has: impl Fn(usize) -> bool) -> String {
+    let known: Vec<&Metric> = METRICS.iter().enumerate().filter(|(place, _)| has(*place)).map(|(_, m)| m).collect();
+    let titles = |metrics: &[&Metric]| metrics.iter().map(|metric| metric.title.to_owned()).collect::<Vec<_>>();
+    let lower: Vec<&Metric> = known.iter().copied().filter(|metric| !metric.higher_is_better).collect();
+    match (&known[..], &lower[..]) {
+        ([], _) => String::new(),
+        (_, []) => format!("{} are means over seeds, the higher the better.", capitalised(&list(&titles(&known)))),
+        (_, lower) => format!(
+            "{} are means over seeds, the higher the better, but for {}, where lower is better.",
+            capitalised(&list(&titles(&known))),
+            list(&titles(lower))
+        ),
+    }
 }
 
 #[cfg(test)]

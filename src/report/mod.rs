@@ -4,22 +4,26 @@
 
 mod audit;
 mod check;
+mod cost;
 mod csv;
 mod errors;
 mod experiment;
 mod facts;
 mod findings;
 mod format;
+mod front;
 mod html;
 mod markdown;
 mod metrics;
 mod near_duplicates;
 mod plot;
+mod price;
 mod readme;
 mod repeats;
 mod said;
 pub mod summary;
 mod suspects;
+mod sure;
 mod sweep;
 mod table;
 mod tables;
@@ -37,8 +41,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::record::Records;
 use crate::record::files::replace;
+use crate::record::{Records, RunRow};
 
 pub use check::{Difference, Kind, check};
 pub use html::Thumbnails;
@@ -92,6 +96,26 @@ fn seen<T>(records: &Records, question: &Question, with: impl FnOnce(&Summary, &
         view.repeats = Some(repeats);
     }
     with(&summary, &view)
+}
+
+/// The arm that the verdict takes.
+#[derive(Debug, Clone)]
+pub struct Recommendation {
+    /// Its first run.
+    pub run: RunRow,
+    /// Which it is, and why.
+    pub why: String,
+}
+
+/// The arm that the verdict on these records takes; `None` where it takes none.
+///
+/// # Errors
+/// Records that contradict each other.
+pub fn recommendation(records: &Records, question: &Question) -> Result<Option<Recommendation>> {
+    let first = repeats::first(records);
+    let summary = Summary::of(&first, question)?;
+    let taken = verdict::taken(&summary).zip(verdict::why(&summary));
+    Ok(taken.map(|(entry, why)| Recommendation { run: summary.entries[entry].row.clone(), why }))
 }
 
 /// A figure as a file of its own.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::record::{Environment, Environments, Status};
 use crate::stats::intervals::Interval;
-use crate::stats::latency::{median, quantile};
 use crate::stats::outcome::{Judged, Rule};
 
 use super::findings::status_name;
-use super::format::{NONE, count, list, p_value, percent, points, significant, trimmed};
+use super::format::{NONE, count, list, p_value, percent, points, trimmed};
 use super::metrics::METRICS;
 use super::said;
 use super::summary::{AgainstFloor, Column, Entry, Scores, Summary};
@@ -132,48 +131,6 @@ fn canvas_cells(summary: &Summary, before: f64, canvas: Option<usize>) -> [Cell;
         text(&|judged| Cell::number(judged.p_adjusted, p_value(judged.p_adjusted))),
         text(&|judged| Cell::text(said::outcome(judged.outcome, rule))),
     ]
-}
-
-/// What every arm costs.
-pub fn cost(summary: &Summary) -> Table {
-    let mut table = Table::new(&[
-        "arm",
-        "canvas",
-        "#ms an image, median",
-        "#ms an image, p90",
-        "#images/s, offline",
-        "#threads, offline",
-        "#fit, s",
-        "#selection, s",
-        "#peak memory, MiB",
-        "#dimension",
-        "device",
-        "environment",
-    ]);
-    let several = summary.records.environments.len() > 1;
-    for entry in &summary.entries {
-        let Some(scores) = &entry.scores else { continue };
-        let milliseconds = |ms: f64| significant(ms, 2);
-        let rounded = |value: f64| format!("{value:.0}");
-        table.push(
-            &entry.row.family,
-            vec![
-                Cell::code(&*entry.label),
-                Cell::text(&*entry.row.canvas),
-                Cell::optional(median(&entry.times.single), milliseconds),
-                Cell::optional(quantile(&entry.times.single, 0.9), milliseconds),
-                Cell::optional(entry.times.images_per_s(), |rate| significant(rate, 3)),
-                Cell::number(entry.row.threads as f64, count(entry.row.threads)),
-                Cell::number(scores.fit_s, significant(scores.fit_s, 2)),
-                Cell::number(scores.select_s, significant(scores.select_s, 2)),
-                Cell::optional(scores.peak_mib, rounded),
-                Cell::number(entry.row.dimension as f64, count(entry.row.dimension)),
-                Cell::text(&*entry.row.device),
-                if several { Cell::text(&*entry.row.environment_id) } else { Cell::none() },
-            ],
-        );
-    }
-    table
 }
 
 /// How each arm was chosen on the selection images.

@@ -50,6 +50,12 @@ pub fn terminal(view: &View, width: usize, colour: bool) -> String {
         let text = format!("{} ({}, seed {}) {}: {}", arm.text, canvas.text, seeds.text, status.text, reason.text);
         lines.extend(wrap(&text, width.min(PROSE), "- ", "  "));
     }
+    // not wrapped, so that it can be copied
+    lines.extend(
+        view.export
+            .iter()
+            .flat_map(|command| [String::new(), style.bold("The recommended arm as a file"), printable(command)]),
+    );
     lines.push(String::new());
     lines.join("\n")
 }

@@ -3,14 +3,15 @@
 //! than the margin. The best is that of the selection images, so that no reported image chose what it then judges.
 
 use crate::record::Family;
-use crate::stats::latency::median;
 use crate::stats::outcome::{Judged, Outcome, judge};
 use crate::stats::paired::holm;
 
 use super::findings::name;
 use super::format::{count, counted, list, percent, points, relation, significant, trimmed};
+use super::price;
 use super::said;
-use super::summary::{Entry, Scores, Summary, difference, range, strongest};
+use super::summary::{Budget, Entry, Scores, Summary, difference, range, strongest};
+use super::sure;
 
 /// Where the largest class has so many times the images of the smallest, the metric matters.
 const UNBALANCED: usize = 3;
@@ -24,6 +25,8 @@ struct Candidate<'s, 'a> {
     scores: &'s Scores,
     /// Milliseconds an image on one thread; infinite where none were taken.
     ms: f64,
+    /// Of the exported file; `None` where that is not recorded.
+    mib: Option<f64>,
 }
 
 /// What was found by the rule.
@@ -44,28 +47,65 @@ pub fn verdict(summary: &Summary) -> Vec<String> {
         return Vec::new();
     }
     let all = candidates(summary);
-    let budget = summary.question.budget;
-    let within: Vec<Candidate> = all.iter().copied().filter(|arm| budget.ms.is_none_or(|ms| arm.ms <= ms)).collect();
+    let within = within(summary, &all);
     let mut sentences = Vec::new();
     match choice(summary, &within) {
         Some(choice) => {
             sentences.push(recommended(summary, &within, &choice));
+            sentences.extend(sure::sentence(within[choice.taken].entry, summary));
             sentences.extend(neighbours(summary, &all, &within, &choice));
         }
-        None if !all.is_empty() => {
-            let cheapest = all.iter().map(|arm| arm.ms).fold(f64::INFINITY, f64::min);
-            sentences.push(format!(
-                "No arm is within the budget of {} ms an image: the cheapest takes {} ms.",
-                trimmed(budget.ms.unwrap_or_default(), 2),
-                significant(cheapest, 2)
-            ));
-        }
+        None if !all.is_empty() => sentences.push(none_within(summary, &all)),
         None => return Vec::new(),
     }
     sentences.extend(deep(summary, &all));
-    sentences.extend(unknown_sizes(summary));
+    sentences.extend(unknown_sizes(summary, &all));
     sentences.extend(unbalanced(summary));
     sentences
+}
+
+/// Index of the entry that is to be taken; `None` where the verdict takes none.
+pub fn taken(summary: &Summary) -> Option<usize> {
+    if summary.records.experiment.is_some() {
+        return None;
+    }
+    let within = within(summary, &candidates(summary));
+    choice(summary, &within).map(|choice| within[choice.taken].index)
+}
+
+/// The sentence that says which arm is to be taken, and why.
+pub fn why(summary: &Summary) -> Option<String> {
+    taken(summary)?;
+    verdict(summary).into_iter().next()
+}
+
+/// Those that cost no more than is allowed. Where no size at all is recorded, sizes are no bound.
+fn within<'s, 'a>(summary: &Summary, all: &[Candidate<'s, 'a>]) -> Vec<Candidate<'s, 'a>> {
+    let Budget { ms, mib } = summary.question.budget;
+    let mib = mib.filter(|_| all.iter().any(|arm| arm.mib.is_some()));
+    let fast = |arm: &Candidate| ms.is_none_or(|ms| arm.ms <= ms);
+    let small = |arm: &Candidate| mib.is_none_or(|mib| arm.mib.is_some_and(|size| size <= mib));
+    all.iter().copied().filter(|arm| fast(arm) && small(arm)).collect()
+}
+
+/// `10 ms an image and 50 MiB`
+fn limits(budget: Budget) -> String {
+    let ms = budget.ms.map(|ms| format!("{} ms an image", trimmed(ms, 2)));
+    let mib = budget.mib.map(|mib| format!("{} MiB", trimmed(mib, 2)));
+    list(&ms.into_iter().chain(mib).collect::<Vec<_>>())
+}
+
+fn none_within(summary: &Summary, all: &[Candidate]) -> String {
+    let budget = summary.question.budget;
+    let least = |of: fn(&Candidate) -> Option<f64>| all.iter().filter_map(of).reduce(f64::min);
+    let ms = least(|arm| Some(arm.ms).filter(|ms| ms.is_finite())).filter(|_| budget.ms.is_some());
+    let mib = least(|arm| arm.mib).filter(|_| budget.mib.is_some());
+    let least = [
+        ms.map(|ms| format!("the cheapest takes {} ms", significant(ms, 2))),
+        mib.map(|mib| format!("the smallest takes {} MiB", significant(mib, 3))),
+    ];
+    let least: Vec<String> = least.into_iter().flatten().collect();
+    format!("No arm is within the budget of {}: {}.", limits(budget), list(&least))
 }
 
 fn candidates<'s, 'a>(summary: &'s Summary<'a>) -> Vec<Candidate<'s, 'a>> {
@@ -74,7 +114,8 @@ fn candidates<'s, 'a>(summary: &'s Summary<'a>) -> Vec<Candidate<'s, 'a>> {
         let entry = &summary.entries[index];
         let fair = !entry.is_floor() && !entry.chosen_by_reported_images();
         let scores = entry.scores.as_ref().filter(|_| fair)?;
-        Some(Candidate { index, entry, scores, ms: median(&entry.times.single).unwrap_or(f64::INFINITY) })
+        let (ms, mib) = (price::ms(entry).unwrap_or(f64::INFINITY), price::file_mib(entry, &summary.runs));
+        Some(Candidate { index, entry, scores, ms, mib })
     };
     indices.iter().filter_map(of).collect()
 }
@@ -105,7 +146,10 @@ fn choice(summary: &Summary, within: &[Candidate]) -> Option<Choice> {
 fn recommended(summary: &Summary, within: &[Candidate], choice: &Choice) -> String {
     let (question, arm) = (&summary.question, within[choice.taken]);
     let best = &within[choice.best].entry.label;
-    let limit = question.budget.ms.map_or(String::new(), |ms| format!(" within {} ms an image", trimmed(ms, 2)));
+    let limit = match question.budget {
+        budget if budget.is_none() => String::new(),
+        budget => format!(" within {}", limits(budget)),
+    };
     let why = match choice.p {
         Some(p) => format!(
             "It is the cheapest of {}{limit} that is shown not to be worse than the best, `{best}`, by more than {} \
@@ -151,7 +195,10 @@ fn expected(summary: &Summary, arm: Candidate) -> String {
 }
 
 fn at(arm: Candidate) -> String {
-    if arm.ms.is_finite() { format!(" at {} ms an image on one thread", significant(arm.ms, 2)) } else { String::new() }
+    let ms = arm.ms.is_finite().then(|| format!(" at {} ms an image on one thread", significant(arm.ms, 2)));
+    let mib = arm.mib.map(|mib| format!(" with a file of {} MiB", significant(mib, 3)));
+    let parts: Vec<String> = ms.into_iter().chain(mib).collect();
+    parts.join(" and")
 }
 
 fn shown((least, most): (f64, f64)) -> String {
@@ -230,12 +277,24 @@ fn deep(summary: &Summary, all: &[Candidate]) -> Option<String> {
     ))
 }
 
-fn unknown_sizes(summary: &Summary) -> Option<String> {
+/// Arms that the budget of a file's size does not reach, since their size is not known.
+fn unknown_sizes(summary: &Summary, all: &[Candidate]) -> Option<String> {
     let mib = summary.question.budget.mib?;
-    Some(format!(
-        "The budget of {} MiB was not applied: the size of an exported file is not recorded.",
-        trimmed(mib, 2)
-    ))
+    let unknown: Vec<String> =
+        all.iter().filter(|arm| arm.mib.is_none()).map(|arm| format!("`{}`", arm.entry.label)).collect();
+    match unknown.len() {
+        0 => None,
+        all_of_them if all_of_them == all.len() => Some(format!(
+            "The budget of {} MiB was not applied: no record has the size of an exported file; `--fresh` measures it.",
+            trimmed(mib, 2)
+        )),
+        _ => Some(format!(
+            "Not within the budget of {} MiB, since the size of their file is not known (they can't be exported, or their \
+             records are older): {}.",
+            trimmed(mib, 2),
+            list(&unknown)
+        )),
+    }
 }
 
 fn unbalanced(summary: &Summary) -> Option<String> {

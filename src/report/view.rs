@@ -5,21 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::record::RunRow;
+use crate::record::{DatasetRecord, RunRow};
 
 use super::audit::{AuditView, audit};
+use super::cost;
 use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_resolution, findings};
 use super::format::{column_name, counted, trimmed};
 use super::metrics;
 use super::plot::{Figure, figures, slopes};
+use super::price;
 use super::repeats::RepeatsView;
 use super::said;
 use super::summary::{Entry, Question, Summary};
+use super::sure::{self, SureView};
 use super::table::Table;
 use super::tables;
 use super::trainings;
-use super::verdict::verdict;
+use super::verdict::{self, verdict};
 
 #[derive(Debug, Serialize)]
 pub struct View {
@@ -47,6 +50,10 @@ pub struct View {
     /// Native beside canvas; without rows where only one of them was measured.
     pub canvas: Table,
     pub cost: Table,
+    /// What its columns mean.
+    pub cost_note: String,
+    /// Where arms have scores.
+    pub sure: Option<SureView>,
     /// How networks were trained; without rows where none was.
     pub trainings: Table,
     pub selection: Table,
@@ -61,6 +68,8 @@ pub struct View {
     pub environments: Table,
     pub manifest_sha256: String,
     pub command: String,
+    /// The command that writes the arm which is to be taken to a file.
+    pub export: Option<String>,
     pub figures: Vec<Figure>,
     /// Native against canvas once more, for the page.
     pub slopes: Option<Figure>,
@@ -125,10 +134,12 @@ impl View {
                 })
                 .collect(),
             repeats: None,
-            metrics_note: metrics::note(),
+            metrics_note: metrics::note(|metric| summary.entries.iter().any(|e| e.score_of(metric).is_some())),
             method: said::method(summary.question.rule),
             canvas: tables::canvas(summary),
-            cost: tables::cost(summary),
+            cost: cost::table(summary),
+            cost_note: cost::note(summary),
+            sure: sure::view(summary),
             trainings: trainings::table(summary),
             selection: tables::selection(summary),
             classes: summary.entries.iter().filter_map(classes_of(summary)).collect(),
@@ -140,6 +151,7 @@ impl View {
             environments: tables::environments(&summary.records.environments),
             manifest_sha256: dataset.manifest_sha256.clone(),
             command: command(summary),
+            export: export(summary),
             figures: figures(summary),
             slopes: slopes(summary),
         }
@@ -228,7 +240,8 @@ fn command(summary: &Summary) -> String {
         rows.iter().map(|row| of(row)).filter(|v| !v.is_empty()).for_each(|v| *seen.entry(v).or_insert(0) += 1);
         seen.into_keys().collect()
     };
-    let mut command = format!("featbench report --dataset {}", summary.records.dataset.name);
+    let DatasetRecord { name, reading, .. } = &summary.records.dataset;
+    let mut command = format!("featbench report --dataset {name}{reading}");
     let mut option = |name: &str, values: Vec<String>| {
         if !values.is_empty() {
             command.push_str(&format!(" {name} {}", values.join(",")));
@@ -242,11 +255,31 @@ fn command(summary: &Summary) -> String {
         seeds.iter().map(u64::to_string).collect()
     });
     summary.columns.iter().for_each(|column| option("--canvas", vec![column.canvas.clone()]));
-    let (question, usual) = (&summary.question, Question::default());
-    option("--metric", if question.aim == usual.aim { vec![] } else { vec![question.aim.name().to_owned()] });
-    let margin = trimmed(100.0 * question.rule.margin, 6);
-    option("--margin", if question.rule == usual.rule { vec![] } else { vec![margin] });
+    command + &asked(&summary.question)
+}
+
+/// The command that writes the recommended arm to a file. What is asked is part of it: it decides which arm that is.
+fn export(summary: &Summary) -> Option<String> {
+    let entry = &summary.entries[verdict::taken(summary)?];
+    // where files were measured and it has none, it can't be exported
+    let measured = summary.runs.iter().any(|run| run.row.file_bytes.is_some());
+    if measured && price::file_mib(entry, &summary.runs).is_none() {
+        return None;
+    }
+    let DatasetRecord { name, reading, .. } = &summary.records.dataset;
+    let kind = if entry.row.backbone.is_empty() { "featbench" } else { "onnx" };
+    let file = name.split(';').next().unwrap_or(name).replace([',', '='], "-");
+    Some(format!("featbench export --dataset {name}{reading}{} -o {file}.{kind}", asked(&summary.question)))
+}
+
+/// The options that say what is asked, where that is not the usual question.
+fn asked(question: &Question) -> String {
+    let usual = Question::default();
+    let metric = (question.aim != usual.aim).then(|| format!(" --metric {}", question.aim.name()));
+    let margin =
+        (question.rule != usual.rule).then(|| format!(" --margin {}", trimmed(100.0 * question.rule.margin, 6)));
     let limits = [(question.budget.ms, "ms"), (question.budget.mib, "MiB")];
-    option("--budget", limits.iter().filter_map(|(limit, unit)| Some(format!("{}{unit}", (*limit)?))).collect());
-    command
+    let limits: Vec<String> = limits.iter().filter_map(|(limit, unit)| Some(format!("{}{unit}", (*limit)?))).collect();
+    let budget = (!limits.is_empty()).then(|| format!(" --budget {}", limits.join(",")));
+    [metric, margin, budget].into_iter().flatten().collect()
 }

@@ -3,6 +3,7 @@
 
 mod beta;
 pub mod binomial;
+pub mod calibration;
 pub mod classification;
 pub mod compare;
 pub mod intervals;

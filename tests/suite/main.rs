@@ -1,6 +1,7 @@
 //! One test binary: black-box tests of the commands, reference values, snapshots and the fences between modules.
 
 mod browser;
+mod calibration;
 mod check;
 mod cli;
 mod conformance;

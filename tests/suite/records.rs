@@ -33,6 +33,7 @@ fn dataset(manifest: &str) -> DatasetRecord {
             change: "mirrored".into(),
         }],
         near_duplicate_changes: 1,
+        reading: String::new(),
     }
 }
 
@@ -73,7 +74,7 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
         image: image.into(),
         truth: "disc".into(),
         predicted: "ring, thin".into(),
-        scores: format_scores(&[figure as f32, -0.1], 0),
+        scores: format_scores(&[figure as f32, -0.1], 0, None),
     };
     let timing = |sample| TimingRow {
         run_id: id.into(),
@@ -108,10 +109,17 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
             dimension: 500,
             chosen: "c=1 kernel=linear".into(),
             val_accuracy: Some(1.0 / 3.0),
+            temperature: Some(figure * 1e-3),
+            thresholds: "95=0.5".into(),
             select_s: figure * 1e-9,
             fit_s: figure * 1e21,
             gap: Some(figure * 1e-4),
             peak_mib: None,
+            parameters: Some(11_000_000),
+            multiply_adds: None,
+            file_bytes: Some(45_000_000),
+            image_mib: Some(figure),
+            joules: None,
             threads: 2,
             device: "cpu".into(),
         },

@@ -204,6 +204,12 @@ impl OneVsRest {
         self.gap
     }
 
+    /// Numbers that it holds, and multiply-adds of one vector's margins.
+    pub fn size(&self) -> (u64, u64) {
+        let products = (self.support.len() + self.weights.len()) as u64;
+        (products + self.rho.len() as u64, products)
+    }
+
     /// Machines with a linear kernel as weights (d x classes) and intercepts; `None` with another kernel.
     pub fn as_linear(&self) -> Option<(Array2<f64>, Array1<f64>)> {
         let linear = self.kernel == Kernel::Linear;

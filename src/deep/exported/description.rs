@@ -18,6 +18,8 @@ pub struct Description {
     /// Names of the classes in the order of the logits; empty where they are not known.
     pub labels: Vec<String>,
     pub scores: Scores,
+    /// softmax(logits / temperature) are probabilities; `None` where that was not fitted, as in older files.
+    pub temperature: Option<f64>,
     /// Where the network comes from, in words.
     pub origin: String,
 }
@@ -126,6 +128,7 @@ impl Preprocessing {
 const PREPROCESSING: &str = "preprocessing";
 const LABELS: &str = "labels";
 const SCORES: &str = "scores";
+const TEMPERATURE: &str = "temperature";
 const ORIGIN: &str = "origin";
 
 impl Description {
@@ -133,7 +136,8 @@ impl Description {
     pub(super) fn after(mut self, known: Description) -> Description {
         self.preprocessing.canvas = known.preprocessing.canvas;
         let origin = format!("{}, from {}", self.origin, known.origin);
-        Description { labels: known.labels, scores: known.scores, origin, ..self }
+        let Description { labels, scores, temperature, .. } = known;
+        Description { labels, scores, temperature, origin, ..self }
     }
 
     /// Puts it into a model's metadata, in the place of what was there under the same keys.
@@ -151,7 +155,11 @@ impl Description {
         if !self.labels.is_empty() {
             entries.push((LABELS, json(LABELS, &self.labels)?));
         }
-        model.metadata_props.retain(|entry| !entries.iter().any(|(key, _)| *key == entry.key));
+        if let Some(temperature) = self.temperature {
+            entries.push((TEMPERATURE, json(TEMPERATURE, &temperature)?));
+        }
+        let ours = |key: &str| key == TEMPERATURE || entries.iter().any(|(other, _)| *other == key);
+        model.metadata_props.retain(|entry| !ours(&entry.key));
         let entry = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
         model.metadata_props.extend(entries.into_iter().map(entry));
         Ok(())
@@ -166,10 +174,16 @@ impl Description {
         let Some(preprocessing) = entry(PREPROCESSING) else { return Ok(None) };
         let preprocessing: Preprocessing = parse(PREPROCESSING, preprocessing)?;
         preprocessing.check().map_err(|reason| ExportedError::Description { key: PREPROCESSING, reason })?;
+        let temperature: Option<f64> = entry(TEMPERATURE).map(|text| parse(TEMPERATURE, text)).transpose()?;
+        if let Some(wrong) = temperature.filter(|number| !(number.is_finite() && *number > 0.0)) {
+            let reason = format!("{wrong} is no number above 0");
+            return Err(ExportedError::Description { key: TEMPERATURE, reason });
+        }
         Ok(Some(Description {
             preprocessing,
             labels: entry(LABELS).map_or(Ok(Vec::new()), |text| parse(LABELS, text))?,
             scores: entry(SCORES).map_or(Ok(Scores::Logits), |text| parse(SCORES, text))?,
+            temperature,
             origin: entry(ORIGIN).unwrap_or_default().to_owned(),
         }))
     }

@@ -29,6 +29,7 @@ fn description(labels: &[&str]) -> Description {
         preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, Some(Canvas { side: 8, reduce: 6 })),
         labels: labels.iter().map(|label| label.to_string()).collect(),
         scores: Scores::Margins,
+        temperature: Some(0.5),
         origin: "a test".into(),
     }
 }
@@ -97,6 +98,7 @@ fn what_was_exported_before_keeps_its_classes_and_canvas() {
         preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, None),
         labels: vec![],
         scores: Scores::Logits,
+        temperature: None,
         origin: "again".into(),
     };
     let bytes = export(&backbone, &bare).unwrap();

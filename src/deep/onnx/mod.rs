@@ -3,6 +3,7 @@
 
 mod check;
 mod constants;
+mod count;
 mod external;
 mod finite;
 mod makers;

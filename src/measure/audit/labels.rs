@@ -18,8 +18,8 @@ use crate::features::{Features, Resources, hashes, of_vectors};
 use crate::record::{Family, LabelsRecord, PredictionRow, Records, RunRow, Scores, Status, SuspectRecord};
 use crate::stage::cache::Key;
 
+use super::super::chosen::choose;
 use super::super::plan::Planned;
-use super::super::run;
 
 /// Raised when the same scores may accuse others.
 pub const VERSION: u32 = 1;
@@ -129,7 +129,7 @@ fn thresholds(scores: &Array2<f32>, labels: &[usize], judged: &[usize], classes:
 fn out_of_fold(dataset: &Dataset, planned: &Planned, resources: &Resources) -> Result<Option<Array2<f32>>> {
     let (train, val) = (&dataset.splits.train, &dataset.splits.val);
     let learned = train.with(val);
-    let chosen = run::choose(planned, dataset, resources)?;
+    let chosen = choose(planned, dataset, resources)?;
     let (features, candidate) = (&*chosen.features, chosen.candidate());
     if size_of::<f32>() * features.dimension() * learned.len() > LARGEST {
         return Ok(None);

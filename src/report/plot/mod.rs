@@ -3,10 +3,12 @@
 mod accuracy;
 mod canvas;
 mod confusion;
+mod coverage;
 mod figure;
 mod fusion;
 mod latency;
 pub mod range_test;
+mod reliability;
 mod scale;
 mod slopes;
 pub mod sweep;
@@ -20,7 +22,16 @@ pub use slopes::figure as slopes;
 
 /// The pictures of a report, in the order of reading; a picture that would show nothing is left out.
 pub fn figures(summary: &Summary) -> Vec<Figure> {
-    let single = [accuracy::figure, canvas::figure, fusion::figure, latency::figure, training::figure];
+    let single = [
+        accuracy::figure,
+        canvas::figure,
+        fusion::figure,
+        latency::figure,
+        latency::by_size,
+        reliability::figure,
+        coverage::figure,
+        training::figure,
+    ];
     let mut figures: Vec<Figure> = single.iter().filter_map(|figure| figure(summary)).collect();
     let column = summary.first_column().map_or(&[][..], |column| &column.entries);
     figures.extend(column.iter().filter_map(|&i| confusion::figure(summary, &summary.entries[i])));

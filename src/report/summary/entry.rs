@@ -110,7 +110,12 @@ impl<'a> Entry<'a> {
 
     /// Mean of the metric by which arms are compared.
     pub fn score(&self, aim: Aim) -> Option<f64> {
-        self.scores.as_ref()?.metrics[aim.metric()]
+        self.score_of(aim.metric())
+    }
+
+    /// Mean of the metric at this place of the list.
+    pub fn score_of(&self, metric: usize) -> Option<f64> {
+        self.scores.as_ref()?.metrics[metric]
     }
 
     /// On the selection images, mean over the seeds.

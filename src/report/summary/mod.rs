@@ -16,7 +16,7 @@ use crate::record::{ArmRecord, Family, Records, RunRow, Status};
 pub use entry::{AgainstFloor, ClassScores, Entry, Scores, Spread};
 pub use pairs::{Pair, difference};
 pub use question::{Aim, Budget, Question};
-pub use run::{Judged, Run, Times};
+pub use run::{Calibrated, Judged, Run, Times};
 pub use training::{Course, Training};
 
 /// Everything that a report shows of one data set, in numbers.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result, ensure};
 
 use crate::record::{PredictionRow, Records, RunRow, Scores, Status, TimingRow};
+use crate::stats::calibration::Answer;
 use crate::stats::classification::Confusion;
 
 /// One run with everything that was recorded for it.
@@ -16,6 +17,16 @@ pub struct Run<'a> {
     /// `None` where no image was judged.
     pub confusion: Option<Confusion>,
     pub times: Times,
+    /// `None` without a temperature.
+    pub calibrated: Option<Calibrated>,
+}
+
+/// Probabilities of a run, in the order of its judged images.
+#[derive(Debug)]
+pub struct Calibrated {
+    pub answers: Vec<Answer>,
+    /// Natural logarithm of the true class's probability.
+    pub of_truth: Vec<f64>,
 }
 
 /// What a run said of one image.
@@ -67,7 +78,7 @@ impl<'a> Run<'a> {
         classes: &[&str],
     ) -> Result<Run<'a>> {
         if row.status != Status::Ok {
-            return Ok(Run { row, judged: Vec::new(), confusion: None, times: Times::default() });
+            return Ok(Run { row, judged: Vec::new(), confusion: None, times: Times::default(), calibrated: None });
         }
         ensure!(
             predictions.len() == row.n,
@@ -95,7 +106,8 @@ impl<'a> Run<'a> {
         let judged: Vec<Judged> = judged.collect::<Result<_>>()?;
         let confusion =
             (!judged.is_empty()).then(|| Confusion::new(classes.len(), judged.iter().map(|j| (j.truth, j.predicted))));
-        Ok(Run { row, judged, confusion, times: Times::of(timings) })
+        let calibrated = row.temperature.and_then(|temperature| Calibrated::of(&judged, temperature));
+        Ok(Run { row, judged, confusion, times: Times::of(timings), calibrated })
     }
 }
 
@@ -130,6 +142,21 @@ pub fn common(runs: &[&Run]) -> (Vec<Vec<i8>>, Vec<usize>) {
     let kept: Vec<&Judged> = first.judged.iter().filter(in_all).collect();
     let row = |run: &HashMap<&str, i8>| kept.iter().filter_map(|judged| run.get(judged.image).copied()).collect();
     (by_image.iter().map(row).collect(), kept.iter().map(|judged| judged.truth).collect())
+}
+
+impl Calibrated {
+    /// `None` where scores of an image are missing, or none was judged.
+    fn of(judged: &[Judged], temperature: f64) -> Option<Calibrated> {
+        let one = |judged: &Judged| {
+            let scores = Scores::parse(judged.scores)?;
+            let all = scores.calibrated(temperature)?;
+            let confidence = (scores.of(judged.predicted)? / temperature - all).exp().min(1.0);
+            Some((Answer { confidence, right: judged.right() }, scores.of_truth(judged.truth)? / temperature - all))
+        };
+        let (answers, of_truth): (Vec<_>, Vec<_>) =
+            judged.iter().map(one).collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        (!answers.is_empty()).then_some(Calibrated { answers, of_truth })
+    }
 }
 
 impl Judged<'_> {

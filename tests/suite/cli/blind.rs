@@ -51,7 +51,7 @@ linear_c = [0.3, 1.0, 3.0]
 
 impl Place {
     /// `FOLDER/PART/CLASS/CLASS-NUMBER.png`; reported pictures lie in the folder of the class that is so much further on.
-    fn draw_parts(&self, folder: &str, further: usize) {
+    pub(super) fn draw_parts(&self, folder: &str, further: usize) {
         for (part, numbers) in PARTS {
             for (i, class) in CLASSES.iter().enumerate() {
                 let label = if part == "test" { CLASSES[(i + further) % CLASSES.len()] } else { class };

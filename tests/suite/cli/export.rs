@@ -18,6 +18,8 @@ use super::finetune::{HEAD, arm};
 #[derive(Deserialize)]
 struct Found {
     image: String,
+    /// `null` where it is not sure enough.
+    answer: Option<String>,
     classes: Vec<Class>,
 }
 
@@ -62,7 +64,8 @@ fn python_has_it() -> bool {
 
 fn compare_with_python(place: &Place, file: &str, found: &[Found]) {
     let model = ModelProto::read(&std::fs::read(place.path(file)).unwrap()).unwrap();
-    let preprocessing = Description::read(&model).unwrap().unwrap().preprocessing;
+    let Description { preprocessing, temperature, .. } = Description::read(&model).unwrap().unwrap();
+    let temperature = temperature.unwrap_or(1.0);
     let mut tensors = Vec::new();
     for found in found {
         let picture = decode_rgb(&std::fs::read(place.path(&found.image)).unwrap()).unwrap();
@@ -79,10 +82,10 @@ fn compare_with_python(place: &Place, file: &str, found: &[Found]) {
     for (found, logits) in found.iter().zip(logits) {
         let largest = logits.iter().copied().fold(f64::MIN, f64::max);
         assert_eq!(found.classes[0].label, CLASSES[logits.iter().position(|&v| v == largest).unwrap()]);
-        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+        let sum: f64 = logits.iter().map(|logit| ((logit - largest) / temperature).exp()).sum();
         for Class { label, probability, margin } in &found.classes {
             let logit = logits[CLASSES.iter().position(|class| class == label).unwrap()];
-            let expected = probability.map_or(logit, |_| (logit - largest).exp() / sum);
+            let expected = probability.map_or(logit, |_| ((logit - largest) / temperature).exp() / sum);
             let found = probability.or(*margin).unwrap();
             assert!((found - expected).abs() < 1e-4, "{file}, {label}: {found}, {expected} in Python");
         }
@@ -101,6 +104,8 @@ fn an_exported_arm_classifies_as_it_was_measured_and_as_python_does() {
     let trainings = place.files("cache/featbench/train").len();
     let runs = place.rows("featbench-report/photos/runs.csv");
     let arm_of: BTreeMap<&str, &str> = runs.iter().map(|run| (&*run["run_id"], &*run["arm"])).collect();
+    let temperature_of: BTreeMap<&str, f64> =
+        runs.iter().map(|run| (&*run["run_id"], run["temperature"].parse().unwrap_or(1.0))).collect();
     let predictions = place.rows("featbench-report/photos/predictions.csv");
     let python = python_has_it();
     for (arm, name) in [
@@ -122,12 +127,11 @@ fn an_exported_arm_classifies_as_it_was_measured_and_as_python_does() {
             let found = of_image[&*format!("photos/{}", row["image"])];
             assert_eq!(found.classes[0].label, row["predicted"], "{name}: {}", row["image"]);
             let scores: Vec<f64> = row["scores"].split(' ').map(|score| score.parse().unwrap()).collect();
-            for Class { label, probability, margin } in &found.classes {
-                let score = scores[CLASSES.iter().position(|class| class == label).unwrap()];
-                let (found, expected) = match probability {
-                    Some(p) => (*p, score.exp()),
-                    None => (margin.unwrap(), score),
-                };
+            assert_eq!(found.answer.as_deref(), Some(&*row["predicted"]));
+            let warm: Vec<f64> = scores.iter().map(|score| (score / temperature_of[&*row["run_id"]]).exp()).collect();
+            for Class { label, probability, .. } in &found.classes {
+                let score = warm[CLASSES.iter().position(|class| class == label).unwrap()];
+                let (found, expected) = (probability.unwrap(), score / warm.iter().sum::<f64>());
                 assert!((found - expected).abs() < 1e-4, "{name}, {label}: {found}, measured {expected}");
             }
             compared += 1;
@@ -154,7 +158,10 @@ fn a_canvas_belongs_to_the_file_and_forms_say_the_same() {
     let (label, p) = (&found[0].classes[0].label, found[0].classes[0].probability.unwrap());
     assert_eq!(found[0].classes.len(), 1);
     let csv = place.run("classify model.onnx photos/stripes/00.png --csv --top 1 --device cpu").with(0).stdout;
-    assert_eq!(csv, format!("image,rank,label,kind,score\nphotos/stripes/00.png,1,{label},probability,{p}\n"));
+    assert_eq!(
+        csv,
+        format!("image,rank,label,kind,score,answer\nphotos/stripes/00.png,1,{label},probability,{p},{label}\n")
+    );
     let text = place.run("classify model.onnx photos/stripes/00.png --top 1 --device cpu").with(0).stdout;
     assert_eq!(text, format!("photos/stripes/00.png: {label} {:.1} %\n", 100.0 * p));
 }
@@ -192,10 +199,10 @@ fn what_can_t_be_exported_is_said_before_anything_is_computed() {
     refused("a.onnx --arm rbf.toml --dataset photos", &["--arm rbf: its classifier is not one linear function"]);
     refused("photos --backbone resnet18-cntk", &["can't write photos: name a file"]);
     refused("a.onnx --backbone resnet19", &["no backbone is called `resnet19`"]);
-    refused("a.onnx --input 100", &["an input of 100 px does not fit"]);
+    refused("a.onnx --backbone resnet18-cntk --input 100", &["an input of 100 px does not fit"]);
     refused("a.onnx --seed 1", &["--arm <NAME|FILE.toml>"]);
     assert!(!place.path("a.onnx").exists() && place.files("cache").is_empty());
-    place.run("export -o alone.onnx --input 64").with(0);
+    place.run("export --backbone resnet18-cntk -o alone.onnx --input 64").with(0);
     let features_only = ["alone.onnx: it has features and no `logits`", "featbench export --arm"];
     place.run("classify alone.onnx photos --device cpu").with(2).saying(&features_only);
 }

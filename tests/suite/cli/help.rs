@@ -91,13 +91,22 @@ fn every_option_is_explained() {
         "--output <FILE>",
         "--arm <NAME|FILE.toml>",
         "--dataset <NAME|FOLDER>",
+        "--from <FOLDER>",
+        "--budget <10ms,50MiB>",
         "--backbone <NAME>",
         "--input <PIXELS>",
         "--seed <N>",
         "--canvas <native|N>",
         "--device <auto|cpu|cuda>",
     ];
-    let classifying = vec!["--top <N>", "--json", "--csv", "--device <auto|cpu|cuda>"];
+    let classifying = vec![
+        "--top <N>",
+        "--json",
+        "--csv",
+        "--min-confidence <PROBABILITY>",
+        "-o, --output <FILE.csv>",
+        "--device <auto|cpu|cuda>",
+    ];
     let explaining = vec![
         "-o, --output <FILE.png|FOLDER>",
         "--arms <NAME,...|FILE.toml>",

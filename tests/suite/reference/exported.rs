@@ -53,6 +53,7 @@ fn compare(network: Network) {
         preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, None),
         labels: vec![],
         scores: Scores::Logits,
+        temperature: None,
         origin: String::new(),
     };
     let bytes = export(&open("built", &built.write()), &description).unwrap();

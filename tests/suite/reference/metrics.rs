@@ -1,6 +1,7 @@
 //! Metrics, intervals and tests against scikit-learn 1.9.1, SciPy 1.17.1 and statsmodels 0.15.0.
 
 use featbench::stats::binomial;
+use featbench::stats::calibration::{self, Answer};
 use featbench::stats::classification::{ClassScores, Confusion};
 use featbench::stats::compare::Difference;
 use featbench::stats::intervals::{Level, clopper_pearson};
@@ -109,4 +110,40 @@ fn differences_over_crossed_seeds_and_images() {
         assert_close(got.bounds(0.95).0, low, 1e-8, &what);
         assert_close(got.bounds(0.95).1, high, 1e-8, &what);
     }
+}
+
+/// Scores of twelve images and their classes; what NumPy 2 and SciPy 1.17.1 make of them by the definitions.
+#[test]
+fn calibration_of_scores() {
+    let rows = [
+        ([6.12, -7.67, 1.25, -1.7], 2),
+        ([-1.36, -0.65, -6.06, -0.7], 1),
+        ([-2.6, 9.97, 0.68, -1.06], 1),
+        ([-0.84, -2.0, -3.17, -1.17], 0),
+        ([1.45, -0.72, 2.87, -0.6], 1),
+        ([0.07, 4.64, 1.64, -1.52], 0),
+        ([-0.55, 1.62, 5.81, -0.81], 2),
+        ([-0.73, 3.01, -2.66, -0.88], 1),
+        ([2.65, 1.74, 0.27, 2.01], 0),
+        ([-8.48, 3.06, -2.88, -5.01], 1),
+        ([0.83, 2.1, -1.33, -3.23], 2),
+        ([0.08, -0.16, 4.22, 2.24], 2),
+    ];
+    let rows: Vec<(Vec<f32>, usize)> = rows.into_iter().map(|(scores, truth)| (scores.to_vec(), truth)).collect();
+    let temperature = calibration::temperature(&rows).unwrap();
+    assert_close(temperature, 3.841_999_03, 1e-5, "temperature");
+    let probabilities: Vec<Vec<f64>> =
+        rows.iter().map(|(scores, _)| calibration::probabilities(scores, temperature)).collect();
+    let logs = probabilities.iter().zip(&rows).map(|(p, (_, truth))| p[*truth].ln());
+    assert_close(calibration::log_loss(logs).unwrap(), 1.088_354_28, 1e-6, "log loss");
+    let answer = |(p, (_, truth)): (&Vec<f64>, &(Vec<f32>, usize))| {
+        let confidence = p.iter().copied().fold(0.0, f64::max);
+        Answer { confidence, right: p[*truth] == confidence }
+    };
+    let answers: Vec<Answer> = probabilities.iter().zip(&rows).map(answer).collect();
+    // of twelve images every one has a bin
+    assert_close(calibration::expected_error(&answers).unwrap(), 0.497_378_03, 1e-6, "of single images");
+    let five = calibration::bins(&answers, 5);
+    let error: f64 = five.iter().map(|bin| bin.images / 12.0 * (bin.right - bin.confidence).abs()).sum();
+    assert_close(error, 0.219_178_62, 1e-6, "of five bins");
 }
