@@ -90,8 +90,8 @@ impl FittedArm for Fitted<'_> {
     }
 }
 
-/// Predictions that a training kept of the images that it watched.
-struct Watched<'a>(&'a [usize]);
+/// Predictions that a training kept of the images that it watched, or that were made before all at once.
+pub(super) struct Watched<'a>(pub &'a [usize]);
 
 impl FittedArm for Watched<'_> {
     fn predict(&self, _: &[Arc<ImageFile>]) -> Result<Vec<Prediction>> {
@@ -181,16 +181,26 @@ impl Chosen {
     pub fn choice(&self) -> &Choice {
         &self.selected.tried[self.selected.chosen].features
     }
+
+    /// The classifier's settings that val chose.
+    pub(super) fn candidate(&self) -> &Candidate {
+        &self.selected.tried[self.selected.chosen].candidate
+    }
+}
+
+/// Images of the final fit.
+pub(super) fn final_images(planned: &Planned, dataset: &Dataset) -> Split<Train> {
+    match planned.refit {
+        Refit::Train => dataset.splits.train.clone(),
+        Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
+    }
 }
 
 pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
     let classes = dataset.splits.classes.len();
     let mut selected = select(planned, dataset, resources, classes)?;
     let best = &selected.tried[selected.chosen];
-    let train = match planned.refit {
-        Refit::Train => dataset.splits.train.clone(),
-        Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
-    };
+    let train = final_images(planned, dataset);
     let val = (planned.refit == Refit::Train).then_some(&dataset.splits.val);
     let lessons = Lessons { train: &train, val, reported: dataset.splits.test.images(), classes };
     let features = planned.arm.features.kind().fit(&best.features, resources, &lessons)?;
@@ -249,6 +259,7 @@ fn attempt(
         selection: selection_rows(&selected, dataset.splits.val.len(), &planned.run_id),
         steps: selected.curves.steps,
         epochs: selected.curves.epochs,
+        learning: Vec::new(),
     };
     Ok(RunRecord { run, details })
 }

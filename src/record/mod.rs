@@ -7,6 +7,7 @@ pub mod claim;
 pub mod details;
 pub mod family;
 pub(crate) mod files;
+pub mod learning;
 pub mod records;
 pub mod rows;
 mod run_file;
@@ -17,6 +18,7 @@ pub mod time;
 
 pub use details::Details;
 pub use family::Family;
+pub use learning::LearningRow;
 pub use records::Records;
 pub use rows::*;
 pub use run_file::RunRecord;

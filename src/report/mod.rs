@@ -10,6 +10,7 @@ mod facts;
 mod findings;
 mod format;
 mod html;
+mod learning;
 mod markdown;
 mod metrics;
 mod near_duplicates;
@@ -90,6 +91,16 @@ fn seen<T>(records: &Records, question: &Question, with: impl FnOnce(&Summary, &
         view.repeats = Some(repeats);
     }
     with(&summary, &view)
+}
+
+/// Ids of the runs whose learning curves are worth measuring, one an arm, by what is recorded of the first draw.
+///
+/// # Errors
+/// Records that contradict each other.
+pub fn worth_a_curve(records: &Records, question: &Question) -> Result<Vec<String>> {
+    let first = repeats::first(records);
+    let summary = Summary::of(&first, question)?;
+    Ok(learning::worthy(&summary).into_iter().map(str::to_owned).collect())
 }
 
 /// A figure as a file of its own.

@@ -68,6 +68,14 @@ pub fn verdict(summary: &Summary) -> Vec<String> {
     sentences
 }
 
+/// The entry that the rule takes; `None` where there is none to take.
+pub fn taken(summary: &Summary) -> Option<usize> {
+    let budget = summary.question.budget;
+    let within: Vec<Candidate> =
+        candidates(summary).into_iter().filter(|arm| budget.ms.is_none_or(|ms| arm.ms <= ms)).collect();
+    choice(summary, &within).map(|choice| within[choice.taken].index)
+}
+
 fn candidates<'s, 'a>(summary: &'s Summary<'a>) -> Vec<Candidate<'s, 'a>> {
     let indices = summary.first_column().map_or(&[][..], |column| &column.entries);
     let of = |&index: &usize| {

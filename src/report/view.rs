@@ -10,6 +10,7 @@ use crate::record::RunRow;
 use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_resolution, findings};
 use super::format::{column_name, counted, trimmed};
+use super::learning::{LearningView, learning};
 use super::metrics;
 use super::near_duplicates::{NearDuplicates, near_duplicates};
 use super::plot::{Figure, figures, slopes};
@@ -38,6 +39,8 @@ pub struct View {
     pub columns: Vec<ColumnView>,
     /// Where splits were drawn more than once.
     pub repeats: Option<RepeatsView>,
+    /// Where learning curves were measured.
+    pub learning: Option<LearningView>,
     /// What the metrics of a table are.
     pub metrics_note: String,
     /// How any two arms were compared.
@@ -102,13 +105,16 @@ pub struct ArmView {
 impl View {
     pub fn of(summary: &Summary) -> View {
         let (dataset, experiment) = (&summary.records.dataset, experiment(summary));
+        let (opening, learning, curves) = learning(summary).map_or_else(Default::default, |(opening, view, figure)| {
+            (Some(opening), Some(view), Some(figure))
+        });
         View {
             name: dataset.name.clone(),
             title: experiment.as_ref().map_or(&dataset.title, |experiment| &experiment.title).clone(),
             source: dataset.source.clone(),
             remarks: dataset.remarks.clone(),
             size: size(summary),
-            verdict: verdict(summary),
+            verdict: verdict(summary).into_iter().chain(opening).collect(),
             findings: experiment.iter().flat_map(|e| e.answers.clone()).chain(findings(summary)).collect(),
             experiment,
             columns: summary
@@ -123,6 +129,7 @@ impl View {
                 })
                 .collect(),
             repeats: None,
+            learning,
             metrics_note: metrics::note(),
             method: said::method(summary.question.rule),
             canvas: tables::canvas(summary),
@@ -139,7 +146,7 @@ impl View {
             environments: tables::environments(&summary.records.environments),
             manifest_sha256: dataset.manifest_sha256.clone(),
             command: command(summary),
-            figures: figures(summary),
+            figures: figures(summary).into_iter().chain(curves).collect(),
             slopes: slopes(summary),
         }
     }
@@ -246,6 +253,8 @@ fn command(summary: &Summary) -> String {
     let margin = trimmed(100.0 * question.rule.margin, 6);
     option("--margin", if question.rule == usual.rule { vec![] } else { vec![margin] });
     let limits = [(question.budget.ms, "ms"), (question.budget.mib, "MiB")];
+    let target = question.target.map(|target| trimmed(100.0 * target, 6));
+    option("--target", target.into_iter().collect());
     option("--budget", limits.iter().filter_map(|(limit, unit)| Some(format!("{}{unit}", (*limit)?))).collect());
     command
 }

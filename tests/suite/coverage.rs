@@ -4,8 +4,11 @@ use featbench::stats::outcome::Rule;
 
 #[path = "../../benches/coverage/draw.rs"]
 mod draw;
+#[path = "../../benches/coverage/resplits.rs"]
+mod resplits;
 
 use draw::{Cell, Counts, SCENES};
+use resplits::Resplits;
 
 const DRAWS: usize = 400;
 
@@ -47,5 +50,17 @@ fn statements_are_seldom_false() {
         let Counts { better, worse, equivalent, not_worse, .. } = run(scene, images, seeds, accuracy, difference);
         let said = [better, worse, equivalent, not_worse];
         assert!(said.iter().all(|&said| said <= most), "{images}, {seeds}, {accuracy}, {difference}: {said:?}");
+    }
+}
+
+#[test]
+fn splits_that_are_drawn_again_hold_the_truth_too() {
+    for (scene, images, splits, accuracy) in [(0, 120, 5, 0.9), (2, 250, 10, 0.7), (3, 60, 5, 0.95)] {
+        let rule = Rule { margin: 0.05, ..Rule::default() };
+        let cell = Resplits { scene: SCENES[scene], images, splits, accuracy, difference: 0.05, rule };
+        let counts = cell.run(DRAWS, 7);
+        let held = [counts.accuracy[0], counts.accuracy[1], counts.difference];
+        assert!(held.iter().all(|&held| held >= 362), "{scene}, {images}, {splits}, {accuracy}: {counts:?}");
+        assert!(counts.equivalent <= 33, "{scene}, {images}, {splits}, {accuracy}: {counts:?}");
     }
 }

@@ -6,6 +6,7 @@ mod confusion;
 mod figure;
 mod fusion;
 mod latency;
+pub mod learning;
 pub mod range_test;
 mod scale;
 mod slopes;

@@ -4,6 +4,7 @@
 mod backbones;
 mod bad_input;
 mod blind;
+mod curve;
 mod data;
 mod determinism;
 mod device;
