@@ -232,9 +232,9 @@ fn note(summary: &Summary, arms: &[Learnt]) -> String {
         "Fits on nested subsets of the training images ({}), each class with its share, several draws of each, judged on the \
          reported images; the settings and the features (vocabularies, components) are those of all images. Through \
          the mean errors goes error = floor + b n^−exponent; the intervals hold reported images, draws and law. *By those below*: \
-         what the sizes below the largest expect of it, beside what was measured. {} in brackets: 95 % intervals. A forecast is \
-         for images of the same kind, from the same sources.",
+         what the sizes below the largest expect of it, beside what was measured. Forecasts are of {}, in brackets their 95 % \
+         intervals, and for images of the same kind, from the same sources.",
         sizes.join(", "),
-        super::format::capitalised(summary.question.aim.title()),
+        summary.question.aim.title(),
     )
 }

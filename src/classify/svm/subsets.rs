@@ -19,7 +19,8 @@ pub fn decided_on(
 ) -> Result<Vec<usize>, ClassifyError> {
     let labels: Vec<usize> = rows.iter().map(|&row| y[row]).collect();
     check_classes(&labels, classes)?;
-    let among = products.select(Axis(0), rows).select(Axis(1), rows);
+    // row by row, as the solver reads it
+    let among = Array2::from_shape_fn((rows.len(), rows.len()), |(i, j)| products[(rows[i], rows[j])]);
     let machines = machines_on(among, &[c], options, &labels, classes)?;
     let scores = machines.scores_on(of_others.select(Axis(1), rows).view());
     Ok(decide(&scores))
