@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::laws::{Held, Law};
 
 /// Each draw fits 600 laws: fewer draws than elsewhere.
-pub const DRAWS: usize = 300;
+pub const DRAWS: usize = 200;
 const IMAGES: [usize; 3] = [100, 500, 2000];
 /// Deviations, in probits, that the choice of training images brings.
 const TRAINING: [f64; 2] = [0.0, 0.1];

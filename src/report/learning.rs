@@ -17,6 +17,9 @@ use arms::{Learnt, TIMES, learnt, pairs};
 
 /// Arms whose curves are worth measuring, unless their families and the recommended one make more.
 const ARMS: usize = 3;
+/// Where a curve levels off is shown if its interval is not wider.
+const KNOWN: f64 = 0.1;
+
 /// A part of the view.
 #[derive(Debug, Serialize)]
 pub struct LearningView {
@@ -217,12 +220,17 @@ fn table(arms: &[Learnt], level: f64) -> Table {
                 arm.forecast.map_or_else(Cell::none, |forecast| Cell::number(forecast, percent(forecast))),
                 forecast(TIMES[0]),
                 forecast(TIMES[1]),
-                forecast(f64::INFINITY),
+                if known(curve.ceiling(level)) { forecast(f64::INFINITY) } else { Cell::none() },
                 Cell::number(curve.law.exponent, significant(curve.law.exponent, 2)),
             ],
         );
     }
     table
+}
+
+/// Is it worth saying?
+fn known(ceiling: Forecast) -> bool {
+    ceiling.high - ceiling.low <= KNOWN
 }
 
 fn note(summary: &Summary, arms: &[Learnt]) -> String {

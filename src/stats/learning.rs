@@ -118,11 +118,20 @@ impl Curve {
         Forecast { accuracy, low: low.max(0.0), high: high.min(1.0) }
     }
 
-    /// What so many images are expected to give more than the largest size.
+    /// What so many images, more than the largest size, are expected to give more than it.
     pub fn gain(&self, images: f64, level: f64) -> Forecast {
-        let found = gain(&self.law, images);
-        let (less, more) = self.gain_reach(images, 0.5 * (1.0 - level));
-        Forecast { accuracy: found, low: (found - less).max(0.0), high: found + more }
+        let (found, tail) = (gain(&self.law, images), 0.5 * (1.0 - level));
+        let (less, more) = self.gain_reach(images, tail);
+        // a gain is a part of the errors, and how many errors there are the few that were seen may not tell
+        let (most, error) = (1.0 - self.largest() / images, self.law.error(self.largest()));
+        let part = if error > 0.0 { found / error } else { 0.0 };
+        let (below, above) = self.images.reach(tail, Step(0.0));
+        let (fewer, further) = (part * above, part.max(0.5 * most) * below);
+        Forecast {
+            accuracy: found,
+            low: (found - less.hypot(fewer)).max(0.0),
+            high: found + more.hypot(further),
+        }
     }
 
     /// How far what so many images give more may be from what the law says.

@@ -54,9 +54,10 @@ fn sizes(rows: &[LearningRow], reported: usize) -> Option<Vec<Size>> {
     whole.then(|| rows.chunk_by(|a, b| a.images == b.images).map(size).collect())
 }
 
-/// Every two arms of which the cheaper one is not as good.
+/// Every cheaper arm with the one that makes the fewest errors with the images that there are.
 pub fn pairs<'l, 's, 'a>(arms: &'l [Learnt<'s, 'a>]) -> Vec<(&'l Learnt<'s, 'a>, &'l Learnt<'s, 'a>)> {
     let now = |arm: &Learnt| arm.curve.law.error(arm.curve.largest());
-    let all = arms.iter().flat_map(|a| arms.iter().map(move |b| (a, b)));
-    all.filter(|(a, b)| a.ms.zip(b.ms).is_some_and(|(a, b)| a < b) && now(a) > now(b)).collect()
+    let Some(best) = arms.iter().min_by(|a, b| now(a).total_cmp(&now(b))) else { return Vec::new() };
+    let cheaper = |arm: &&Learnt| arm.ms.zip(best.ms).is_some_and(|(ms, of_best)| ms < of_best) && now(arm) > now(best);
+    arms.iter().filter(cheaper).map(|arm| (arm, best)).collect()
 }

@@ -15,7 +15,9 @@ const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 330.0;
 /// Room for the numbers of the axis.
 const LEFT: f64 = 40.0;
-/// Points of a line from the smallest size to the last forecast.
+/// Side of a measured point.
+const POINT: f64 = 7.0;
+/// Steps of a line from the smallest size to the last forecast.
 const STEPS: usize = 64;
 
 static STYLE: LazyLock<String> = LazyLock::new(|| {
@@ -141,7 +143,7 @@ fn line(figure: &mut Figure, frame: &Frame, arms: &[Learnt], i: usize) {
     for point in &curve.points {
         let (x, y) = frame.at(point.images as f64, point.accuracy);
         let title = format!("{}: {} images, {} %", arms[i].entry.label, count(point.images), percent(point.accuracy));
-        figure.marker(x, y, &arms[i].entry.row.family, false, title);
+        figure.rect((x - POINT / 2.0, y - POINT / 2.0), (POINT, POINT), 1.0, &look("band point", arms, i), title);
     }
 }
 
