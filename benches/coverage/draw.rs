@@ -12,7 +12,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// Equal parts of the normal distribution of which one is drawn.
 const PARTS: usize = 1 << 16;
 /// Rounding of a bound is no miss.
-const ROUNDING: f64 = 1e-9;
+pub const ROUNDING: f64 = 1e-9;
 
 /// Variances of what makes a judgement; what is left of 1 belongs to image, classifier and seed together.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ pub struct Counts {
 }
 
 /// Normal numbers by their place in a table, four from one word.
-struct Dice {
+pub struct Dice {
     rng: ChaCha8Rng,
     table: Vec<f32>,
     word: u64,
@@ -71,12 +71,12 @@ struct Dice {
 }
 
 impl Dice {
-    fn new(seed: u64, normal: &Normal) -> Dice {
+    pub fn new(seed: u64, normal: &Normal) -> Dice {
         let table = (0..PARTS).map(|i| normal.inverse_cdf((i as f64 + 0.5) / PARTS as f64) as f32).collect();
         Dice { rng: ChaCha8Rng::seed_from_u64(seed), table, word: 0, left: 0 }
     }
 
-    fn normal(&mut self) -> f32 {
+    pub fn normal(&mut self) -> f32 {
         if self.left == 0 {
             (self.word, self.left) = (self.rng.next_u64(), 4);
         }
@@ -84,6 +84,17 @@ impl Dice {
         self.word >>= 16;
         self.left -= 1;
         self.table[place]
+    }
+}
+
+impl Dice {
+    /// The first `count` of a new order of these numbers.
+    pub fn shuffle(&mut self, numbers: &mut [usize], count: usize) {
+        for i in 0..count {
+            let left = (numbers.len() - i) as u64;
+            let step = (u64::from(self.rng.next_u32()) * left) >> 32;
+            numbers.swap(i, i + step as usize);
+        }
     }
 }
 
@@ -152,6 +163,6 @@ impl Counts {
     }
 }
 
-fn holds((low, high): (f64, f64), truth: f64) -> bool {
+pub fn holds((low, high): (f64, f64), truth: f64) -> bool {
     low - ROUNDING <= truth && truth <= high + ROUNDING
 }

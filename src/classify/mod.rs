@@ -7,6 +7,7 @@ pub mod logistic;
 pub mod neighbours;
 pub mod rows;
 pub mod scale;
+mod subsets;
 pub mod svm;
 pub mod tree;
 
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use rows::{Rows, blocks};
 use scale::{Scale, Scaled, Scaling};
+
+pub use subsets::Pool;
 
 /// The `[classifier]` table of an arm: which classifier, and the grid that selection tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -75,7 +75,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let [plan] = plans;
     let folder = options.recording.out.join(&experiment.name).join(form.name());
     if options.recording.dry_run {
-        println!("{}", session.preview(dataset, &plan, &folder));
+        println!("{}", session.preview(dataset, &plan, &[], &folder));
         return Ok(Outcome::Complete);
     }
     let (outcome, folder) = session.all(dataset, &plan, &folder)?;

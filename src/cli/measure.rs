@@ -9,8 +9,10 @@ use crate::dataset::Dataset;
 use crate::measure::plan::{Request, plan};
 use crate::measure::repeats::{self, Draw};
 use crate::measure::session::Session;
+use crate::report::Question;
 
 use super::Outcome;
+use super::learning::LearningCurve;
 use super::options::{Job, Options};
 use super::repeats::Repeats;
 use super::shard::{Shard, Share};
@@ -43,7 +45,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    Ok(measure(&args.options, &args.repeats, args.share.shard)?.map_or(Outcome::Complete, |measured| measured.outcome))
+    let measured = measure(&args.options, &args.repeats, args.share.shard, None)?;
+    Ok(measured.map_or(Outcome::Complete, |measured| measured.outcome))
 }
 
 /// What was measured, and where its records are.
@@ -52,8 +55,13 @@ pub(super) struct Measured {
     pub folders: Vec<(Dataset, PathBuf)>,
 }
 
-/// Measures what is not recorded yet; `None` after a dry run.
-pub(super) fn measure(options: &Options, repeats: &Repeats, shard: Shard) -> Result<Option<Measured>> {
+/// Measures what is not recorded yet, and learning curves for the question of a report; `None` after a dry run.
+pub(super) fn measure(
+    options: &Options,
+    repeats: &Repeats,
+    shard: Shard,
+    curves: Option<(&LearningCurve, &Question)>,
+) -> Result<Option<Measured>> {
     let Job { datasets, request, backbone } = options.job()?;
     let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
     let draws = datasets.iter().map(|dataset| repeats.of(dataset)).collect::<Result<Vec<_>>>()?;
@@ -71,8 +79,9 @@ pub(super) fn measure(options: &Options, repeats: &Repeats, shard: Shard) -> Res
         let plan = plans.next().context("a plan for each data set")?;
         let draws: Vec<Draw> = draws.into_iter().zip(plans.by_ref()).collect();
         if options.recording.dry_run {
-            println!("{}", session.preview(&dataset, &plan, &wanted));
-            preview(&dataset, &draws);
+            println!("{}", session.preview(&dataset, &plan, &draws, &wanted));
+            let curves = curves.and_then(|(curves, _)| curves.preview(&dataset, &plan));
+            curves.iter().for_each(|line| println!("{line}"));
             continue;
         }
         let (outcome, folder) = session.all(&dataset, &plan, &wanted)?;
@@ -80,18 +89,11 @@ pub(super) fn measure(options: &Options, repeats: &Repeats, shard: Shard) -> Res
         if !draws.is_empty() {
             measured.outcome = measured.outcome.and(repeats::measure(&joining, &dataset, &wanted, &draws)?);
         }
+        if let Some((curves, question)) = curves {
+            measured.outcome =
+                measured.outcome.and(curves.measure(&joining, &dataset, &plan, &folder, question)?);
+        }
         measured.folders.push((dataset, folder));
     }
     Ok((!options.recording.dry_run).then_some(measured))
-}
-
-fn preview(first: &Dataset, draws: &[Draw]) {
-    let runs: usize = draws.iter().map(|(_, plan)| plan.len()).sum();
-    if runs > 0 {
-        println!(
-            "{}: {runs} runs more on {} further draws of its splits, those that are not recorded",
-            first.name,
-            draws.len()
-        );
-    }
 }

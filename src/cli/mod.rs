@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod fetch;
 mod generate;
+mod learning;
 mod list;
 mod lr_find;
 mod measure;

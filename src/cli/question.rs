@@ -1,4 +1,4 @@
-//! What a report answers, as it is typed: `--metric`, `--margin`, `--budget`.
+//! What a report answers, as it is typed: `--metric`, `--margin`, `--budget`, `--target`.
 
 use std::str::FromStr;
 
@@ -19,6 +19,9 @@ pub(super) struct Asked {
     /// What an image may cost at most on one thread, and how large an exported file may be: 10ms, 50MiB, or both
     #[arg(long, value_name = "10ms,50MiB", default_value = "", hide_default_value = true)]
     budget: Limits,
+    /// An accuracy in %: how many training images would it take?
+    #[arg(long, value_name = "PERCENT", value_parser = target)]
+    target: Option<f64>,
 }
 
 /// A budget as it is typed.
@@ -28,7 +31,7 @@ struct Limits(Budget);
 impl Asked {
     pub(super) fn question(&self) -> Question {
         let rule = Rule { margin: self.margin / 100.0, ..Rule::default() };
-        Question { rule, aim: self.metric, budget: self.budget.0 }
+        Question { rule, aim: self.metric, budget: self.budget.0, target: self.target.map(|percent| percent / 100.0) }
     }
 }
 
@@ -40,6 +43,11 @@ fn aim() -> impl TypedValueParser<Value = Aim> {
 fn margin(text: &str) -> Result<f64, String> {
     let points: f64 = text.parse().map_err(|_| format!("{text} is no number of points, such as 1 or 0.5"))?;
     if points > 0.0 && points < 100.0 { Ok(points) } else { Err("it must be above 0 and below 100 points".to_owned()) }
+}
+
+fn target(text: &str) -> Result<f64, String> {
+    let percent: f64 = text.parse().map_err(|_| format!("{text} is no accuracy in %, such as 95"))?;
+    if percent > 0.0 && percent < 100.0 { Ok(percent) } else { Err("it must be above 0 and below 100 %".to_owned()) }
 }
 
 impl FromStr for Limits {

@@ -12,6 +12,7 @@ use crate::record::files::replace;
 use crate::record::{Records, Store};
 use crate::report::{self, Question};
 
+use super::learning::LearningCurve;
 use super::options::{Options, open};
 use super::question::Asked;
 use super::repeats::Repeats;
@@ -25,6 +26,7 @@ Examples:
   featbench report --seeds 0,1,2 --canvas native --canvas 96
   featbench report --dataset photos --arms metadata-1nn,sift-bovw-svm,resnet-frozen-svm
   featbench report --budget 10ms --margin 0.5        the cheapest arm that is good enough within 10 ms an image
+  featbench report --target 95                       how many training images would 95 % take?
   featbench report --dataset photos --repeats 10     ten draws of its splits, with an interval over them
   featbench report --dataset scans --labels scans.csv --group 'patient[0-9]+'
   featbench report --from reports                    render again what is recorded below reports/
@@ -32,7 +34,7 @@ Examples:
   featbench report --check --from reports            are the reports there what their records give?";
 
 /// Every option that says what to measure and how; a group would hold those of flattened structs only.
-const MEASURING: [&str; 20] = [
+const MEASURING: [&str; 21] = [
     "dataset",
     "arms",
     "form",
@@ -40,6 +42,7 @@ const MEASURING: [&str; 20] = [
     "labels",
     "group",
     "repeats",
+    "curve",
     "backbone",
     "model_dir",
     "device",
@@ -65,6 +68,8 @@ pub(super) struct Args {
     #[command(flatten)]
     share: Share,
     #[command(flatten)]
+    curve: LearningCurve,
+    #[command(flatten)]
     asked: Asked,
     /// Measure nothing: render every data set recorded in or below this folder, in place
     #[arg(long, value_name = "FOLDER", conflicts_with_all = MEASURING)]
@@ -73,7 +78,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = MEASURING, conflicts_with_all = ["from", "thumbnails"], hide = true)]
     readme: Option<PathBuf>,
     /// Write nothing: exit 1 unless the files below --from are, byte for byte, what their records give
-    #[arg(long, requires = "rendered", conflicts_with_all = ["metric", "margin", "budget"])]
+    #[arg(long, requires = "rendered", conflicts_with_all = ["metric", "margin", "budget", "target"])]
     check: bool,
     /// Show the listed images in the page (errors, near-duplicates, labels that look wrong); such a page is as public as they are
     #[arg(long, conflicts_with = "check")]
@@ -95,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         return each(&folders, |folder| render(folder, args.thumbnails, None, &question).map(|()| Outcome::Complete));
     }
-    let Some(measured) = measure::measure(&args.options, &args.repeats, args.share.shard)? else {
+    let Some(measured) = measure::measure(&args.options, &args.repeats, args.share.shard, Some((&args.curve, &question)))? else {
         return Ok(Outcome::Complete);
     };
     measured
@@ -209,7 +214,7 @@ mod tests {
         refused.sort();
         let others = command.get_arguments().map(|argument| argument.get_id().as_str());
         let mut others: Vec<&str> = others
-            .filter(|id| !["from", "readme", "check", "thumbnails", "metric", "margin", "budget"].contains(id))
+            .filter(|id| !["from", "readme", "check", "thumbnails", "metric", "margin", "budget", "target"].contains(id))
             .collect();
         others.sort();
         assert_eq!(refused, others);

@@ -8,6 +8,7 @@ pub mod file;
 pub mod findings;
 mod folder;
 pub mod manifest;
+mod nested;
 pub mod open;
 pub mod procedural;
 pub mod reading;

@@ -151,14 +151,19 @@ impl Chosen {
     }
 }
 
+/// Images of the final fit.
+pub(super) fn final_images(planned: &Planned, dataset: &Dataset) -> Split<Train> {
+    match planned.refit {
+        Refit::Train => dataset.splits.train.clone(),
+        Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
+    }
+}
+
 pub(super) fn choose(planned: &Planned, dataset: &Dataset, resources: &Resources) -> Result<Chosen> {
     let classes = dataset.splits.classes.len();
     let mut selected = select(planned, dataset, resources, classes)?;
     let best = &selected.tried[selected.chosen];
-    let train = match planned.refit {
-        Refit::Train => dataset.splits.train.clone(),
-        Refit::TrainAndVal => dataset.splits.train.with(&dataset.splits.val),
-    };
+    let train = final_images(planned, dataset);
     let val = (planned.refit == Refit::Train).then_some(&dataset.splits.val);
     let lessons = Lessons { train: &train, val, reported: dataset.splits.test.images(), classes };
     let features = planned.arm.features.kind().fit(&best.features, resources, &lessons)?;

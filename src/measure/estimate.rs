@@ -27,6 +27,11 @@ impl Cost {
         }
     }
 
+    /// Of both.
+    pub fn and(self, other: Cost) -> Cost {
+        Cost { seconds: self.seconds + other.seconds, bytes: self.bytes + other.bytes }
+    }
+
     /// Whole MiB.
     pub fn mib(&self) -> u64 {
         (self.bytes / f64::from(1 << 20)).ceil() as u64
@@ -37,7 +42,7 @@ impl Cost {
 const TRAINING: f64 = 4.0;
 
 /// Cost of `runs` where nothing is cached; what two runs share is counted once.
-pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
+pub fn of(runs: &[Planned], dataset: &Dataset, request: &Request) -> Cost {
     let images = (dataset.splits.train.len() + dataset.splits.val.len() + dataset.splits.test.len()) as f64;
     let train = dataset.splits.train.len() as f64;
     let mut seen: Vec<(&str, Option<u32>)> = Vec::new();
@@ -65,7 +70,7 @@ pub fn of(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Cost {
 
 /// What pictures may take of memory while `runs` are measured, in a line; and one for each arm that can't describe the
 /// largest of them. Pictures wait for each other where they would take more than the budget.
-pub fn memory(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Vec<String> {
+pub fn memory(runs: &[Planned], dataset: &Dataset, request: &Request) -> Vec<String> {
     let Some(largest) = largest(dataset) else { return Vec::new() };
     let limit = budget::of_process().limit();
     let pixels = f64::from(largest.width) * f64::from(largest.height);
@@ -96,7 +101,7 @@ pub fn memory(runs: &[&Planned], dataset: &Dataset, request: &Request) -> Vec<St
 }
 
 /// What fits may take of memory at most, in a line; none where no fit takes any.
-pub fn memory_of_fits(runs: &[&Planned], dataset: &Dataset) -> Option<String> {
+pub fn memory_of_fits(runs: &[Planned], dataset: &Dataset) -> Option<String> {
     let rows = dataset.splits.train.len() + dataset.splits.val.len();
     let most = runs.iter().map(|run| run.arm.classifier.memory(rows)).max().filter(|bytes| *bytes > 0)?;
     Some(format!("  up to {} of memory for a fit, less where vectors are short", Size(most)))

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod estimate;
 pub mod explain;
 pub mod export;
+pub mod learning;
 pub mod memory;
 pub mod near_duplicates;
 pub mod plan;

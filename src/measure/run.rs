@@ -19,8 +19,8 @@ use super::plan::{Planned, Request};
 use super::price::price;
 use super::timing::{Brief, Subject};
 
-/// Predictions that a training kept of the images that it watched.
-struct Watched<'a>(&'a [usize]);
+/// Predictions that a training kept of the images that it watched, or that were made before all at once.
+pub(super) struct Watched<'a>(pub &'a [usize]);
 
 impl FittedArm for Watched<'_> {
     fn predict(&self, _: &[Arc<ImageFile>]) -> Result<Vec<Prediction>> {
@@ -177,6 +177,7 @@ fn attempt(
         selection: selection_rows(&selected, dataset.splits.val.len(), &planned.run_id),
         steps: selected.curves.steps,
         epochs: selected.curves.epochs,
+        learning: Vec::new(),
     };
     Ok(RunRecord { run, details })
 }

@@ -23,7 +23,7 @@ use super::plan::{Planned, Request};
 use super::{audit, estimate, near_duplicates, run as measuring, told};
 
 /// Between two looks at what other processes do.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,23 +274,47 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What would run, and how long it may take.
-    pub fn preview(&self, dataset: &Dataset, plan: &[Planned], folder: &Path) -> String {
+    /// What would run on a data set and on further draws of its splits, and how long it may take.
+    pub fn preview(
+        &self,
+        dataset: &Dataset,
+        plan: &[Planned],
+        draws: &[(Dataset, Vec<Planned>)],
+        folder: &Path,
+    ) -> String {
         let recorded = Store::recorded(&Store::place(folder, &dataset.manifest.sha256()));
-        let rest: Vec<&Planned> = plan.iter().filter(|p| self.fresh || !recorded.contains(&p.run_id)).collect();
-        let cost = estimate::of(&rest, dataset, self.request);
+        let rest = |plan: &'_ [Planned]| -> Vec<Planned> {
+            plan.iter().filter(|p| self.fresh || !recorded.contains(&p.run_id)).cloned().collect()
+        };
+        let first = rest(plan);
+        let of_draws: Vec<(&Dataset, Vec<Planned>)> = draws.iter().map(|(draw, plan)| (draw, rest(plan))).collect();
+        // draws share no vectors: what they are fitted on, and who stands beside whom in the cache, is another one
+        let cost = of_draws
+            .iter()
+            .map(|(draw, rest)| estimate::of(rest, draw, self.request))
+            .fold(estimate::of(&first, dataset, self.request), estimate::Cost::and);
         let description = dataset.record(&[]);
-        [format!("{}: {} runs, {} of them recorded", dataset.name, plan.len(), plan.len() - rest.len())]
+        [format!("{}: {} runs, {} of them recorded", dataset.name, plan.len(), plan.len() - first.len())]
             .into_iter()
             .chain(told::classes(&description.counts))
             .chain(told::findings(&description.findings))
-            .chain(rest.iter().map(|planned| format!("  {}", planned.title())))
+            .chain(first.iter().map(|planned| format!("  {}", planned.title())))
+            .chain(further(draws, &of_draws))
             .chain([format!("  about {} with an empty cache, and {} MiB there", cost.time(), cost.mib())])
-            .chain(estimate::memory(&rest, dataset, self.request))
-            .chain(estimate::memory_of_fits(&rest, dataset))
+            .chain(estimate::memory(&first, dataset, self.request))
+            .chain(estimate::memory_of_fits(&first, dataset))
             .collect::<Vec<_>>()
             .join("\n")
     }
+}
+
+/// The runs on further draws, in a line.
+fn further(draws: &[(Dataset, Vec<Planned>)], rest: &[(&Dataset, Vec<Planned>)]) -> Option<String> {
+    let all: usize = draws.iter().map(|(_, plan)| plan.len()).sum();
+    let left: usize = rest.iter().map(|(_, plan)| plan.len()).sum();
+    (all > 0).then(|| {
+        format!("  and {all} runs more on {} further draws of its splits, {} of them recorded", draws.len(), all - left)
+    })
 }
 
 fn arm_records(arms: &[Arm]) -> Result<ArmRecords> {

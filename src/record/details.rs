@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::learning::LearningRow;
 use super::rows::{EpochRow, PredictionRow, RunRow, SelectionRow, StepRow, TimingRow};
 use super::table::{self, Limits, Row};
 
@@ -20,6 +21,8 @@ pub struct Details {
     /// By training and step or epoch; empty where no network was trained.
     pub steps: Vec<StepRow>,
     pub epochs: Vec<EpochRow>,
+    /// By size and draw; empty where no learning curve was measured.
+    pub learning: Vec<LearningRow>,
 }
 
 /// Rows of one run in a table other than `predictions`; more are refused.
@@ -103,6 +106,16 @@ impl OfRun for EpochRow {
     }
 }
 
+impl OfRun for LearningRow {
+    fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn place(&self) -> impl Ord {
+        (self.images, self.draw)
+    }
+}
+
 fn settle<R: OfRun>(rows: &mut [R], order: &HashMap<&str, usize>) {
     let run = |row: &R| order.get(row.run_id());
     rows.sort_by(|a, b| if a.run_id() == b.run_id() { a.place().cmp(&b.place()) } else { run(a).cmp(&run(b)) });
@@ -111,6 +124,10 @@ fn settle<R: OfRun>(rows: &mut [R], order: &HashMap<&str, usize>) {
 /// The rows of these runs, taken out.
 fn take<R: OfRun>(rows: &mut Vec<R>, runs: &HashSet<&str>) -> Vec<R> {
     if runs.is_empty() { Vec::new() } else { rows.extract_if(.., |row| runs.contains(row.run_id())).collect() }
+}
+
+fn of_run<R: OfRun + Clone>(rows: &[R], run_id: &str) -> Vec<R> {
+    rows.iter().filter(|row| row.run_id() == run_id).cloned().collect()
 }
 
 fn all_of_run<R: OfRun>(rows: &[R], run_id: &str) -> bool {
@@ -128,12 +145,14 @@ impl Details {
             selection: table::read_of(folder, &known)?,
             steps: table::read_of_if_there(folder, &known)?,
             epochs: table::read_of_if_there(folder, &known)?,
+            learning: table::read_of_if_there(folder, &known)?,
         })
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         table::write_if_any(folder, &self.steps)?;
         table::write_if_any(folder, &self.epochs)?;
+        table::write_if_any(folder, &self.learning)?;
         table::write(folder, &self.selection)?;
         table::write(folder, &self.timings)?;
         table::write(folder, &self.predictions)
@@ -146,6 +165,7 @@ impl Details {
         settle(&mut self.selection, order);
         settle(&mut self.steps, order);
         settle(&mut self.epochs, order);
+        settle(&mut self.learning, order);
     }
 
     /// The rows of these runs, taken out.
@@ -156,6 +176,19 @@ impl Details {
             selection: take(&mut self.selection, runs),
             steps: take(&mut self.steps, runs),
             epochs: take(&mut self.epochs, runs),
+            learning: take(&mut self.learning, runs),
+        }
+    }
+
+    /// The rows of this run.
+    pub(super) fn of_run(&self, run_id: &str) -> Details {
+        Details {
+            predictions: of_run(&self.predictions, run_id),
+            timings: of_run(&self.timings, run_id),
+            selection: of_run(&self.selection, run_id),
+            steps: of_run(&self.steps, run_id),
+            epochs: of_run(&self.epochs, run_id),
+            learning: of_run(&self.learning, run_id),
         }
     }
 
@@ -165,6 +198,7 @@ impl Details {
         self.selection.extend(rows.selection);
         self.steps.extend(rows.steps);
         self.epochs.extend(rows.epochs);
+        self.learning.extend(rows.learning);
     }
 
     /// Gives every row the id that its run has now.
@@ -174,6 +208,7 @@ impl Details {
         self.selection.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
         self.steps.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
         self.epochs.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
+        self.learning.iter_mut().for_each(|row| row.run_id = new_id(&row.run_id));
     }
 
     /// Do all rows belong to this run?
@@ -183,5 +218,6 @@ impl Details {
             && all_of_run(&self.selection, run_id)
             && all_of_run(&self.steps, run_id)
             && all_of_run(&self.epochs, run_id)
+            && all_of_run(&self.learning, run_id)
     }
 }

@@ -57,8 +57,8 @@ impl Row for RunRow {
 }
 
 impl Records {
-    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`), `steps` and `epochs` where they are
-    /// there, the JSON files, and the runs that stand in files of their own. Rows of runs that are not in `runs.csv`
+    /// Reads `FOLDER/{runs,predictions,timings,selection}.csv` (or `.csv.gz`), `steps`, `epochs` and `learning` where they
+    /// are there, the JSON files, and the runs that stand in files of their own. Rows of runs that are not in `runs.csv`
     /// are what a killed write left behind; they are passed over.
     ///
     /// # Errors
@@ -136,6 +136,14 @@ impl Records {
         self.environments.insert(run.environment_id.clone(), environment);
         self.details.extend(details);
         self.runs.push(run);
+    }
+
+    /// All that is recorded of a run, as it was added, and its machine; `None` where there is no such run.
+    pub fn of_run(&self, run_id: &str) -> Option<(RunRecord, Environment)> {
+        let run = self.runs.iter().find(|run| run.run_id == run_id)?.clone();
+        let environment = self.environments.get(&run.environment_id)?.clone();
+        let details = self.details.of_run(run_id);
+        Some((RunRecord { run, details }, environment))
     }
 
     /// Takes runs out, by their place, with all their rows.
@@ -306,6 +314,7 @@ mod tests {
         assert_eq!(documented("selection.csv"), SelectionRow::columns());
         assert_eq!(documented("steps.csv"), StepRow::columns());
         assert_eq!(documented("epochs.csv"), EpochRow::columns());
+        assert_eq!(documented("learning.csv"), crate::record::LearningRow::columns());
         assert_eq!(documented("time.csv"), crate::record::TimeRow::columns());
         assert_eq!(documented("dataset.json"), table::fields_of::<DatasetRecord>());
         assert_eq!(documented("environment.json"), table::fields_of::<Environment>());

@@ -78,6 +78,7 @@ impl Loose {
         add(&mut text, &details.selection)?;
         add(&mut text, &details.steps)?;
         add(&mut text, &details.epochs)?;
+        add(&mut text, &details.learning)?;
         add_json(&mut text, ENVIRONMENT, &self.environment)?;
         if let Some(arm) = &self.arm {
             add_json(&mut text, ARM, arm)?;
@@ -95,6 +96,7 @@ impl Loose {
             selection: rows(&sections, path)?,
             steps: rows(&sections, path)?,
             epochs: rows(&sections, path)?,
+            learning: rows(&sections, path)?,
         };
         let environment = json(&sections, ENVIRONMENT, path)?
             .ok_or_else(|| files::other_version(path, &format!("no section {ENVIRONMENT}")))?;

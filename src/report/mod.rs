@@ -13,6 +13,7 @@ mod findings;
 mod format;
 mod front;
 mod html;
+mod learning;
 mod markdown;
 mod metrics;
 mod near_duplicates;
@@ -116,6 +117,16 @@ pub fn recommendation(records: &Records, question: &Question) -> Result<Option<R
     let summary = Summary::of(&first, question)?;
     let taken = verdict::taken(&summary).zip(verdict::why(&summary));
     Ok(taken.map(|(entry, why)| Recommendation { run: summary.entries[entry].row.clone(), why }))
+}
+
+/// Ids of the runs whose learning curves are worth measuring, one an arm, by what is recorded of the first draw.
+///
+/// # Errors
+/// Records that contradict each other.
+pub fn worth_a_curve(records: &Records, question: &Question) -> Result<Vec<String>> {
+    let first = repeats::first(records);
+    let summary = Summary::of(&first, question)?;
+    Ok(learning::worthy(&summary).into_iter().map(str::to_owned).collect())
 }
 
 /// A figure as a file of its own.

@@ -12,6 +12,7 @@ use super::cost;
 use super::experiment::{ExperimentView, experiment};
 use super::findings::{column_resolution, findings};
 use super::format::{column_name, counted, trimmed};
+use super::learning::{LearningView, learning};
 use super::metrics;
 use super::plot::{Figure, figures, slopes};
 use super::price;
@@ -43,6 +44,8 @@ pub struct View {
     pub columns: Vec<ColumnView>,
     /// Where splits were drawn more than once.
     pub repeats: Option<RepeatsView>,
+    /// Where learning curves were measured.
+    pub learning: Option<LearningView>,
     /// What the metrics of a table are.
     pub metrics_note: String,
     /// How any two arms were compared.
@@ -112,13 +115,16 @@ pub struct ArmView {
 impl View {
     pub fn of(summary: &Summary) -> View {
         let (dataset, experiment) = (&summary.records.dataset, experiment(summary));
+        let (opening, learning, curves) = learning(summary).map_or_else(Default::default, |(opening, view, figure)| {
+            (Some(opening), Some(view), Some(figure))
+        });
         View {
             name: dataset.name.clone(),
             title: experiment.as_ref().map_or(&dataset.title, |experiment| &experiment.title).clone(),
             source: dataset.source.clone(),
             remarks: dataset.remarks.clone(),
             size: size(summary),
-            verdict: verdict(summary),
+            verdict: verdict(summary).into_iter().chain(opening).collect(),
             audit: audit(summary),
             findings: experiment.iter().flat_map(|e| e.answers.clone()).chain(findings(summary)).collect(),
             experiment,
@@ -134,6 +140,7 @@ impl View {
                 })
                 .collect(),
             repeats: None,
+            learning,
             metrics_note: metrics::note(|metric| summary.entries.iter().any(|e| e.score_of(metric).is_some())),
             method: said::method(summary.question.rule),
             canvas: tables::canvas(summary),
@@ -152,7 +159,7 @@ impl View {
             manifest_sha256: dataset.manifest_sha256.clone(),
             command: command(summary),
             export: export(summary),
-            figures: figures(summary),
+            figures: figures(summary).into_iter().chain(curves).collect(),
             slopes: slopes(summary),
         }
     }
@@ -255,6 +262,8 @@ fn command(summary: &Summary) -> String {
         seeds.iter().map(u64::to_string).collect()
     });
     summary.columns.iter().for_each(|column| option("--canvas", vec![column.canvas.clone()]));
+    let target = summary.question.target.map(|target| trimmed(100.0 * target, 6));
+    option("--target", target.into_iter().collect());
     command + &asked(&summary.question)
 }
 

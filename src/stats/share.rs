@@ -52,6 +52,14 @@ impl Weights {
     pub(super) fn of_image(&self, image: usize) -> f64 {
         self.each[self.class[image]]
     }
+
+    /// The images of each class that has any, and what one of them counts.
+    pub(super) fn by_class(&self) -> Vec<(Vec<usize>, f32)> {
+        let mut images: Vec<(Vec<usize>, f32)> = self.each.iter().map(|&each| (Vec::new(), each as f32)).collect();
+        self.class.iter().enumerate().for_each(|(image, &class)| images[class].0.push(image));
+        images.retain(|(images, _)| !images.is_empty());
+        images
+    }
 }
 
 /// The weighted mean of numbers from 0 to 1, one an image, seen from both of its ends.

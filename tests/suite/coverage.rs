@@ -4,8 +4,14 @@ use featbench::stats::outcome::Rule;
 
 #[path = "../../benches/coverage/draw.rs"]
 mod draw;
+#[path = "../../benches/coverage/laws.rs"]
+mod laws;
+#[path = "../../benches/coverage/resplits.rs"]
+mod resplits;
 
 use draw::{Cell, Counts, SCENES};
+use laws::Law;
+use resplits::Resplits;
 
 const DRAWS: usize = 400;
 
@@ -47,5 +53,31 @@ fn statements_are_seldom_false() {
         let Counts { better, worse, equivalent, not_worse, .. } = run(scene, images, seeds, accuracy, difference);
         let said = [better, worse, equivalent, not_worse];
         assert!(said.iter().all(|&said| said <= most), "{images}, {seeds}, {accuracy}, {difference}: {said:?}");
+    }
+}
+
+#[test]
+fn splits_that_are_drawn_again_hold_the_truth_too() {
+    for (scene, images, splits, accuracy) in [(0, 120, 5, 0.9), (2, 250, 10, 0.7), (3, 60, 5, 0.95)] {
+        let rule = Rule { margin: 0.05, ..Rule::default() };
+        let cell = Resplits { scene: SCENES[scene], images, splits, accuracy, difference: 0.05, rule };
+        let counts = cell.run(DRAWS, 7);
+        let held = [counts.accuracy[0], counts.accuracy[1], counts.difference];
+        assert!(held.iter().all(|&held| held >= 362), "{scene}, {images}, {splits}, {accuracy}: {counts:?}");
+        assert!(counts.equivalent <= 33, "{scene}, {images}, {splits}, {accuracy}: {counts:?}");
+    }
+}
+
+#[test]
+fn forecasts_of_learning_curves_hold_known_laws() {
+    let draws = 60;
+    for (images, training, error, floor, exponent) in
+        [(100, 0.1, 0.1, 0.5, 0.5), (500, 0.0, 0.3, 0.0, 0.3), (500, 0.1, 0.02, 0.5, 0.5)]
+    {
+        let held = Law { images, training, error, floor, exponent }.run(draws, 7);
+        // three standard errors below 94 %
+        let all = held.forecasts.into_iter().chain([held.gain]);
+        assert!(all.into_iter().all(|held| held >= 51), "{images}, {error}, {floor}, {exponent}: {held:?}");
+        assert!(held.width.iter().all(|&points| points < 100.0), "{held:?}");
     }
 }

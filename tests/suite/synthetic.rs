@@ -163,6 +163,7 @@ pub fn record(records: &Records, folder: &Path) -> Records {
             selection: all.selection.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
             steps: all.steps.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
             epochs: all.epochs.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
+            learning: all.learning.iter().filter(|row| of_run(&row.run_id)).cloned().collect(),
         };
         let record = RunRecord { run: run.clone(), details };
         store.add(record, records.environments["e1"].clone()).unwrap();

@@ -4,7 +4,7 @@
 use ndarray::{Array2, Axis, s};
 
 use crate::classify::ClassifyError;
-use crate::classify::rows::{Rows, blocks_within};
+use crate::classify::rows::{Rows, blocks, blocks_within};
 use crate::product::{product_into, upper_triangle_into};
 
 /// Rows up to which a matrix is built: 144 MiB.
@@ -35,14 +35,32 @@ pub fn serves_a_choice(rows: &dyn Rows) -> bool {
 /// # Errors
 /// Those of the rows.
 pub fn products(rows: &dyn Rows) -> Result<Array2<f32>, ClassifyError> {
-    let held = HELD / (size_of::<f32>() * rows.dimension().max(1)) / MULTIPLE * MULTIPLE;
-    products_by(rows, held.max(MULTIPLE))
+    Ok(products_by(rows, None, fitting(rows))?.0)
 }
 
-/// With so many rows held at a time.
-fn products_by(rows: &dyn Rows, held: usize) -> Result<Array2<f32>, ClassifyError> {
+/// Dot products of all rows, n x n, and of `others` with them, m x n.
+///
+/// # Errors
+/// Those of the rows.
+pub fn products_and_of(rows: &dyn Rows, others: &dyn Rows) -> Result<(Array2<f32>, Array2<f32>), ClassifyError> {
+    products_by(rows, Some(others), fitting(rows))
+}
+
+/// Rows that are held at a time.
+fn fitting(rows: &dyn Rows) -> usize {
+    let held = HELD / (size_of::<f32>() * rows.dimension().max(1)) / MULTIPLE * MULTIPLE;
+    held.max(MULTIPLE)
+}
+
+/// With so many rows held at a time; the second matrix is empty without other rows.
+fn products_by(
+    rows: &dyn Rows,
+    others: Option<&dyn Rows>,
+    held: usize,
+) -> Result<(Array2<f32>, Array2<f32>), ClassifyError> {
     let n = rows.len();
     let mut gram = Array2::zeros((n, n));
+    let mut of_others = Array2::zeros((others.map_or(0, |others| others.len()), n));
     for start in (0..n).step_by(held) {
         let end = n.min(start + held);
         let mut band = Array2::zeros((end - start, rows.dimension()));
@@ -55,12 +73,16 @@ fn products_by(rows: &dyn Rows, held: usize) -> Result<Array2<f32>, ClassifyErro
             let (range, block) = block?;
             product_into(gram.slice_mut(s![start..end, range]), band.view(), block.view());
         }
+        for block in others.into_iter().flat_map(blocks) {
+            let (range, block) = block?;
+            product_into(of_others.slice_mut(s![range, start..end]), block.view(), band.view());
+        }
     }
     for i in 0..n {
         let (above, mut below) = gram.view_mut().split_at(Axis(0), i);
         below.row_mut(0).slice_mut(s![..i]).assign(&above.column(i));
     }
-    Ok(gram)
+    Ok((gram, of_others))
 }
 
 #[cfg(test)]
@@ -72,8 +94,11 @@ mod tests {
         let x = Array2::from_shape_fn((300, 7), |(i, j)| ((i * 7 + j * 13) % 11) as f32 - 5.0);
         // whole numbers, so that every sum is exact
         let expected = x.dot(&x.t());
+        let others = x.slice(s![17..41, ..]).to_owned();
         for held in [32, 96, 320] {
-            assert_eq!(products_by(&x, held).unwrap(), expected, "{held} rows held");
+            let (gram, of_others) = products_by(&x, Some(&others), held).unwrap();
+            assert_eq!(gram, expected, "{held} rows held");
+            assert_eq!(of_others, expected.slice(s![17..41, ..]), "{held} rows held");
         }
         assert_eq!(products(&x).unwrap(), expected);
         assert_eq!(products(&Array2::zeros((0, 4))).unwrap().dim(), (0, 0));

@@ -4,6 +4,7 @@
 mod grid;
 mod linfa;
 mod own;
+mod subsets;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ use crate::product::{dot, vectorised};
 pub use super::dual::gram as matrix;
 pub use grid::{count_correct_of, count_correct_on};
 pub use own::machines;
+pub use subsets::decided_on;
 
 /// What a record says of machines that their solver left before they were the best.
 pub const NOT_CONVERGED: &str = "not converged";

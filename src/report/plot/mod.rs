@@ -7,6 +7,7 @@ mod coverage;
 mod figure;
 mod fusion;
 mod latency;
+pub mod learning;
 pub mod range_test;
 mod reliability;
 mod scale;

@@ -9,6 +9,8 @@ pub struct Question {
     pub rule: Rule,
     pub aim: Aim,
     pub budget: Budget,
+    /// An accuracy, as a share, that somebody wants to reach with more training images.
+    pub target: Option<f64>,
 }
 
 /// The metric by which arms are compared.

@@ -5,6 +5,7 @@ mod backbones;
 mod bad_input;
 mod blind;
 mod classify;
+mod curve;
 mod data;
 mod determinism;
 mod device;
