@@ -50,18 +50,6 @@ pub(super) struct Chosen {
     pub fit: Fit,
 }
 
-impl Chosen {
-    /// The candidate of the features that val chose.
-    pub fn choice(&self) -> &Choice {
-        &self.selected.tried[self.selected.chosen].features
-    }
-
-    /// The settings of the classifier that val chose.
-    pub fn candidate(&self) -> &Candidate {
-        &self.selected.tried[self.selected.chosen].candidate
-    }
-}
-
 /// What the final evaluation gets: it can predict, and nothing else.
 pub(super) struct Fitted<'a> {
     features: &'a dyn Features,
@@ -105,6 +93,11 @@ impl FittedArm for Fitted<'_> {
 impl Chosen {
     fn best(&self) -> &Tried {
         &self.selected.tried[self.selected.chosen]
+    }
+
+    /// The settings of the classifier that val chose.
+    pub fn candidate(&self) -> &Candidate {
+        &self.best().candidate
     }
 
     /// The candidate of the features that val chose.

@@ -12,8 +12,8 @@ use crate::features::{Resources, VectorsOf};
 use crate::record::claim::Attempt;
 use crate::record::{LearningRow, Records, RunRecord, Status, Store};
 
-use super::plan::Planned;
 use super::chosen::{choose, final_images};
+use super::plan::Planned;
 use super::run::Watched;
 use super::session::{Outcome, PAUSE, Session};
 
