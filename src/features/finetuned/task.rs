@@ -75,7 +75,7 @@ fn identity(settings: &Settings, frozen: &Network, resources: &Resources, lesson
     let val = lessons.val.map(|val| (hashes(val.images()), val.labels()));
     let watched = if settings.watch { hashes(lessons.reported) } else { Vec::new() };
     let data = (hashes(lessons.train.images()), lessons.train.labels(), val, watched, lessons.classes);
-    let place = (resources.device.name(), resources.frame(), resources.input, resources.seed);
+    let place = (resources.device.identity(), resources.frame(), resources.input, resources.seed);
     Key::new("train", VERSION, &(&settings, frozen.identity(), place, data))
 }
 

@@ -79,7 +79,7 @@ impl Output {
 fn compare(name: &str, network: Network, outputs: &[&str], inputs: &[&str]) {
     let reference = reference();
     let weights = generated::weights(&network.parameters);
-    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::Cpu).unwrap();
+    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::cpu()).unwrap();
     for &input in inputs {
         let side = side_of(input);
         let images = generated::input(input, 2, side);
@@ -152,7 +152,7 @@ fn vgg16_classifies_as_torchvision_does() {
     let Some(fixtures) = folder_of("FEATBENCH_FIXTURES") else { return };
     let network = vgg16().network(64);
     let weights = generated::weights(&network.parameters);
-    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::Cpu).unwrap();
+    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::cpu()).unwrap();
     let images = generated::input("input64", 2, 64);
     let fed = Input { name: INPUT, shape: &[2, 3, 64, 64], data: &images };
     let found = session.run(&[fed], &[FEATURES, LOGITS]).unwrap();
@@ -182,7 +182,7 @@ fn the_embedded_backbone_gives_its_published_features() {
     assert_eq!(outputs.len(), 3, "at 64, 128 and 224 px");
     for output in outputs {
         let side = side_of(&output.input);
-        let mut extractor = Extractor::new(&backbone, Device::Cpu, side, 2).unwrap();
+        let mut extractor = Extractor::new(&backbone, Device::cpu(), side, 2).unwrap();
         let found = extractor.features(&generated::input(&output.input, 2, side)).unwrap();
         output.assert_equal(&found, reference.every);
     }

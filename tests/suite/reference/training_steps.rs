@@ -121,7 +121,7 @@ impl Run {
         let targets = targets(if self.variant == "label_smoothing" { 0.1 } else { 0.0 });
         let batch = Batch { images: &images, targets: &targets, masks: &[] };
         let rates = Rates { learning_rate: self.lr, momentum: self.momentum };
-        let mut training = Training::new(recipe, Device::Cpu, 2);
+        let mut training = Training::new(recipe, Device::cpu(), 2);
         let tolerance = self.tolerance();
         for (step, &expected) in self.loss.iter().enumerate() {
             let outcome = training.step(batch, rates).unwrap();
@@ -144,7 +144,7 @@ impl Run {
         for (name, expected) in &self.first_4_step4 {
             self.assert_close(name, &weight(name)[..4], expected, tolerance.first);
         }
-        let mut session = Session::open(&after.write(), Device::Cpu).unwrap();
+        let mut session = Session::open(&after.write(), Device::cpu()).unwrap();
         let fed = Input { name: INPUT, shape: &[LABELS.len(), 3, SIDE, SIDE], data: &images };
         let logits = &session.run(&[fed], &[LOGITS]).unwrap()[0].data;
         let expected = self.eval_logits.concat();
@@ -244,7 +244,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
             batch_norm: &|_| BatchNorm::Train,
             optimiser: &optimiser,
         };
-        let mut training = Training::new(recipe, Device::Cpu, threads);
+        let mut training = Training::new(recipe, Device::cpu(), threads);
         let rates = Rates { learning_rate: 0.01, momentum: 0.9 };
         (0..4).for_each(|_| drop(training.step(batch, rates).unwrap()));
         training.state().unwrap()
