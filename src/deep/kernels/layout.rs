@@ -89,6 +89,7 @@ impl Layout {
             let ports = node.input.iter_mut().chain(&mut node.output);
             ports.filter(|port| *port == name).for_each(|port| port.clone_from(&inner));
         }
-        self.nodes.push(NodeProto::own(operator::CHANNELS_FIRST, &[&inner], &[], &[name]));
+        let turned = NodeProto::own(operator::CHANNELS_FIRST, &[&inner], &[], &[name]);
+        self.nodes.push(NodeProto { name: format!("{name} (turned)"), ..turned });
     }
 }

@@ -27,7 +27,9 @@ pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inp
                 let made: Vec<String> = layout::maps_of(node).map(str::to_owned).collect();
                 maps.extend(made);
             }
-            None if layout::is_pointwise(node, &maps, constants) => maps.extend(node.output.iter().cloned()),
+            None if layout::is_pointwise(node, &maps, constants) || makes_a_map(node, &maps) => {
+                maps.extend(node.output.first().cloned());
+            }
             None => {}
         }
     }
@@ -36,6 +38,13 @@ pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inp
             fold::fold(nodes, place, constants, &maps);
         }
     }
+}
+
+/// Standard operators that make a map of a map.
+const OF_MAPS: [&str; 6] = ["AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "Dropout", "MaxPool"];
+
+fn makes_a_map(node: &NodeProto, maps: &HashSet<String>) -> bool {
+    OF_MAPS.iter().any(|operator| node.is_standard(operator)) && node.input.first().is_some_and(|x| maps.contains(x))
 }
 
 /// A list of integers of this length; the default where it is not stated.

@@ -111,9 +111,6 @@ struct Call<'c> {
     failed: AtomicBool,
 }
 
-// SAFETY: the library's context is only asked for threads from the thread that was called; tasks don't see it.
-unsafe impl Sync for Call<'_> {}
-
 impl Pool for Call<'_> {
     fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
         let failed = &self.failed;
