@@ -57,6 +57,15 @@ impl Extractor {
         3 * self.side * self.side
     }
 
+    /// How many nodes each one's kernels compute: [`Session::shares`].
+    ///
+    /// # Errors
+    /// The library does not tell.
+    pub fn shares(&self) -> Result<String, BackboneError> {
+        let shares = self.session.shares();
+        shares.map_err(|reason| BackboneError::Session { name: self.name.clone(), reason })
+    }
+
     /// Length of one feature vector.
     pub fn dimension(&self) -> usize {
         self.dimension

@@ -203,20 +203,34 @@ impl Session {
     /// # Errors
     /// The library does not tell.
     pub fn nodes(&self) -> Result<String, SessionError> {
+        let of = |(kernels, counts): (Kernels, BTreeMap<String, usize>)| {
+            let nodes: Vec<String> = counts.iter().map(|(operator, count)| format!("{operator} {count}")).collect();
+            format!("{}: {}", kernels.name(), nodes.join(", "))
+        };
+        Ok(self.counts()?.into_iter().map(of).collect::<Vec<_>>().join("; "))
+    }
+
+    /// The same without the operators, for records: `featbench 21, onnxruntime 1`.
+    ///
+    /// # Errors
+    /// The library does not tell.
+    pub fn shares(&self) -> Result<String, SessionError> {
+        let of = |(kernels, counts): (Kernels, BTreeMap<String, usize>)| {
+            format!("{} {}", kernels.name(), counts.values().sum::<usize>())
+        };
+        Ok(self.counts()?.into_iter().map(of).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Nodes by whose kernels compute them, and by operator.
+    fn counts(&self) -> Result<BTreeMap<Kernels, BTreeMap<String, usize>>, SessionError> {
         let placed = self.placement().map_err(|e| SessionError::Model(one_line(&e)))?;
-        let mut counts: BTreeMap<(Kernels, &str), usize> = BTreeMap::new();
+        let mut counts: BTreeMap<Kernels, BTreeMap<String, usize>> = BTreeMap::new();
         for (_, operator) in &placed {
             let own = operator.strip_prefix(DOMAIN).and_then(|rest| rest.strip_prefix('.'));
-            let key = own.map_or((Kernels::OnnxRuntime, operator.as_str()), |own| (Kernels::Featbench, own));
-            *counts.entry(key).or_default() += 1;
+            let whose = if own.is_some() { Kernels::Featbench } else { Kernels::OnnxRuntime };
+            *counts.entry(whose).or_default().entry(own.unwrap_or(operator).to_owned()).or_default() += 1;
         }
-        let of = |kernels: Kernels| {
-            let nodes = counts.iter().filter(|((whose, _), _)| *whose == kernels);
-            let nodes: Vec<String> = nodes.map(|((_, operator), count)| format!("{operator} {count}")).collect();
-            (!nodes.is_empty()).then(|| format!("{}: {}", kernels.name(), nodes.join(", ")))
-        };
-        let all = [Kernels::Featbench, Kernels::OnnxRuntime].into_iter().filter_map(of);
-        Ok(all.collect::<Vec<_>>().join("; "))
+        Ok(counts)
     }
 
     /// The provider and the operator of every node, as ONNX Runtime placed them; `featbench.` stands before ours.

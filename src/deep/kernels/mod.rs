@@ -28,10 +28,10 @@ const UNREAD: std::ops::RangeInclusive<i32> = 11..=14;
 /// Whose kernels compute convolutions and what goes with them on a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kernels {
-    /// The library's: the standard graph as it is.
-    OnnxRuntime,
     /// Ours, where a node is one that they compute.
     Featbench,
+    /// The library's: the standard graph as it is.
+    OnnxRuntime,
 }
 
 impl Kernels {

@@ -135,6 +135,8 @@ pub struct Trained {
 
 /// Who looks on.
 pub trait Observer {
+    /// The graph of a step is there; `nodes` tells which of its nodes whose kernels compute.
+    fn prepared(&mut self, _nodes: &str) {}
     /// A step with so many images was taken.
     fn stepped(&mut self, _images: usize) {}
     /// An epoch is over; an error ends the training.
@@ -217,6 +219,7 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
     let state = state.map(|state| (state, log.steps.len() as u64));
     prepare(task, &ground, state, |training, batches| {
         let first = log.epochs.len();
+        observer.prepared(&training.nodes()?);
         let mut course = Course { task, training, plan, val, watched, log, best, observer };
         ahead(&batches, first..settings.epochs, |prepared| course.run(prepared, steps_per_epoch))?;
         course.check_loss()?;
