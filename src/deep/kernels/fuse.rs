@@ -7,10 +7,13 @@ use crate::deep::onnx::{Attribute, NodeProto};
 
 pub fn fuse(nodes: &mut Nodes) {
     for place in nodes.places() {
-        match nodes.get(place).map(|node| (node.is_own(operator::BATCH_NORM), node.is_own(operator::BATCH_NORM_GRADIENT))) {
-            Some((true, _)) => forward(nodes, place),
-            Some((_, true)) => backward(nodes, place),
-            _ => {}
+        let is = |operators: [&str; 2]| {
+            nodes.get(place).is_some_and(|node| operators.iter().any(|operator| node.is_own(operator)))
+        };
+        if is([operator::BATCH_NORM, operator::FIXED_NORM]) {
+            forward(nodes, place);
+        } else if is([operator::BATCH_NORM_GRADIENT, operator::FIXED_NORM_GRADIENT]) {
+            backward(nodes, place);
         }
     }
 }
@@ -58,6 +61,7 @@ fn backward(nodes: &mut Nodes, place: usize) {
         None => fused.input[0] = incoming.clone(),
     }
     if nodes.uses(&masked) > 1 {
+        fused.output.resize(3, String::new());
         fused.output.push(masked);
     }
     let taken = [Some(place), Some(mask), sum.map(|(place, _)| place)];

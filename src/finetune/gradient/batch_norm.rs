@@ -123,26 +123,44 @@ impl Layer {
 
     /// The running statistics, which stay.
     fn frozen(self, tape: &mut Tape, mean: String, variance: &str) -> Value {
+        let begin = tape.graph.begin();
         let y = self.normalised(&mut tape.graph, &self.x.name, &mean, variance);
+        if self.x.is_map() {
+            let inputs = [&self.x.name, &self.scale.name, &self.bias.name, mean.as_str(), variance];
+            tape.graph.as_one(begin, operator::FIXED_NORM, &inputs, &self.epsilon(), &[&y]);
+        }
         let variance = variance.to_owned();
         self.record(tape, y, move |layer, tape, dy| layer.backward_of_frozen(tape, dy, &mean, &variance))
     }
 
     fn backward_of_frozen(self, tape: &mut Tape, dy: &str, mean: &str, variance: &str) {
-        let inverse = self.inverse_deviation(&mut tape.graph, variance);
-        if self.scale.learns || self.bias.learns {
-            let g = &mut tape.graph;
+        let g = &mut tape.graph;
+        let begin = g.begin();
+        let inverse = self.inverse_deviation(g, variance);
+        let of_parameters = (self.scale.learns || self.bias.learns).then(|| {
             let bias = g.reduce("ReduceSum", dy, &self.axes);
             let (product, shift) = (self.sum_of_products(g, dy, &self.x.name), g.two("Mul", mean, &bias));
             let centred = g.two("Sub", &product, &shift);
-            tape.add_gradient(&self.scale, |g| g.two("Mul", &inverse, &centred));
-            tape.add_gradient(&self.bias, |_| bias);
-        }
-        tape.add_gradient(&self.x, |g| {
+            (g.two("Mul", &inverse, &centred), bias)
+        });
+        let dx = self.x.learns.then(|| {
             let a = g.two("Mul", &self.scale.name, &inverse);
             let a = self.for_each_channel(g, &a);
             g.two("Mul", dy, &a)
         });
+        if let Some(dx) = dx.as_deref().filter(|_| self.x.is_map()) {
+            let inputs = [dy, &self.x.name, &self.scale.name, mean, variance];
+            let of_parameters = of_parameters.iter().flat_map(|(scale, bias)| [scale.as_str(), bias]);
+            let outputs: Vec<&str> = [dx].into_iter().chain(of_parameters).collect();
+            g.as_one(begin, operator::FIXED_NORM_GRADIENT, &inputs, &self.epsilon(), &outputs);
+        }
+        if let Some((scale, bias)) = of_parameters {
+            tape.add_gradient(&self.scale, |_| scale);
+            tape.add_gradient(&self.bias, |_| bias);
+        }
+        if let Some(dx) = dx {
+            tape.add_gradient(&self.x, |_| dx);
+        }
     }
 
     fn record(self, tape: &mut Tape, y: String, backward: impl FnOnce(Layer, &mut Tape, &str) + 'static) -> Value {

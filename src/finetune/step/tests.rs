@@ -7,7 +7,7 @@ use crate::deep::network::resnet::{Block, ResNet};
 use crate::deep::network::{FEATURES, LOGITS};
 use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
 use crate::finetune::head::Head;
-use crate::finetune::optimiser::Sgd;
+use crate::finetune::optimiser::{Adam, Sgd};
 use crate::finetune::parameters;
 
 const RATES: Rates = Rates { learning_rate: 0.5, momentum: 0.0 };
@@ -124,7 +124,12 @@ fn residual() -> ModelProto {
 }
 
 /// Everything that a step changes, and which nodes whose kernels computed.
-fn stepped(kernels: Kernels, threads: usize, optimiser: &Optimiser) -> (Outcome, Weights, String) {
+fn stepped(
+    kernels: Kernels,
+    threads: usize,
+    optimiser: &Optimiser,
+    batch_norm: BatchNorm,
+) -> (Outcome, Weights, String) {
     let (model, side) = (residual(), 48);
     let recipe = Recipe {
         model: &model,
@@ -132,7 +137,7 @@ fn stepped(kernels: Kernels, threads: usize, optimiser: &Optimiser) -> (Outcome,
         image: &[3, side, side],
         logits: LOGITS,
         learns: &|_| true,
-        batch_norm: &|_| BatchNorm::Train,
+        batch_norm: &|_| batch_norm,
         optimiser,
     };
     let images: Vec<f32> = (0..3 * 3 * side * side).map(|i| (i * 7919 % 10_007) as f32 / 5_003.5 - 1.0).collect();
@@ -142,28 +147,40 @@ fn stepped(kernels: Kernels, threads: usize, optimiser: &Optimiser) -> (Outcome,
     (outcome, training.state().unwrap(), training.nodes().unwrap())
 }
 
-#[test]
-fn both_kernels_take_the_same_step() {
-    let optimiser = Optimiser::Sgd(Sgd { weight_decay: 1e-3 });
-    let (expected, state, nodes) = stepped(Kernels::OnnxRuntime, 1, &optimiser);
+/// What both kernels change by this step agrees; returns which nodes ours computed.
+fn agree(optimiser: &Optimiser, batch_norm: BatchNorm) -> String {
+    let (expected, state, nodes) = stepped(Kernels::OnnxRuntime, 1, optimiser, batch_norm);
     assert!(nodes.starts_with("onnxruntime: "), "{nodes}");
-    let (found, own, nodes) = stepped(Kernels::Featbench, 1, &optimiser);
-    let fused = "featbench: BatchNorm 6, BatchNormGradient 6, ChannelsLast 1, Conv 6, ConvDataGradient 5, ConvWeightGradient 6, \
-                 GlobalAveragePool 1, GlobalAveragePoolGradient 1, MaxPool 1, MaxPoolGradient 1, Sgd 20; onnxruntime: ";
-    assert!(nodes.starts_with(fused), "{nodes}");
+    let (found, own, nodes) = stepped(Kernels::Featbench, 1, optimiser, batch_norm);
     assert!(!nodes.contains("Relu") && !nodes.contains("ScatterElements"), "{nodes}");
     assert!((found.loss - expected.loss).abs() < 1e-5, "{} and {}", found.loss, expected.loss);
+    assert!(own.keys().eq(state.keys()));
     for (name, expected) in &state {
         let largest = expected.data.iter().fold(0f32, |largest, v| largest.max(v.abs()));
         let apart = own[name].data.iter().zip(&expected.data).fold(0f32, |apart, (a, b)| apart.max((a - b).abs()));
         assert!(apart <= 3e-5 * largest, "{name}: {apart:e} of {largest:e}");
     }
+    nodes
+}
+
+#[test]
+fn both_kernels_take_the_same_step() {
+    let fused = "featbench: BatchNorm 6, BatchNormGradient 6, ChannelsLast 1, Conv 6, ConvDataGradient 5, \
+                 ConvWeightGradient 6, GlobalAveragePool 1, GlobalAveragePoolGradient 1, MaxPool 1, MaxPoolGradient 1, \
+                 Sgd 20; onnxruntime: ";
+    let nodes = agree(&Optimiser::Sgd(Sgd { weight_decay: 1e-3 }), BatchNorm::Train);
+    assert!(nodes.starts_with(fused), "{nodes}");
+    let adam = Optimiser::Adam(Adam { weight_decay: 1e-3, epsilon: 1e-3, ..Adam::default() });
+    assert!(agree(&adam, BatchNorm::Train).contains("Adam 20"));
+    let adam = Optimiser::AdamW(Adam { weight_decay: 1e-3, epsilon: 1e-3, ..Adam::default() });
+    let nodes = agree(&adam, BatchNorm::Frozen);
+    assert!(nodes.contains("FixedNorm 6, FixedNormGradient 6"), "{nodes}");
 }
 
 #[test]
 fn our_kernels_give_the_same_bits_on_any_number_of_threads() {
     let optimiser = Optimiser::Sgd(Sgd::default());
-    let one = stepped(Kernels::Featbench, 1, &optimiser);
-    assert!(stepped(Kernels::Featbench, 2, &optimiser) == one, "2 threads");
-    assert!(stepped(Kernels::Featbench, 3, &optimiser) == one, "3 threads");
+    let one = stepped(Kernels::Featbench, 1, &optimiser, BatchNorm::Train);
+    assert!(stepped(Kernels::Featbench, 2, &optimiser, BatchNorm::Train) == one, "2 threads");
+    assert!(stepped(Kernels::Featbench, 3, &optimiser, BatchNorm::Train) == one, "3 threads");
 }

@@ -1,8 +1,9 @@
 //! Convolutions and their gradients.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use featbench_kernels::Scratch;
+use featbench_kernels::{Run, Scratch};
 use featbench_kernels::conv::{Convolution, Epilogue, Prepared, Shape};
 use ort::operator::KernelContext;
 use ort::value::DynTensorValueType;
@@ -50,12 +51,35 @@ fn filters(weights: &In) -> ort::Result<usize> {
     weights.shape().first().copied().ok_or_else(|| wrong("weights of four sides are expected"))
 }
 
+/// What of a network's weights was transformed, by convolution and content.
+type Known = HashMap<(Convolution, blake3::Hash), Weak<Prepared>>;
+
+/// Constant weights, transformed: sessions of one network have them in common, since they are several times as large as
+/// the weights.
+fn prepared(convolution: Convolution, run: Run, weights: &[f32]) -> Arc<Prepared> {
+    static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+    let mut hasher = blake3::Hasher::new();
+    for some in weights.chunks(1 << 14) {
+        hasher.update(&some.iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    // whoever comes second waits for the first one's work
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|_, prepared| prepared.strong_count() > 0);
+    let key = (convolution, hasher.finalize());
+    if let Some(prepared) = known.get(&key).and_then(Weak::upgrade) {
+        return prepared;
+    }
+    let prepared = Arc::new(convolution.prepare(run, weights));
+    known.insert(key, Arc::downgrade(&prepared));
+    prepared
+}
+
 /// Constant weights are transformed once for each size of the maps.
 fn forward(node: &KernelContext, scratch: Arc<Scratch>) -> ort::Result<Compute> {
     let window = Window::of(node)?;
     let relu = node.get::<i64>("relu").unwrap_or(0) == 1;
     let constant = node.constant_input::<DynTensorValueType>(1).is_ok();
-    let mut prepared: Option<Prepared> = None;
+    let mut kept: Option<Arc<Prepared>> = None;
     Ok(Box::new(move |call| {
         let (x, weights, bias, residual) = (call.input(0)?, call.input(1)?, call.optional(2)?, call.optional(3)?);
         let [images, height, width, channels] = x.sides()?;
@@ -64,11 +88,11 @@ fn forward(node: &KernelContext, scratch: Arc<Scratch>) -> ort::Result<Compute> 
         let sides = [images, rows, columns, convolution.shape().filters];
         let bias = bias.as_ref().map(In::floats).transpose()?;
         let run = run(call, &scratch);
-        if constant && prepared.as_ref().is_none_or(|prepared| *prepared.convolution() != convolution) {
-            prepared = Some(convolution.prepare(run, weights.floats()?));
+        if constant && kept.as_ref().is_none_or(|kept| *kept.convolution() != convolution) {
+            kept = Some(prepared(convolution, run, weights.floats()?));
         }
         let (x, weights) = (x.floats()?, weights.floats()?);
-        let compute = |epilogue: &Epilogue, y: &mut [f32]| match &prepared {
+        let compute = |epilogue: &Epilogue, y: &mut [f32]| match &kept {
             Some(prepared) => prepared.forward(run, x, epilogue, y),
             None => convolution.forward(run, x, weights, epilogue, y),
         };
