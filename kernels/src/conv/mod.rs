@@ -15,6 +15,7 @@ pub use epilogue::Epilogue;
 pub use shape::{Shape, ShapeError};
 
 use crate::Run;
+use crate::scratch::Buffer;
 use crate::tile::{GROUP, Sizes};
 use product::Plan;
 use winograd::Side;
@@ -32,6 +33,16 @@ pub enum Method {
     Winograd4,
 }
 
+impl Method {
+    fn side(self) -> Option<Side> {
+        match self {
+            Method::Product | Method::Depthwise => None,
+            Method::Winograd2 => Some(Side::Two),
+            Method::Winograd4 => Some(Side::Four),
+        }
+    }
+}
+
 /// The method of each of the three directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Methods {
@@ -43,15 +54,31 @@ pub struct Methods {
 impl Methods {
     /// What is fastest. It follows from the shape alone, so that an image's numbers are the same in any batch.
     fn of(shape: &Shape) -> Methods {
-        let all = |method| Methods { forward: method, input: method, weights: method };
         if depthwise::fits(shape) {
-            return all(Method::Depthwise);
+            let method = Method::Depthwise;
+            return Methods { forward: method, input: method, weights: method };
         }
         if !winograd::fits(shape) || shape.channels < GROUP || shape.filters < GROUP {
-            return all(Method::Product);
+            let method = Method::Product;
+            return Methods { forward: method, input: method, weights: method };
         }
-        all(Method::Winograd4)
+        let output = by_tiles(shape.output());
+        Methods { forward: output, input: by_tiles(shape.input), weights: output }
     }
+}
+
+/// The method that multiplies least for an image of so many rows and columns: of small ones, much of a large tile is
+/// wasted.
+fn by_tiles(sides: [usize; 2]) -> Method {
+    let multiplications =
+        |side: usize, each: usize| sides.map(|pixels| pixels.div_ceil(side)).iter().product::<usize>() * each;
+    let methods = [
+        (multiplications(4, 36), Method::Winograd4),
+        (multiplications(2, 16), Method::Winograd2),
+        (multiplications(1, 9), Method::Product),
+    ];
+    // the first of equals
+    methods.into_iter().min_by_key(|(count, _)| *count).map_or(Method::Product, |(_, method)| method)
 }
 
 /// A convolution of a shape that was checked.
@@ -67,7 +94,7 @@ pub struct Prepared {
     convolution: Convolution,
     /// Packed for these instructions.
     isa: crate::Isa,
-    packed: Vec<f32>,
+    packed: Buffer,
 }
 
 impl Convolution {
@@ -117,6 +144,11 @@ impl Convolution {
     /// Slices whose lengths do not fit together.
     pub fn forward(&self, run: Run, x: &[f32], weights: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
         self.check_weights(weights);
+        if let Some(side) = self.methods.forward.side() {
+            self.check_images(x, y);
+            epilogue.check(self.shape.filters, y.len());
+            return winograd::Plan::forward(&self.shape, side).run_once(run, x, weights, epilogue, y);
+        }
         let mut packed = run.scratch.take(self.packed_length(run));
         self.pack(run, weights, &mut packed);
         self.forward_packed(run, x, &packed, epilogue, y);
@@ -128,7 +160,7 @@ impl Convolution {
     /// Weights of another length.
     pub fn prepare(&self, run: Run, weights: &[f32]) -> Prepared {
         self.check_weights(weights);
-        let mut packed = vec![0.0; self.packed_length(run)];
+        let mut packed = Buffer::zeros(self.packed_length(run));
         self.pack(run, weights, &mut packed);
         Prepared { convolution: *self, isa: run.isa, packed }
     }
@@ -183,10 +215,7 @@ impl Convolution {
     }
 
     fn winograd_input(&self, side: Side, run: Run, weights: &[f32], dy: &[f32], dx: &mut [f32]) {
-        let plan = winograd::Plan::input_gradient(&self.shape, side);
-        let mut packed = run.scratch.take(plan.packed(Sizes::of(run.isa)));
-        plan.pack(run, weights, &mut packed);
-        plan.run(run, dy, &packed, &Epilogue::default(), dx);
+        winograd::Plan::input_gradient(&self.shape, side).run_once(run, dy, weights, &Epilogue::default(), dx);
     }
 
     /// dw, the gradient of the weights: it is written, not added.

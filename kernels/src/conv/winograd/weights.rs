@@ -12,8 +12,11 @@ use crate::shared::Shared;
 use crate::tile::{GROUP, Sizes, along_rows};
 use crate::{Isa, Run};
 
-/// Numbers of both sides' transformed tiles at a time.
-const STAGE: usize = 3 << 20;
+/// Numbers of both sides' transformed tiles at a time, with few channels and with many: the sums of few are added to
+/// at every stage, those of many are better made at once.
+const STAGES: [usize; 2] = [3 << 18, 3 << 20];
+/// Channels times filters that are few.
+const FEW: usize = 128 * 128;
 /// Tiles that a task transforms.
 const TILES: usize = 16;
 /// Channels of a task's products.
@@ -57,8 +60,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
     fn run(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let images = x.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
         let tiles = self.walk.tiles(M, images);
-        let wanted = (STAGE / (N * N * (self.channels + self.filters))).max(2 * TILES);
-        let one_stage = tiles <= wanted && self.channels * self.filters >= 128 * 128;
+        let many = self.channels * self.filters > FEW;
+        let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + self.filters))).max(2 * TILES);
+        let one_stage = tiles <= wanted && many;
         let stride = self.channels * self.sizes.columns + GROUP;
         let panels = self.filters / self.sizes.columns;
         let mut sums = run.scratch.take(if one_stage { 0 } else { panels * N * N * stride });
@@ -93,41 +97,47 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
         let (left, right) = (Shared::new(left), Shared::new(right));
         let Gradient { points, walk, sizes, .. } = self;
         let (points, columns) = (*points, sizes.columns);
+        let mut zeros = run.scratch.take(self.channels.max(self.filters));
+        zeros.fill(0.0);
+        let zeros = &zeros[..];
         run.pool.run(tiles.div_ceil(TILES), &|task| {
             let part = (task * TILES, TILES.min(tiles - task * TILES));
             let input = Input {
                 points,
                 walk,
                 source: x,
+                zeros,
                 start,
-                panels: std::iter::once((0, tiles)),
+                panels: &[(0, tiles)],
                 part,
                 stride: left_stride,
                 out: left,
             };
             run.isa.run(Tiled::<_, M, N>(input));
-            let spread =
-                Spread { points, walk, gradient: dy, start, part, tiles, columns, stride: right_stride, out: right };
+            let spread = Spread {
+                points,
+                walk,
+                gradient: dy,
+                zeros,
+                start,
+                part,
+                tiles,
+                columns,
+                stride: right_stride,
+                out: right,
+            };
             run.isa.run(Tiled::<_, M, N>(spread));
         });
     }
 
-    /// Adds the products of one position to `sums`, rows of channels.
-    fn products(
-        &self,
-        isa: Isa,
-        stage: &Stage,
-        position: usize,
-        (channel, channels): (usize, usize),
-        panel: usize,
-        sums: &mut [f32],
-    ) {
+    /// Writes the products of one position to `sums`, rows of channels from `channel` on, or adds them.
+    fn products(&self, isa: Isa, stage: &Stage, [position, panel, channel]: [usize; 3], sums: &mut [f32], add: bool) {
         let (tiles, Sizes { lanes, columns, .. }) = (stage.tiles, self.sizes);
         let right = &stage.right[position * stage.right_stride + panel * tiles * columns..][..tiles * columns];
-        for row in (0..channels).step_by(lanes) {
-            let place = channel + row;
+        for (row, sums) in sums.chunks_exact_mut(lanes * columns).enumerate() {
+            let place = channel + row * lanes;
             let left = &stage.left[position * stage.left_stride + place / GROUP * tiles * GROUP + place % GROUP..];
-            along_rows(isa, tiles, left, right, &mut sums[row * columns..], columns);
+            along_rows(isa, tiles, left, right, sums, add);
         }
     }
 
@@ -142,10 +152,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             let start = (panel * N * N + position) * stride + channel * columns;
             // SAFETY: each task has a position, panel and channels of its own.
             let sums = unsafe { shared.part(start, channels * columns) };
-            if first {
-                sums.fill(0.0);
-            }
-            self.products(run.isa, stage, position, (channel, channels), panel, sums);
+            self.products(run.isa, stage, [position, panel, channel], sums, !first);
         });
     }
 
@@ -167,10 +174,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             let (panel, channel) = (task / blocks, task % blocks * KEPT);
             let channels = KEPT.min(self.channels - channel);
             let mut sums = run.scratch.take(N * N * stride);
-            sums.fill(0.0);
             for position in 0..N * N {
-                let sums = &mut sums[position * stride..][..KEPT * columns];
-                self.products(run.isa, stage, position, (channel, channels), panel, sums);
+                let sums = &mut sums[position * stride..][..channels * columns];
+                self.products(run.isa, stage, [position, panel, channel], sums, false);
             }
             self.back(run.isa, &sums, stride, panel, (channel, KEPT), dw);
         });
