@@ -184,7 +184,9 @@ impl Session {
             .and_then(|b| Ok(b.with_config_entry("session.record_ep_graph_assignment_info", "1")?))
             .and_then(|b| Ok(if arena.is_some() { b.with_env_allocators()? } else { b }))
             .and_then(|b| match device {
-                Device::Cpu(Kernels::Featbench) => Ok(b.with_operators(operators::domain(arena.map_or_else(Default::default, |arena| arena.scratch.clone()))?)?),
+                Device::Cpu(Kernels::Featbench) => Ok(b.with_operators(operators::domain(
+                    arena.map_or_else(Default::default, |arena| arena.scratch.clone()),
+                )?)?),
                 _ => Ok(b),
             })
             .map_err(refused)?;

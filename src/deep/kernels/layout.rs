@@ -8,8 +8,30 @@ use crate::deep::onnx::{DOMAIN, NodeProto, TensorProto, ValueInfoProto};
 
 /// Standard operators that compute each number from those at its place alone.
 const POINTWISE: [&str; 24] = [
-    "Abs", "Add", "Cast", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "Greater", "HardSigmoid", "HardSwish", "Identity",
-    "LeakyRelu", "Less", "Max", "Min", "Mul", "Neg", "Relu", "Sigmoid", "Sqrt", "Sub", "Tanh",
+    "Abs",
+    "Add",
+    "Cast",
+    "Clip",
+    "Div",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Gelu",
+    "Greater",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Less",
+    "Max",
+    "Min",
+    "Mul",
+    "Neg",
+    "Relu",
+    "Sigmoid",
+    "Sqrt",
+    "Sub",
+    "Tanh",
 ];
 
 /// The outputs of an operator of ours that are maps.
@@ -22,7 +44,9 @@ pub fn maps_of(node: &NodeProto) -> impl Iterator<Item = &str> {
 pub fn is_pointwise(node: &NodeProto, maps: &HashSet<String>, constants: &HashMap<String, TensorProto>) -> bool {
     let single = |name: &&str| constants.get(*name).is_some_and(|tensor| tensor.count() == Some(1));
     let standard = POINTWISE.iter().any(|operator| node.is_standard(operator));
-    standard && node.uses().any(|name| maps.contains(name)) && node.uses().all(|name| maps.contains(name) || single(&name))
+    standard
+        && node.uses().any(|name| maps.contains(name))
+        && node.uses().all(|name| maps.contains(name) || single(&name))
 }
 
 /// Puts in what turns maps; nodes come in the order in which they are computed.

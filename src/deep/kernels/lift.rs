@@ -12,6 +12,13 @@ pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inp
         .filter(|value| value.float_shape().is_some_and(|shape| shape.len() == 4))
         .map(|value| value.name.clone())
         .collect();
+    let grouped = |place: &usize| {
+        nodes.get(*place).is_some_and(|node| node.is_standard("Conv") && node.int("group").unwrap_or(1) > 1)
+    };
+    // ours are not known to be faster there
+    if nodes.places().iter().any(grouped) {
+        return;
+    }
     for place in nodes.places() {
         let Some(node) = nodes.get(place) else { continue };
         let lifted = conv(node, constants)
@@ -38,6 +45,25 @@ pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inp
             fold::fold(nodes, place, constants, &maps);
         }
     }
+    for place in nodes.places() {
+        if let Some(norm) = nodes.get(place).and_then(|node| fixed_norm(node, constants, &maps)) {
+            nodes.take(place);
+            nodes.put_at(place, norm);
+        }
+    }
+}
+
+/// A batch norm that no convolution could take, as of networks that normalise before they convolve.
+fn fixed_norm(node: &NodeProto, constants: &HashMap<String, TensorProto>, maps: &HashSet<String>) -> Option<NodeProto> {
+    let constant = |name: &String| constants.get(name).is_some_and(|tensor| tensor.data_type == FLOAT);
+    let (x, statistics) = node.input.split_first()?;
+    let fits =
+        node.is_standard("BatchNormalization") && maps.contains(x) && node.int("training_mode").unwrap_or(0) == 0;
+    if !(fits && statistics.len() == 4 && statistics.iter().all(constant)) {
+        return None;
+    }
+    let epsilon = [("epsilon", Attribute::Float(attribute(node, "epsilon").and_then(|e| e.f).unwrap_or(1e-5)))];
+    Some(NodeProto::own(operator::FIXED_NORM, &names(node), &epsilon, &[&node.output[0]]))
 }
 
 /// Standard operators that make a map of a map.

@@ -60,13 +60,28 @@ pub fn rewritten(mut model: ModelProto) -> Option<ModelProto> {
         return None;
     }
     let node = layout::laid_out(nodes, &constants, &output);
-    let used: HashSet<&str> = node.iter().flat_map(NodeProto::uses).chain(output.iter().map(|o| o.name.as_str())).collect();
+    if turns_too_often(&node) {
+        return None;
+    }
+    let used: HashSet<&str> =
+        node.iter().flat_map(NodeProto::uses).chain(output.iter().map(|o| o.name.as_str())).collect();
     let mut initializer: Vec<TensorProto> =
         constants.into_values().filter(|tensor| used.contains(tensor.name.as_str())).collect();
     initializer.sort_by(|a, b| a.name.cmp(&b.name));
     let graph = GraphProto { node, initializer, input, output, name, value_info: Vec::new() };
     model.opset_import.retain(|set| set.domain != DOMAIN);
     Some(ModelProto { graph: Some(graph), ..model }.with_own_operators())
+}
+
+/// Are maps turned so often between operators of ours and others that nothing is gained? A network may so far be turned
+/// once every so many convolutions; a training step always is worth it.
+fn turns_too_often(nodes: &[NodeProto]) -> bool {
+    const CONVOLUTIONS: usize = 4;
+    let count =
+        |operators: &[&str]| nodes.iter().filter(|node| operators.iter().any(|operator| node.is_own(operator))).count();
+    let turns = count(&[operator::CHANNELS_FIRST, operator::CHANNELS_LAST]);
+    count(&[operator::CONV_WEIGHT_GRADIENT, operator::SGD, operator::ADAM]) == 0
+        && turns > 3 + count(&[operator::CONV]) / CONVOLUTIONS
 }
 
 /// Operators that only are there to become part of others are standard ones again where they did not.

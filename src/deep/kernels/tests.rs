@@ -109,14 +109,45 @@ fn a_residual_network_is_computed_alike() {
 fn what_we_do_not_have_lies_between_as_it_is() {
     let mut network = Network::new();
     let y = network.conv("x", [8, 3, 3, 1], true);
-    let y = network.graph.node("Sigmoid", &[&y], &[]);
+    let mut y = network.graph.node("Sigmoid", &[&y], &[]);
+    for _ in 0..2 {
+        y = network.conv(&y, [8, 8, 3, 1], true);
+    }
     let window = [("kernel_shape", Attribute::Ints(vec![2, 2])), ("strides", Attribute::Ints(vec![2, 2]))];
     let y = network.graph.node("AveragePool", &[&y], &window);
     let y = network.conv(&y, [8, 8, 3, 1], true);
     let axes = network.graph.ints(&[-1, 2]);
     let y = network.graph.node("ReduceMean", &[&y, &axes], &[("keepdims", Attribute::Int(0))]);
     let nodes = network.agree(&y, 17);
-    assert!(nodes.starts_with("featbench: ChannelsFirst 1, ChannelsLast 2, Conv 2, GlobalAveragePool 1; onnxruntime: "), "{nodes}");
+    assert!(
+        nodes.starts_with("featbench: ChannelsFirst 1, ChannelsLast 2, Conv 4, GlobalAveragePool 1; onnxruntime: "),
+        "{nodes}"
+    );
+}
+
+#[test]
+fn a_norm_before_a_convolution_is_ours_too() {
+    let mut network = Network::new();
+    let y = network.conv("x", [8, 3, 3, 1], true);
+    let z = network.norm(&y, 8);
+    let z = network.relu(&z);
+    let z = network.conv(&z, [8, 8, 3, 1], true);
+    let sum = network.graph.node("Add", &[&z, &y], &[]);
+    let y = network.graph.node("GlobalAveragePool", &[&sum], &[]);
+    let nodes = network.agree(&y, 17);
+    assert_eq!(nodes, "featbench: ChannelsLast 1, Conv 2, FixedNorm 1, GlobalAveragePool 1");
+}
+
+#[test]
+fn a_network_whose_maps_would_be_turned_all_the_time_stays_as_it_is() {
+    let mut network = Network::new();
+    let mut y = network.conv("x", [8, 3, 3, 1], true);
+    for _ in 0..4 {
+        let rows = network.graph.node("Softmax", &[&y], &[("axis", Attribute::Int(1))]);
+        y = network.conv(&rows, [8, 8, 3, 1], true);
+    }
+    let nodes = network.agree(&y, 9);
+    assert!(nodes.starts_with("onnxruntime: "), "{nodes}");
 }
 
 #[test]
@@ -135,7 +166,8 @@ fn one_number_a_channel_is_added_to_every_pixel() {
     let small = network.conv(&pooled, [6, 3, 1, 1], true);
     let sum = network.graph.node("Add", &[&y, &small], &[]);
     let y = network.relu(&sum);
-    network.agree(&y, 9);
+    let nodes = network.agree(&y, 9);
+    assert_eq!(nodes, "featbench: ChannelsFirst 1, ChannelsLast 2, Conv 2, GlobalAveragePool 1");
 }
 
 #[test]

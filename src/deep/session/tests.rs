@@ -64,8 +64,7 @@ fn a_providers_message_is_shortened_to_what_it_says() {
                    35: the driver is too old ; GPU=-1 ; hostname=h ; file=/a/provider.cc";
     assert_eq!(in_short(message), "options.h:187 Parse CUDA failure 35: the driver is too old");
     assert_eq!(in_short("as it is"), "as it is");
-    let placed =
-        "/src/model.cc:256 ort::Model::Model(P&&, const F<void (X)>&) const Unsupported model IR version: 99";
+    let placed = "/src/model.cc:256 ort::Model::Model(P&&, const F<void (X)>&) const Unsupported model IR version: 99";
     assert_eq!(without_place(placed), "Unsupported model IR version: 99");
     assert_eq!(without_place("x (y) z"), "x (y) z");
 }

@@ -2,8 +2,8 @@
 //! runtime's own convolution goes through all weights once an image, which takes longer there than the arithmetic: with
 //! it a step of ResNet-18 on 64 pixels takes a fifth less.
 
-use super::conv::Conv;
 use super::Value;
+use super::conv::Conv;
 use crate::deep::onnx::{Attribute, Graph};
 
 /// Pixels of an output up to which, and weights from which on, one product is faster; tests have small networks.

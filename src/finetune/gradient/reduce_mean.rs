@@ -1,7 +1,7 @@
 //! GlobalAveragePool, and ReduceMean over both spatial axes: every pixel gets the same share of the gradient.
 
-use super::{Node, Tape, Value};
 use super::window::ints;
+use super::{Node, Tape, Value};
 use crate::deep::kernels::operator;
 use crate::deep::onnx::Attribute;
 

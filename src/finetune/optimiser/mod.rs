@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::schedule::Rates;
 use crate::deep::onnx::Graph;
 
-use adam::KEPT_SHARE;
 pub use adam::Adam;
+use adam::KEPT_SHARE;
 pub use sgd::Sgd;
 
 /// The `optimiser` table of a training. Learning rate and momentum come from the schedule.

@@ -170,9 +170,9 @@ fn both_kernels_take_the_same_step() {
                  Sgd 20; onnxruntime: ";
     let nodes = agree(&Optimiser::Sgd(Sgd { weight_decay: 1e-3 }), BatchNorm::Train);
     assert!(nodes.starts_with(fused), "{nodes}");
-    let adam = Optimiser::Adam(Adam { weight_decay: 1e-3, epsilon: 1e-3, ..Adam::default() });
+    let adam = Optimiser::Adam(Adam { weight_decay: 1e-3, epsilon: 1.0, ..Adam::default() });
     assert!(agree(&adam, BatchNorm::Train).contains("Adam 20"));
-    let adam = Optimiser::AdamW(Adam { weight_decay: 1e-3, epsilon: 1e-3, ..Adam::default() });
+    let adam = Optimiser::AdamW(Adam { weight_decay: 1e-3, epsilon: 1.0, ..Adam::default() });
     let nodes = agree(&adam, BatchNorm::Frozen);
     assert!(nodes.contains("FixedNorm 6, FixedNormGradient 6"), "{nodes}");
 }

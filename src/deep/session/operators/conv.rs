@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use featbench_kernels::{Run, Scratch};
 use featbench_kernels::conv::{Convolution, Epilogue, Prepared, Shape};
+use featbench_kernels::{Run, Scratch};
 use ort::operator::KernelContext;
 use ort::value::DynTensorValueType;
 

@@ -23,9 +23,8 @@ use crate::deep::onnx::DOMAIN;
 /// All of them, with memory that nodes share which run in turn.
 pub fn domain(scratch: Arc<Scratch>) -> ort::Result<OperatorDomain> {
     let all = [&conv::ALL[..], &norm::ALL, &pool::ALL, &update::ALL].concat();
-    all.into_iter().try_fold(OperatorDomain::new(DOMAIN)?, |domain, kind| {
-        domain.add(Own { kind, scratch: scratch.clone() })
-    })
+    all.into_iter()
+        .try_fold(OperatorDomain::new(DOMAIN)?, |domain, kind| domain.add(Own { kind, scratch: scratch.clone() }))
 }
 
 /// One operator: its name, how many inputs and outputs it has at least and at most, and how a node of it is prepared.

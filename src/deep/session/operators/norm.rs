@@ -64,11 +64,11 @@ fn backward(node: &KernelContext, scratch: Arc<Scratch>, of_batch: bool) -> ort:
         let (y, more) = (call.optional(5)?, call.optional(6)?);
         let sides = x.sides()?;
         let mut dx = call.output(0, &sides)?;
-        let [mut dscale, mut dbias] =
-            [call.optional_output(1, &sides[3..])?, call.optional_output(2, &sides[3..])?];
+        let [mut dscale, mut dbias] = [call.optional_output(1, &sides[3..])?, call.optional_output(2, &sides[3..])?];
         let mut residual = call.optional_output(3, &sides)?;
         // where nobody asks for them they are formed all the same: a number a channel
-        let [mut scales, mut biases] = [dscale.is_none(), dbias.is_none()].map(|here| vec![0.0; usize::from(here) * sides[3]]);
+        let [mut scales, mut biases] =
+            [dscale.is_none(), dbias.is_none()].map(|here| vec![0.0; usize::from(here) * sides[3]]);
         let forward = Forward {
             x: x.floats()?,
             y: y.as_ref().map(In::floats).transpose()?,
