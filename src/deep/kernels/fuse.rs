@@ -3,7 +3,7 @@
 
 use super::nodes::Nodes;
 use super::operator;
-use crate::deep::onnx::{Attribute, NodeProto};
+use crate::deep::onnx::Attribute;
 
 pub fn fuse(nodes: &mut Nodes) {
     for place in nodes.places() {
@@ -67,12 +67,4 @@ fn backward(nodes: &mut Nodes, place: usize) {
     let taken = [Some(place), Some(mask), sum.map(|(place, _)| place)];
     taken.into_iter().flatten().for_each(|place| drop(nodes.take(place)));
     nodes.put_at(place, fused);
-}
-
-impl NodeProto {
-    /// With one more attribute.
-    pub(super) fn with(mut self, name: &str, value: Attribute) -> NodeProto {
-        self.attribute.push(value.named(name));
-        self
-    }
 }

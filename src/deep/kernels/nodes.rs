@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use crate::deep::onnx::{AttributeProto, NodeProto};
+use crate::deep::onnx::{Attribute, AttributeProto, NodeProto};
 
 #[derive(Debug)]
 pub struct Nodes {
@@ -116,4 +116,12 @@ pub fn attribute<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributePro
 /// A list of integers, where it is stated.
 pub fn ints<'n>(node: &'n NodeProto, name: &str) -> Option<&'n [i64]> {
     attribute(node, name).map(|attribute| &attribute.ints[..])
+}
+
+impl NodeProto {
+    /// With one more attribute.
+    pub(super) fn with(mut self, name: &str, value: Attribute) -> NodeProto {
+        self.attribute.push(value.named(name));
+        self
+    }
 }
