@@ -21,6 +21,7 @@ use featbench::features::descriptor::{
 };
 use featbench::features::encoding::words::hellinger;
 use featbench::features::encoding::{Counts, Encode, Fisher, Vlad};
+use featbench::features::reduce::{Pca, Reduce};
 use featbench::features::{Encoded, Resources, read};
 use featbench::image::encode::encode_jpeg;
 use featbench::image::{Grey, Rgb, decode_grey, decode_rgb, resize, tensor};
@@ -154,35 +155,36 @@ fn dense(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Descriptors of a picture cut to this length, as PCA gives them to encodings, and how many of them.
+/// What PCA leaves of a descriptor, and how many descriptors are encoded.
 const REDUCED: usize = 64;
 const ROWS: usize = 10_000;
 const GAUSSIANS: usize = 64;
 
-/// Rows of dense SIFT of real pictures, which crowd where components are. Not the first numbers of each, which are those
-/// of one corner.
-fn rows_to_encode() -> Descriptors {
+/// Dense SIFT of real pictures, which crowds where components are.
+fn rows_of_pictures() -> Descriptors {
     let grids = vec![Sizes { shorter: 0, sizes: vec![4, 6, 8, 12], step: 4 }];
     let grid = Grid { longer: None, reduce: 1, smooth: false, grids };
     let mut describe = DenseSift(grid).open(None).expect("it needs nothing");
-    let (mut floats, mut places) = (Vec::new(), Vec::new());
+    let (mut floats, mut places, mut length) = (Vec::new(), Vec::new(), 0);
     for picture in encoded().iter().map(|bytes| decode_rgb(bytes).expect("a picture")).cycle() {
         let found = describe.describe(&(&picture).into()).expect("a picture");
-        let (rows, step) = (found.floats(), found.layout().floats() / REDUCED);
-        floats.extend(rows.iter().step_by(step));
+        length = found.layout().floats();
+        floats.extend_from_slice(&found.floats());
         places.extend_from_slice(found.places());
         if places.len() >= ROWS {
             break;
         }
     }
-    floats.truncate(ROWS * REDUCED);
+    floats.truncate(ROWS * length);
     places.truncate(ROWS);
-    Descriptors::of_floats(REDUCED, floats, places)
+    Descriptors::of_floats(length, floats, places)
 }
 
-/// Of one large picture on one thread: nearest words, posteriors, and the encodings with them.
+/// Of one large picture on one thread: components, nearest words, posteriors, and the encodings with them.
 fn encodings(criterion: &mut Criterion) {
-    let rows = rows_to_encode();
+    let whole = rows_of_pictures();
+    let pca = Pca::learn(&whole, &Reduce { pca: REDUCED, whiten: true });
+    let rows = pca.apply(&whole);
     let floats = rows.floats();
     let matrix = ArrayView2::from_shape((ROWS, REDUCED), &floats).expect("one row a descriptor");
     let mixture = Mixture::learn(matrix, GAUSSIANS, &mut random::generator(0, "bench"));
@@ -200,6 +202,7 @@ fn encodings(criterion: &mut Criterion) {
     };
     let mut group = criterion.benchmark_group(format!("encode {ROWS} rows of {REDUCED}"));
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    group.bench_function("PCA", |b| b.iter(|| pca.apply(black_box(&whole))));
     for (name, words) in [("nearest of 64 words", &codebook as &dyn Words), ("posteriors of 64 Gaussians", &mixture)] {
         let assigned = words.assign(&rows);
         assert!(assigned.len() == ROWS && assigned.iter().all(|&word| word < GAUSSIANS));

@@ -27,7 +27,7 @@ mod whole;
 pub use evidence::{Evidence, Explainer, Map, Spot};
 pub use finetuned::{RangeTested, Tried, range_test, try_out};
 pub use fitted::{Features, Lessons, Training, Vectors, Worker, of_vectors};
-pub use local::{codebook, descriptor, encoding};
+pub use local::{codebook, descriptor, encoding, reduce};
 pub use network::Frozen;
 pub use picture::{Encoded, read};
 pub use resources::{CHUNK, FoundBackbone, Missing, Resources, hashes};

@@ -6,7 +6,7 @@ pub mod codebook;
 pub mod descriptor;
 pub mod encoding;
 mod evidence;
-mod reduce;
+pub mod reduce;
 mod sample;
 
 use std::borrow::Cow;
