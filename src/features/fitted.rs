@@ -124,4 +124,6 @@ pub struct Training {
     pub seconds: f64,
     /// Its learning rate as `lr=VALUE`, with what speaks against it, where that was left to range tests.
     pub found: Option<String>,
+    /// How many nodes of its steps whose kernels compute.
+    pub shares: String,
 }

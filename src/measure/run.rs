@@ -178,7 +178,8 @@ fn ran_on(features: &dyn Features, resources: &Resources) -> Result<String> {
     match (features.network(), resources.device) {
         (Some(network), Device::Cpu(Kernels::Featbench)) => {
             let extractor = Extractor::new(network, resources.device, resources.input as usize, 1)?;
-            Ok(format!("{name} ({})", extractor.shares()?))
+            let training = features.training().map(|training| format!("; training {}", training.shares));
+            Ok(format!("{name} ({}{})", extractor.shares()?, training.unwrap_or_default()))
         }
         _ => Ok(name.into()),
     }

@@ -169,6 +169,11 @@ impl<'a> Training<'a> {
         Ok(self.graphs.values().next_back().map(|(_, session)| session.nodes()).transpose()?.unwrap_or_default())
     }
 
+    /// The same without the operators, for records.
+    pub fn shares(&self) -> Result<String, StepError> {
+        Ok(self.graphs.values().next_back().map(|(_, session)| session.shares()).transpose()?.unwrap_or_default())
+    }
+
     /// How many steps were taken.
     pub fn steps(&self) -> u64 {
         self.steps

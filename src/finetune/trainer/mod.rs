@@ -227,6 +227,15 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
     })
 }
 
+/// How many nodes of the task's steps whose kernels compute, as [`Session::shares`](crate::deep::session::Session::shares)
+/// says it: also where a training comes from a cache.
+///
+/// # Errors
+/// A network that can't be trained.
+pub fn shares(task: &Task) -> Result<String> {
+    prepare(task, &Ground::of(task)?, None, |training, _| Ok(training.shares()?))
+}
+
 /// Hands `act` a training at its beginning, or where it had this state after so many steps, with its mini-batches.
 fn prepare<T>(
     task: &Task,
