@@ -245,6 +245,9 @@ impl Options {
         let stated = backbone.as_ref().and_then(|found| found.as_ref().ok()?.input);
         request.input = self.input.or(stated).unwrap_or(if drawn { procedural::SIDE } else { INPUT });
         let (device, fallback) = self.setup.device.resolve(self.setup.kernels, backbone.is_some())?;
+        if device == Device::Cuda && self.setup.kernels.is_some() {
+            bail!("--kernels is for the CPU, and networks run on the GPU here: leave it out, or add --device cpu");
+        }
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
         let described = backbone.as_ref().and_then(|found| found.as_ref().ok()?.described(request.input));

@@ -53,7 +53,8 @@ impl Device {
     pub fn provider(self) -> String {
         match self {
             Device::Cpu(kernels) => {
-                let own = if kernels == Kernels::Featbench { " kernels=featbench" } else { "" };
+                let own = format!(" kernels=featbench isa={}", operators::instructions());
+                let own = if kernels == Kernels::Featbench { own.as_str() } else { "" };
                 format!("CPUExecutionProvider intra_op_threads=1 arena=1{own}")
             }
             Device::Cuda => {

@@ -91,6 +91,11 @@ pub fn faster() -> Kernels {
     if Isa::detect() == Isa::PORTABLE { Kernels::OnnxRuntime } else { Kernels::Featbench }
 }
 
+/// The vector instructions that they use here.
+pub fn instructions() -> &'static str {
+    Isa::detect().name()
+}
+
 /// How kernels run in this call.
 fn run<'r>(call: &'r Call, scratch: &'r Scratch) -> Run<'r> {
     Run { isa: Isa::detect(), pool: call, scratch }
