@@ -122,7 +122,12 @@ fn max_pool(node: &NodeProto, maps: &HashSet<String>) -> Option<NodeProto> {
     if !(node.is_standard("MaxPool") && plain && alone && maps.contains(node.input.first()?)) {
         return None;
     }
-    let attributes = window(node, ints(node, "kernel_shape")?.try_into().ok()?)?;
+    let kernel: [i64; 2] = ints(node, "kernel_shape")?.try_into().ok()?;
+    let pads: [i64; 4] = listed(node, "pads", 0)?;
+    if (0..4).any(|side| pads[side] >= kernel[side % 2]) || listed(node, "dilations", 1)? != [1, 1] {
+        return None;
+    }
+    let attributes = window(node, kernel)?;
     Some(NodeProto::own(operator::MAX_POOL, &names(node), &attributes, &[&node.output[0]]))
 }
 

@@ -19,7 +19,10 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let outputs = if x.learns { vec![y.as_str(), &places] } else { vec![y.as_str()] };
     let begin = tape.graph.begin();
     tape.graph.node_to("MaxPool", &[&x.name], &window.attributes(), &outputs);
-    tape.graph.as_one(begin, operator::MAX_POOL, &[&x.name], &window.attributes(), &outputs);
+    let ours = is_ours(&window);
+    if ours {
+        tape.graph.as_one(begin, operator::MAX_POOL, &[&x.name], &window.attributes(), &outputs);
+    }
     let shape = vec![x.shape[0], x.shape[1], rows, columns];
     Ok(tape.record(y, shape, x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| {
@@ -33,9 +36,17 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             let sum = [("reduction", Attribute::Text("add".into()))];
             let sum = g.node("ScatterElements", &[&zeros, &flat_places, &flat_dy], &sum);
             let dx = g.reshape(&sum, &x.shape);
-            let attributes = [&window.attributes()[..], &[("sides", ints(&input))]].concat();
-            g.as_one(begin, operator::MAX_POOL_GRADIENT, &[dy, &places], &attributes, &[&dx]);
+            if ours {
+                let attributes = [&window.attributes()[..], &[("sides", ints(&input))]].concat();
+                g.as_one(begin, operator::MAX_POOL_GRADIENT, &[dy, &places], &attributes, &[&dx]);
+            }
             dx
         });
     }))
+}
+
+/// Has the window so few places that a byte tells which one, and a pixel wherever it stands?
+fn is_ours(window: &Window) -> bool {
+    let [height, width] = window.kernel;
+    height * width <= 256 && (0..4).all(|side| window.pads[side] < window.kernel[side % 2])
 }
