@@ -1,0 +1,232 @@
+//! Convolutions and their two gradients. Images lie as images x rows x columns x channels (NHWC), weights as ONNX has
+//! them: filters x channels of a group x kernel rows x kernel columns.
+
+mod depthwise;
+mod epilogue;
+mod gather;
+mod product;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod weights;
+mod winograd;
+
+pub use epilogue::Epilogue;
+pub use shape::{Shape, ShapeError};
+
+use crate::Run;
+use crate::tile::{GROUP, Sizes};
+use product::Plan;
+use winograd::Side;
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// A product of gathered pixels and weights: any shape.
+    Product,
+    /// One channel at a time, where every group has one channel and one filter.
+    Depthwise,
+    /// Winograd's F(2x2, 3x3): 3x3 kernels of stride 1.
+    Winograd2,
+    /// Winograd's F(4x4, 3x3): likewise, fewer multiplications, larger transforms.
+    Winograd4,
+}
+
+/// The method of each of the three directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Methods {
+    pub forward: Method,
+    pub input: Method,
+    pub weights: Method,
+}
+
+impl Methods {
+    /// What is fastest. It follows from the shape alone, so that an image's numbers are the same in any batch.
+    fn of(shape: &Shape) -> Methods {
+        let all = |method| Methods { forward: method, input: method, weights: method };
+        if depthwise::fits(shape) {
+            return all(Method::Depthwise);
+        }
+        if !winograd::fits(shape) || shape.channels < GROUP || shape.filters < GROUP {
+            return all(Method::Product);
+        }
+        all(Method::Winograd4)
+    }
+}
+
+/// A convolution of a shape that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Convolution {
+    shape: Shape,
+    methods: Methods,
+}
+
+/// Weights as a convolution's forward pass wants them, for networks whose weights stay.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    convolution: Convolution,
+    /// Packed for these instructions.
+    isa: crate::Isa,
+    packed: Vec<f32>,
+}
+
+impl Convolution {
+    /// # Errors
+    /// A shape that can't be.
+    pub fn new(shape: Shape) -> Result<Convolution, ShapeError> {
+        shape.check()?;
+        Ok(Convolution { shape, methods: Methods::of(&shape) })
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Rows and columns of an output image.
+    pub fn output(&self) -> [usize; 2] {
+        self.shape.output()
+    }
+
+    pub fn methods(&self) -> Methods {
+        self.methods
+    }
+
+    /// The same convolution by other methods, for tests and measurements; a method that does not fit stays what it was.
+    pub fn by(self, methods: Methods) -> Convolution {
+        let choose = |wanted, now| if self.fits(wanted) { wanted } else { now };
+        let now = self.methods;
+        let methods = Methods {
+            forward: choose(methods.forward, now.forward),
+            input: choose(methods.input, now.input),
+            weights: choose(methods.weights, now.weights),
+        };
+        Convolution { methods, ..self }
+    }
+
+    fn fits(&self, method: Method) -> bool {
+        match method {
+            Method::Product => true,
+            Method::Depthwise => depthwise::fits(&self.shape),
+            Method::Winograd2 | Method::Winograd4 => winograd::fits(&self.shape),
+        }
+    }
+
+    /// y = epilogue(x * weights).
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together.
+    pub fn forward(&self, run: Run, x: &[f32], weights: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
+        self.check_weights(weights);
+        let mut packed = run.scratch.take(self.packed_length(run));
+        self.pack(run, weights, &mut packed);
+        self.forward_packed(run, x, &packed, epilogue, y);
+    }
+
+    /// The weights, transformed and packed once.
+    ///
+    /// # Panics
+    /// Weights of another length.
+    pub fn prepare(&self, run: Run, weights: &[f32]) -> Prepared {
+        self.check_weights(weights);
+        let mut packed = vec![0.0; self.packed_length(run)];
+        self.pack(run, weights, &mut packed);
+        Prepared { convolution: *self, isa: run.isa, packed }
+    }
+
+    fn packed_length(&self, run: Run) -> usize {
+        match self.methods.forward {
+            Method::Product => Plan::forward(&self.shape).packed(Sizes::of(run.isa)),
+            Method::Depthwise => self.shape.weights(),
+            Method::Winograd2 => winograd::Plan::forward(&self.shape, Side::Two).packed(Sizes::of(run.isa)),
+            Method::Winograd4 => winograd::Plan::forward(&self.shape, Side::Four).packed(Sizes::of(run.isa)),
+        }
+    }
+
+    fn pack(&self, run: Run, weights: &[f32], packed: &mut [f32]) {
+        match self.methods.forward {
+            Method::Product => Plan::forward(&self.shape).pack(run, weights, packed),
+            Method::Depthwise => depthwise::pack(&self.shape, weights, packed),
+            Method::Winograd2 => winograd::Plan::forward(&self.shape, Side::Two).pack(run, weights, packed),
+            Method::Winograd4 => winograd::Plan::forward(&self.shape, Side::Four).pack(run, weights, packed),
+        }
+    }
+
+    fn forward_packed(&self, run: Run, x: &[f32], packed: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
+        self.check_images(x, y);
+        epilogue.check(self.shape.filters, y.len());
+        match self.methods.forward {
+            Method::Product => Plan::forward(&self.shape).run(run, x, packed, epilogue, y),
+            Method::Depthwise => depthwise::forward(&self.shape, run, x, packed, epilogue, y),
+            Method::Winograd2 => winograd::Plan::forward(&self.shape, Side::Two).run(run, x, packed, epilogue, y),
+            Method::Winograd4 => winograd::Plan::forward(&self.shape, Side::Four).run(run, x, packed, epilogue, y),
+        }
+    }
+
+    /// dx, the gradient of the input, from dy, the gradient of the output.
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together.
+    pub fn input_gradient(&self, run: Run, weights: &[f32], dy: &[f32], dx: &mut [f32]) {
+        self.check_weights(weights);
+        self.check_images(dx, dy);
+        match self.methods.input {
+            Method::Product => {
+                let plan = Plan::input_gradient(&self.shape);
+                let mut packed = run.scratch.take(plan.packed(Sizes::of(run.isa)));
+                plan.pack(run, weights, &mut packed);
+                plan.run(run, dy, &packed, &Epilogue::default(), dx);
+            }
+            Method::Depthwise => depthwise::input_gradient(&self.shape, run, weights, dy, dx),
+            Method::Winograd2 => self.winograd_input(Side::Two, run, weights, dy, dx),
+            Method::Winograd4 => self.winograd_input(Side::Four, run, weights, dy, dx),
+        }
+    }
+
+    fn winograd_input(&self, side: Side, run: Run, weights: &[f32], dy: &[f32], dx: &mut [f32]) {
+        let plan = winograd::Plan::input_gradient(&self.shape, side);
+        let mut packed = run.scratch.take(plan.packed(Sizes::of(run.isa)));
+        plan.pack(run, weights, &mut packed);
+        plan.run(run, dy, &packed, &Epilogue::default(), dx);
+    }
+
+    /// dw, the gradient of the weights: it is written, not added.
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together.
+    pub fn weight_gradient(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+        self.check_weights(dw);
+        self.check_images(x, dy);
+        match self.methods.weights {
+            Method::Product => weights::weight_gradient(&self.shape, run, x, dy, dw),
+            Method::Depthwise => depthwise::weight_gradient(&self.shape, run, x, dy, dw),
+            Method::Winograd2 => winograd::weight_gradient(&self.shape, Side::Two, run, x, dy, dw),
+            Method::Winograd4 => winograd::weight_gradient(&self.shape, Side::Four, run, x, dy, dw),
+        }
+    }
+
+    fn check_weights(&self, weights: &[f32]) {
+        assert_eq!(weights.len(), self.shape.weights(), "numbers of the weights of {:?}", self.shape);
+    }
+
+    fn check_images(&self, x: &[f32], y: &[f32]) {
+        let [input, output] = self.shape.image();
+        let images = x.len() / input;
+        assert_eq!(x.len(), images * input, "numbers of the input of {:?}", self.shape);
+        assert_eq!(y.len(), images * output, "numbers of the output of {images} images of {:?}", self.shape);
+    }
+}
+
+impl Prepared {
+    pub fn convolution(&self) -> &Convolution {
+        &self.convolution
+    }
+
+    /// y = epilogue(x * weights).
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together, or other instructions than it was prepared for.
+    pub fn forward(&self, run: Run, x: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
+        assert_eq!(run.isa, self.isa, "the weights were prepared for other instructions");
+        self.convolution.forward_packed(run, x, &self.packed, epilogue, y);
+    }
+}

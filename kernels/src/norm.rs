@@ -1,0 +1,407 @@
+//! Batch norm (Ioffe and Szegedy 2015) with the addition of a residual and ReLU in the same pass, and its gradients.
+//! Statistics are formed of pieces that fit in a cache: mean and squared deviations of each, put together in f64 (Chan,
+//! Golub and LeVeque 1979), so that one pass over memory loses no digits.
+
+#[cfg(test)]
+mod tests;
+
+use crate::Run;
+use crate::shared::Shared;
+
+/// Numbers of a piece.
+const PIECE: usize = 1 << 15;
+/// Channels whose sums are kept in registers.
+const LANES: usize = 64;
+
+/// What normalises: y = relu(scale (x - mean) / sqrt(variance + epsilon) + bias + residual). One number a channel.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchNorm<'a> {
+    pub scale: &'a [f32],
+    pub bias: &'a [f32],
+    pub epsilon: f32,
+}
+
+/// What is done in the same pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fused<'a> {
+    /// Added before ReLU.
+    pub residual: Option<&'a [f32]>,
+    pub relu: bool,
+}
+
+/// What the gradients follow from.
+#[derive(Debug, Clone, Copy)]
+pub struct Forward<'a> {
+    pub x: &'a [f32],
+    /// The output, where ReLU was fused: its gradient passes where the output is above 0.
+    pub y: Option<&'a [f32]>,
+    pub mean: &'a [f32],
+    pub variance: &'a [f32],
+    pub scale: &'a [f32],
+    pub epsilon: f32,
+    /// Are mean and variance those of this batch, so that they depend on x?
+    pub of_batch: bool,
+}
+
+/// Where the gradients go.
+#[derive(Debug)]
+pub struct Gradients<'a> {
+    pub x: &'a mut [f32],
+    pub scale: &'a mut [f32],
+    pub bias: &'a mut [f32],
+    /// The gradient of the residual: dy where ReLU passed it.
+    pub residual: Option<&'a mut [f32]>,
+}
+
+/// Mean and (biased) variance of every channel.
+///
+/// # Panics
+/// Slices whose lengths do not fit together.
+pub fn statistics(run: Run, x: &[f32], mean: &mut [f32], variance: &mut [f32]) {
+    let channels = mean.len();
+    check(channels, x.len(), &[("variances", variance.len())]);
+    let pieces = Pieces::new(channels, x.len());
+    let mut sums = run.scratch.take(pieces.count() * 2 * channels);
+    let shared = Shared::new(&mut sums);
+    run.pool.run(pieces.count(), &|piece| {
+        // SAFETY: each task has sums of its own.
+        let (mean, squares) = unsafe { shared.part(piece * 2 * channels, 2 * channels) }.split_at_mut(channels);
+        let x = &x[pieces.range(piece)];
+        run.isa.vectorised(
+            #[inline(always)]
+            || deviations(x, mean, squares),
+        );
+    });
+    for channel in 0..channels {
+        let (mut count, mut all_mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
+        for (piece, sums) in sums.chunks_exact(2 * channels).enumerate() {
+            let new = (pieces.range(piece).len() / channels) as f64;
+            let apart = f64::from(sums[channel]) - all_mean;
+            squares += f64::from(sums[channels + channel]) + apart * apart * count * new / (count + new);
+            count += new;
+            all_mean += apart * new / count;
+        }
+        mean[channel] = all_mean as f32;
+        variance[channel] = (squares / count) as f32;
+    }
+}
+
+/// Mean of every channel of a piece, and the sum of squared deviations from it.
+#[inline(always)]
+fn deviations(x: &[f32], mean: &mut [f32], squares: &mut [f32]) {
+    let channels = mean.len();
+    let share = channels as f32 / x.len() as f32;
+    by_lanes(channels, &mut |first, count| {
+        let mut sums = [0.0f32; LANES];
+        each_pixel(x, channels, first, count, &mut |x| {
+            (0..x.len()).for_each(|i| sums[i] += x[i]);
+        });
+        let about = sums.map(|sum| sum * share);
+        let (mut left, mut square) = ([0.0f32; LANES], [0.0f32; LANES]);
+        each_pixel(x, channels, first, count, &mut |x| {
+            for i in 0..x.len() {
+                let apart = x[i] - about[i];
+                left[i] += apart;
+                square[i] += apart * apart;
+            }
+        });
+        for i in 0..count {
+            // what rounding left of the mean
+            let correction = left[i] * share;
+            mean[first + i] = about[i] + correction;
+            squares[first + i] = (square[i] - correction * left[i]).max(0.0);
+        }
+    });
+}
+
+impl BatchNorm<'_> {
+    /// Normalises by the statistics of the batch, which are written too (the variance as the biased one).
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together.
+    pub fn train(&self, run: Run, x: &[f32], fused: Fused, y: &mut [f32], mean: &mut [f32], variance: &mut [f32]) {
+        statistics(run, x, mean, variance);
+        self.apply(run, x, mean, variance, fused, y);
+    }
+
+    /// Normalises by given statistics.
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together.
+    pub fn apply(&self, run: Run, x: &[f32], mean: &[f32], variance: &[f32], fused: Fused, y: &mut [f32]) {
+        let channels = mean.len();
+        let of_channels = [("variances", variance.len()), ("scales", self.scale.len()), ("biases", self.bias.len())];
+        check(channels, x.len(), &of_channels);
+        assert_eq!(y.len(), x.len(), "numbers of the output");
+        fused.residual.iter().for_each(|residual| assert_eq!(residual.len(), x.len(), "numbers of the residual"));
+        let mut factor = run.scratch.take(channels);
+        factors(self.scale, variance, self.epsilon, &mut factor);
+        let (pieces, shared, factor) = (Pieces::new(channels, x.len()), Shared::new(y), &factor[..]);
+        run.pool.run(pieces.count(), &|piece| {
+            let range = pieces.range(piece);
+            // SAFETY: each task has a piece of its own.
+            let y = unsafe { shared.part(range.start, range.len()) };
+            let (x, residual) = (&x[range.clone()], fused.residual.map(|residual| &residual[range]));
+            run.isa.vectorised(
+                #[inline(always)]
+                || match (residual, fused.relu) {
+                    (None, false) => normalise(x, y, mean, factor, self.bias, |_, y| y),
+                    (None, true) => normalise(x, y, mean, factor, self.bias, |_, y| relu(y)),
+                    (Some(residual), false) => normalise(x, y, mean, factor, self.bias, |i, y| y + residual[i]),
+                    (Some(residual), true) => normalise(x, y, mean, factor, self.bias, |i, y| relu(y + residual[i])),
+                },
+            );
+        });
+    }
+}
+
+/// A NaN stays one.
+#[inline(always)]
+fn relu(y: f32) -> f32 {
+    if y < 0.0 { 0.0 } else { y }
+}
+
+/// scale / sqrt(variance + epsilon)
+fn factors(scale: &[f32], variance: &[f32], epsilon: f32, factor: &mut [f32]) {
+    for ((factor, scale), variance) in factor.iter_mut().zip(scale).zip(variance) {
+        *factor = (f64::from(*scale) / (f64::from(*variance) + f64::from(epsilon)).sqrt()) as f32;
+    }
+}
+
+#[inline(always)]
+fn normalise(x: &[f32], y: &mut [f32], mean: &[f32], factor: &[f32], bias: &[f32], finish: impl Fn(usize, f32) -> f32) {
+    let channels = mean.len();
+    for (pixel, (x, y)) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)).enumerate() {
+        for channel in 0..channels {
+            let normalised = (x[channel] - mean[channel]) * factor[channel] + bias[channel];
+            y[channel] = finish(pixel * channels + channel, normalised);
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// All gradients, from that of the output: `dy`, and `more` added to it where the output has two users.
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together.
+    pub fn backward(&self, run: Run, dy: &[f32], more: Option<&[f32]>, out: Gradients) {
+        self.check(dy, more, &out);
+        let (channels, pieces) = (self.mean.len(), Pieces::new(self.mean.len(), dy.len()));
+        let mut sums = run.scratch.take(pieces.count() * 2 * channels);
+        let before = Before { dy, more, y: self.y };
+        let residual = out.residual;
+        // the residual's gradient is what the second pass needs
+        let before = match residual {
+            Some(residual) => {
+                self.sum(run, &before, &pieces, Some(&mut *residual), &mut sums);
+                Before { dy: residual, more: None, y: None }
+            }
+            None => {
+                self.sum(run, &before, &pieces, None, &mut sums);
+                before
+            }
+        };
+        let mut lines = run.scratch.take(3 * channels);
+        let pixels = (dy.len() / channels) as f64;
+        for channel in 0..channels {
+            let total = |place: usize| sums.chunks_exact(2 * channels).map(|sums| f64::from(sums[place])).sum::<f64>();
+            let inverse = 1.0 / (f64::from(self.variance[channel]) + f64::from(self.epsilon)).sqrt();
+            let (bias, scale) = (total(channel), total(channels + channel) * inverse);
+            (out.bias[channel], out.scale[channel]) = (bias as f32, scale as f32);
+            // dx = a dy + b (x - mean) + c
+            let a = f64::from(self.scale[channel]) * inverse;
+            let share = if self.of_batch { -a / pixels } else { 0.0 };
+            let line = [a, share * inverse * scale, share * bias];
+            line.iter().enumerate().for_each(|(place, x)| lines[place * channels + channel] = *x as f32);
+        }
+        self.pass(run, &before, &pieces, &lines, out.x);
+    }
+
+    fn check(&self, dy: &[f32], more: Option<&[f32]>, out: &Gradients) {
+        let of_channels = [
+            ("variances", self.variance.len()),
+            ("scales", self.scale.len()),
+            ("scales' gradients", out.scale.len()),
+            ("biases' gradients", out.bias.len()),
+        ];
+        check(self.mean.len(), dy.len(), &of_channels);
+        let residual = out.residual.as_ref().map(|residual| residual.len());
+        let others =
+            [Some(self.x.len()), Some(out.x.len()), more.map(<[f32]>::len), self.y.map(<[f32]>::len), residual];
+        for length in others.into_iter().flatten() {
+            assert_eq!(length, dy.len(), "numbers of input, outputs and their gradients");
+        }
+    }
+
+    /// Of every piece and channel: the sum of dy, and that of dy (x - mean). Fills the residual's gradient too.
+    fn sum(&self, run: Run, before: &Before, pieces: &Pieces, residual: Option<&mut [f32]>, sums: &mut [f32]) {
+        let (channels, shared, residual) = (self.mean.len(), Shared::new(sums), residual.map(Shared::new));
+        run.pool.run(pieces.count(), &|piece| {
+            // SAFETY: each task has sums of its own.
+            let (bias, scale) = unsafe { shared.part(piece * 2 * channels, 2 * channels) }.split_at_mut(channels);
+            let range = pieces.range(piece);
+            // SAFETY: each task has a piece of its own.
+            let residual = residual.map(|residual| unsafe { residual.part(range.start, range.len()) });
+            let (x, before) = (&self.x[range.clone()], before.piece(range));
+            run.isa.vectorised(
+                #[inline(always)]
+                || match residual {
+                    Some(residual) => {
+                        before.write(residual);
+                        products(x, residual, self.mean, bias, scale, |_, dy| dy);
+                    }
+                    None => match (before.more, before.y) {
+                        (None, None) => products(x, before.dy, self.mean, bias, scale, |_, dy| dy),
+                        (None, Some(y)) => products(x, before.dy, self.mean, bias, scale, |i, dy| passed(y[i], dy)),
+                        (Some(more), None) => products(x, before.dy, self.mean, bias, scale, |i, dy| dy + more[i]),
+                        (Some(more), Some(y)) => {
+                            products(x, before.dy, self.mean, bias, scale, |i, dy| passed(y[i], dy + more[i]));
+                        }
+                    },
+                },
+            );
+        });
+    }
+
+    fn pass(&self, run: Run, before: &Before, pieces: &Pieces, lines: &[f32], dx: &mut [f32]) {
+        let shared = Shared::new(dx);
+        run.pool.run(pieces.count(), &|piece| {
+            let range = pieces.range(piece);
+            // SAFETY: each task has a piece of its own.
+            let dx = unsafe { shared.part(range.start, range.len()) };
+            let (x, before) = (&self.x[range.clone()], before.piece(range));
+            run.isa.vectorised(
+                #[inline(always)]
+                || match (before.more, before.y) {
+                    (None, None) => bend(x, before.dy, self.mean, lines, dx, |_, dy| dy),
+                    (None, Some(y)) => bend(x, before.dy, self.mean, lines, dx, |i, dy| passed(y[i], dy)),
+                    (Some(more), None) => bend(x, before.dy, self.mean, lines, dx, |i, dy| dy + more[i]),
+                    (Some(more), Some(y)) => {
+                        bend(x, before.dy, self.mean, lines, dx, |i, dy| passed(y[i], dy + more[i]));
+                    }
+                },
+            );
+        });
+    }
+}
+
+/// The output's gradient before ReLU's rule.
+#[derive(Clone, Copy)]
+struct Before<'a> {
+    dy: &'a [f32],
+    more: Option<&'a [f32]>,
+    y: Option<&'a [f32]>,
+}
+
+impl<'a> Before<'a> {
+    fn piece(&self, range: std::ops::Range<usize>) -> Before<'a> {
+        let piece = |numbers: &'a [f32]| &numbers[range.clone()];
+        Before { dy: piece(self.dy), more: self.more.map(piece), y: self.y.map(piece) }
+    }
+
+    #[inline(always)]
+    fn write(&self, out: &mut [f32]) {
+        let dy = self.dy;
+        match self.more {
+            None => out.copy_from_slice(dy),
+            Some(more) => out.iter_mut().zip(dy).zip(more).for_each(|((out, dy), more)| *out = dy + more),
+        }
+        if let Some(y) = self.y {
+            out.iter_mut().zip(y).for_each(|(out, y)| *out = passed(*y, *out));
+        }
+    }
+}
+
+/// What ReLU lets through of a gradient.
+#[inline(always)]
+fn passed(y: f32, dy: f32) -> f32 {
+    if y > 0.0 { dy } else { 0.0 }
+}
+
+#[inline(always)]
+fn products(
+    x: &[f32],
+    dy: &[f32],
+    mean: &[f32],
+    bias: &mut [f32],
+    scale: &mut [f32],
+    pass: impl Fn(usize, f32) -> f32,
+) {
+    let channels = mean.len();
+    by_lanes(channels, &mut |first, count| {
+        let (mut sum, mut product, mut start) = ([0.0f32; LANES], [0.0f32; LANES], first);
+        let mean = &mean[first..][..count];
+        each_pixel(x, channels, first, count, &mut |x| {
+            let dy = &dy[start..][..x.len()];
+            for i in 0..x.len() {
+                let passed = pass(start + i, dy[i]);
+                sum[i] += passed;
+                product[i] += passed * (x[i] - mean[i]);
+            }
+            start += channels;
+        });
+        bias[first..][..count].copy_from_slice(&sum[..count]);
+        scale[first..][..count].copy_from_slice(&product[..count]);
+    });
+}
+
+#[inline(always)]
+fn bend(x: &[f32], dy: &[f32], mean: &[f32], lines: &[f32], dx: &mut [f32], pass: impl Fn(usize, f32) -> f32) {
+    let channels = mean.len();
+    let (a, rest) = lines.split_at(channels);
+    let (b, c) = rest.split_at(channels);
+    let c = &c[..channels];
+    for pixel in 0..x.len() / channels {
+        let start = pixel * channels;
+        let (x, dy, dx) = (&x[start..][..channels], &dy[start..][..channels], &mut dx[start..][..channels]);
+        for i in 0..channels {
+            dx[i] = a[i] * pass(start + i, dy[i]) + (b[i] * (x[i] - mean[i]) + c[i]);
+        }
+    }
+}
+
+/// Runs of pixels that are one task each.
+struct Pieces {
+    length: usize,
+    total: usize,
+}
+
+impl Pieces {
+    fn new(channels: usize, total: usize) -> Pieces {
+        Pieces { length: (PIECE / channels).max(1) * channels, total }
+    }
+
+    fn count(&self) -> usize {
+        self.total.div_ceil(self.length)
+    }
+
+    fn range(&self, piece: usize) -> std::ops::Range<usize> {
+        piece * self.length..((piece + 1) * self.length).min(self.total)
+    }
+}
+
+/// Whole blocks of lanes first, since the compiler keeps their sums in registers.
+#[inline(always)]
+fn by_lanes(channels: usize, run: &mut impl FnMut(usize, usize)) {
+    let mut first = 0;
+    while first < channels {
+        let count = LANES.min(channels - first);
+        run(first, count);
+        first += count;
+    }
+}
+
+/// Calls `run` with some channels of every pixel.
+#[inline(always)]
+fn each_pixel(x: &[f32], channels: usize, first: usize, count: usize, run: &mut impl FnMut(&[f32])) {
+    if count == LANES {
+        x.chunks_exact(channels).for_each(|x| run(&x[first..][..LANES]));
+    } else {
+        x.chunks_exact(channels).for_each(|x| run(&x[first..][..count]));
+    }
+}
+
+fn check(channels: usize, numbers: usize, of_channels: &[(&str, usize)]) {
+    assert!(channels > 0 && numbers.is_multiple_of(channels), "{numbers} numbers are no pixels of {channels} channels");
+    of_channels.iter().for_each(|(what, count)| assert_eq!(*count, channels, "{what} of {channels} channels"));
+}

@@ -1,0 +1,262 @@
+//! The innermost products: a block of the result that stays in registers while a whole depth is summed up.
+//! The left matrix lies in groups of 16 numbers (`[group][row][16]`), the right one in panels (`[depth][columns]`).
+
+use std::array::from_fn;
+
+use crate::isa::{Isa, Level};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Simd};
+
+/// Numbers of a left row that lie side by side.
+pub(crate) const GROUP: usize = 16;
+
+/// Numbers of the largest tile, with whatever instructions.
+pub(crate) const LARGEST: usize = 14 * 32;
+
+/// How large a block fits in the registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Most rows of a product along groups.
+    pub rows: usize,
+    /// Rows of a product along rows: a divisor of [`GROUP`].
+    pub lanes: usize,
+    /// Columns of a panel.
+    pub columns: usize,
+}
+
+impl Sizes {
+    pub fn of(isa: Isa) -> Sizes {
+        match isa.level() {
+            Level::Portable => Sizes { rows: 4, lanes: 4, columns: 8 },
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Sizes { rows: 6, lanes: 4, columns: 16 },
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Sizes { rows: 14, lanes: 8, columns: 32 },
+        }
+    }
+}
+
+/// Writes `left right` to `out`, whose rows have the panel's columns.
+/// `left`: `[depth / 16][rows][16]`, rows at most [`Sizes::rows`]; `right`: `[depth][columns]`.
+///
+/// # Panics
+/// Slices that are too short.
+pub(crate) fn along_groups(isa: Isa, rows: usize, depth: usize, left: &[f32], right: &[f32], out: &mut [f32]) {
+    let sizes = Sizes::of(isa);
+    let whole = depth / GROUP * GROUP;
+    let needed = if depth == whole { whole * rows } else { whole * rows + (rows - 1) * GROUP + depth - whole };
+    assert!((1..=sizes.rows).contains(&rows));
+    assert!(left.len() >= needed && right.len() >= depth * sizes.columns && out.len() >= rows * sizes.columns);
+    let job = Job { rows, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), stride: 0 };
+    // SAFETY: the slices were just seen to be long enough, and a level is only made where the processor has it.
+    unsafe {
+        match isa.level() {
+            Level::Portable => groups_portable(job),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => groups_avx2(job),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => groups_avx512(job),
+        }
+    }
+}
+
+/// Adds `left' right` to `out`: [`Sizes::lanes`] rows, `stride` apart, of the panel's columns.
+/// `left`: `[depth][16]`, of which the first lanes are taken; `right`: `[depth][columns]`.
+///
+/// # Panics
+/// Slices that are too short.
+pub(crate) fn along_rows(isa: Isa, depth: usize, left: &[f32], right: &[f32], out: &mut [f32], stride: usize) {
+    let Sizes { lanes, columns, .. } = Sizes::of(isa);
+    assert!(depth > 0 && left.len() >= (depth - 1) * GROUP + lanes && right.len() >= depth * columns);
+    assert!(stride >= columns && out.len() >= (lanes - 1) * stride + columns);
+    let job = Job { rows: lanes, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), stride };
+    // SAFETY: the slices were just seen to be long enough, and a level is only made where the processor has it.
+    unsafe {
+        match isa.level() {
+            Level::Portable => rows_of::<_, 4>(Portable, job),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => rows_avx2(job),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => rows_avx512(job),
+        }
+    }
+}
+
+/// Pointers of one call, long enough for its sizes.
+#[derive(Clone, Copy)]
+struct Job {
+    rows: usize,
+    depth: usize,
+    left: *const f32,
+    right: *const f32,
+    out: *mut f32,
+    stride: usize,
+}
+
+/// # Safety
+/// The job's pointers are long enough for R rows.
+#[inline(always)]
+unsafe fn groups_of<S: Simd, const R: usize>(simd: S, job: Job) {
+    let Job { depth, mut left, mut right, out, .. } = job;
+    let mut sums = [[simd.splat(0.0); 2]; R];
+    let mut todo = depth;
+    // SAFETY, of all blocks: the caller's; every step reads what lies behind what the step before it read.
+    while todo > 0 {
+        let steps = todo.min(GROUP);
+        for step in 0..steps {
+            unsafe {
+                let b = [simd.load(right), simd.load(right.add(S::LANES))];
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    let a = simd.splat(*left.add(row * GROUP + step));
+                    *sum = [simd.fma(a, b[0], sum[0]), simd.fma(a, b[1], sum[1])];
+                }
+                right = right.add(2 * S::LANES);
+            }
+        }
+        left = left.wrapping_add(R * GROUP);
+        todo -= steps;
+    }
+    for (row, sum) in sums.into_iter().enumerate() {
+        unsafe {
+            simd.store(sum[0], out.add(row * 2 * S::LANES));
+            simd.store(sum[1], out.add(row * 2 * S::LANES + S::LANES));
+        }
+    }
+}
+
+/// # Safety
+/// The job's pointers are long enough for R rows.
+#[inline(always)]
+unsafe fn rows_of<S: Simd, const R: usize>(simd: S, job: Job) {
+    let Job { depth, left, right, out, stride, .. } = job;
+    let mut sums = [[simd.splat(0.0); 2]; R];
+    // SAFETY, of all blocks: the caller's.
+    for step in 0..depth {
+        unsafe {
+            let b: [S::V; 2] = from_fn(|i| simd.load(right.add(step * 2 * S::LANES + i * S::LANES)));
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let a = simd.splat(*left.add(step * GROUP + row));
+                *sum = [simd.fma(a, b[0], sum[0]), simd.fma(a, b[1], sum[1])];
+            }
+        }
+    }
+    for (row, sum) in sums.into_iter().enumerate() {
+        for (half, sum) in sum.into_iter().enumerate() {
+            unsafe {
+                let place = out.add(row * stride + half * S::LANES);
+                simd.store(simd.add(simd.load(place), sum), place);
+            }
+        }
+    }
+}
+
+/// One compiled form for every number of rows: a tail costs what its rows cost.
+macro_rules! by_rows {
+    ($job:ident, $simd:expr, $($rows:literal)*) => {
+        match $job.rows {
+            // SAFETY: the caller's, for so many rows.
+            $($rows => unsafe { groups_of::<_, $rows>($simd, $job) },)*
+            _ => unreachable!("rows were checked"),
+        }
+    };
+}
+
+/// # Safety
+/// The job's pointers are long enough.
+unsafe fn groups_portable(job: Job) {
+    by_rows!(job, Portable, 1 2 3 4)
+}
+
+/// # Safety
+/// The job's pointers are long enough, and the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn groups_avx2(job: Job) {
+    // SAFETY: the caller's.
+    let simd = unsafe { Avx2::new() };
+    by_rows!(job, simd, 1 2 3 4 5 6)
+}
+
+/// # Safety
+/// The job's pointers are long enough, and the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
+unsafe fn groups_avx512(job: Job) {
+    // SAFETY: the caller's.
+    let simd = unsafe { Avx512::new() };
+    by_rows!(job, simd, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+}
+
+/// # Safety
+/// The job's pointers are long enough, and the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn rows_avx2(job: Job) {
+    // SAFETY: the caller's.
+    unsafe { rows_of::<_, 4>(Avx2::new(), job) }
+}
+
+/// # Safety
+/// The job's pointers are long enough, and the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
+unsafe fn rows_avx512(job: Job) {
+    // SAFETY: the caller's.
+    unsafe { rows_of::<_, 8>(Avx512::new(), job) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Numbers;
+
+    #[test]
+    fn products_along_groups() {
+        for isa in Isa::available() {
+            let sizes = Sizes::of(isa);
+            for rows in 1..=sizes.rows {
+                for depth in [1usize, 15, 16, 17, 40] {
+                    let groups = depth.div_ceil(GROUP);
+                    let mut numbers = Numbers::new(depth as u64);
+                    let left = numbers.take(groups * rows * GROUP);
+                    let right = numbers.take(depth * sizes.columns);
+                    let mut out = vec![f32::NAN; rows * sizes.columns];
+                    along_groups(isa, rows, depth, &left, &right, &mut out);
+                    for row in 0..rows {
+                        for column in 0..sizes.columns {
+                            let sum: f64 = (0..depth)
+                                .map(|k| {
+                                    let a = left[(k / GROUP * rows + row) * GROUP + k % GROUP];
+                                    f64::from(a) * f64::from(right[k * sizes.columns + column])
+                                })
+                                .sum();
+                            assert!((sum - f64::from(out[row * sizes.columns + column])).abs() < 1e-5);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_along_rows_are_added() {
+        for isa in Isa::available() {
+            let Sizes { lanes, columns, .. } = Sizes::of(isa);
+            for depth in [1, 7, 33] {
+                let mut numbers = Numbers::new(depth as u64);
+                let (left, right) = (numbers.take(depth * GROUP), numbers.take(depth * columns));
+                let stride = columns + 3;
+                let before = numbers.take(lanes * stride);
+                let mut out = before.clone();
+                along_rows(isa, depth, &left, &right, &mut out, stride);
+                for (place, (&after, &before)) in out.iter().zip(&before).enumerate() {
+                    let (row, column) = (place / stride, place % stride);
+                    let product = |k: usize| f64::from(left[k * GROUP + row]) * f64::from(right[k * columns + column]);
+                    let sum: f64 = if column < columns { (0..depth).map(product).sum() } else { 0.0 };
+                    assert!((f64::from(before) + sum - f64::from(after)).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
