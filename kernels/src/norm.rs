@@ -91,27 +91,57 @@ pub fn statistics(run: Run, x: &[f32], mean: &mut [f32], variance: &mut [f32]) {
 fn deviations(x: &[f32], mean: &mut [f32], squares: &mut [f32]) {
     let channels = mean.len();
     let share = channels as f32 / x.len() as f32;
-    by_lanes(channels, &mut |first, count| {
-        let mut sums = [0.0f32; LANES];
-        each_pixel(x, channels, first, count, &mut |x| {
-            (0..x.len()).for_each(|i| sums[i] += x[i]);
-        });
-        let about = sums.map(|sum| sum * share);
+    for first in (0..channels).step_by(LANES) {
+        let count = LANES.min(channels - first);
+        let mut about = [0.0f32; LANES];
+        // a constant number of lanes, where it can be, keeps the sums in registers
+        if count == LANES {
+            add(x, channels, first, LANES, &mut about)
+        } else {
+            add(x, channels, first, count, &mut about)
+        }
+        (0..LANES).for_each(|i| about[i] *= share);
         let (mut left, mut square) = ([0.0f32; LANES], [0.0f32; LANES]);
-        each_pixel(x, channels, first, count, &mut |x| {
-            for i in 0..x.len() {
-                let apart = x[i] - about[i];
-                left[i] += apart;
-                square[i] += apart * apart;
-            }
-        });
+        let sums = [&mut left, &mut square];
+        if count == LANES {
+            add_apart(x, channels, first, LANES, &about, sums);
+        } else {
+            add_apart(x, channels, first, count, &about, sums);
+        }
         for i in 0..count {
             // what rounding left of the mean
             let correction = left[i] * share;
             mean[first + i] = about[i] + correction;
             squares[first + i] = (square[i] - correction * left[i]).max(0.0);
         }
-    });
+    }
+}
+
+#[inline(always)]
+fn add(x: &[f32], channels: usize, first: usize, count: usize, sums: &mut [f32; LANES]) {
+    for x in x.chunks_exact(channels) {
+        let x = &x[first..][..count];
+        (0..count).for_each(|i| sums[i] += x[i]);
+    }
+}
+
+#[inline(always)]
+fn add_apart(
+    x: &[f32],
+    channels: usize,
+    first: usize,
+    count: usize,
+    about: &[f32; LANES],
+    [left, square]: [&mut [f32; LANES]; 2],
+) {
+    for x in x.chunks_exact(channels) {
+        let x = &x[first..][..count];
+        for i in 0..count {
+            let apart = x[i] - about[i];
+            left[i] += apart;
+            square[i] += apart * apart;
+        }
+    }
 }
 
 impl BatchNorm<'_> {
@@ -141,14 +171,16 @@ impl BatchNorm<'_> {
             let range = pieces.range(piece);
             // SAFETY: each task has a piece of its own.
             let y = unsafe { shared.part(range.start, range.len()) };
-            let (x, residual) = (&x[range.clone()], fused.residual.map(|residual| &residual[range]));
+            let x = &x[range.clone()];
+            let none: &[f32] = &[];
+            let residual = fused.residual.map_or(none, |residual| &residual[range]);
             run.isa.vectorised(
                 #[inline(always)]
-                || match (residual, fused.relu) {
-                    (None, false) => normalise(x, y, mean, factor, self.bias, |_, y| y),
-                    (None, true) => normalise(x, y, mean, factor, self.bias, |_, y| relu(y)),
-                    (Some(residual), false) => normalise(x, y, mean, factor, self.bias, |i, y| y + residual[i]),
-                    (Some(residual), true) => normalise(x, y, mean, factor, self.bias, |i, y| relu(y + residual[i])),
+                || match (fused.residual.is_some(), fused.relu) {
+                    (false, false) => normalise::<false, false>(x, y, mean, factor, self.bias, residual),
+                    (false, true) => normalise::<false, true>(x, y, mean, factor, self.bias, residual),
+                    (true, false) => normalise::<true, false>(x, y, mean, factor, self.bias, residual),
+                    (true, true) => normalise::<true, true>(x, y, mean, factor, self.bias, residual),
                 },
             );
         });
@@ -169,12 +201,22 @@ fn factors(scale: &[f32], variance: &[f32], epsilon: f32, factor: &mut [f32]) {
 }
 
 #[inline(always)]
-fn normalise(x: &[f32], y: &mut [f32], mean: &[f32], factor: &[f32], bias: &[f32], finish: impl Fn(usize, f32) -> f32) {
+fn normalise<const RESIDUAL: bool, const RELU: bool>(
+    x: &[f32],
+    y: &mut [f32],
+    mean: &[f32],
+    factor: &[f32],
+    bias: &[f32],
+    residual: &[f32],
+) {
     let channels = mean.len();
+    let (factor, bias) = (&factor[..channels], &bias[..channels]);
     for (pixel, (x, y)) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)).enumerate() {
-        for channel in 0..channels {
-            let normalised = (x[channel] - mean[channel]) * factor[channel] + bias[channel];
-            y[channel] = finish(pixel * channels + channel, normalised);
+        let residual = if RESIDUAL { &residual[pixel * channels..][..channels] } else { x };
+        for i in 0..channels {
+            let normalised = (x[i] - mean[i]) * factor[i] + bias[i];
+            let sum = if RESIDUAL { normalised + residual[i] } else { normalised };
+            y[i] = if RELU { relu(sum) } else { sum };
         }
     }
 }
@@ -248,15 +290,13 @@ impl Forward<'_> {
                 || match residual {
                     Some(residual) => {
                         before.write(residual);
-                        products(x, residual, self.mean, bias, scale, |_, dy| dy);
+                        products::<false, false>(x, &Before::plain(residual), self.mean, bias, scale);
                     }
-                    None => match (before.more, before.y) {
-                        (None, None) => products(x, before.dy, self.mean, bias, scale, |_, dy| dy),
-                        (None, Some(y)) => products(x, before.dy, self.mean, bias, scale, |i, dy| passed(y[i], dy)),
-                        (Some(more), None) => products(x, before.dy, self.mean, bias, scale, |i, dy| dy + more[i]),
-                        (Some(more), Some(y)) => {
-                            products(x, before.dy, self.mean, bias, scale, |i, dy| passed(y[i], dy + more[i]));
-                        }
+                    None => match before.kind() {
+                        (false, false) => products::<false, false>(x, &before, self.mean, bias, scale),
+                        (false, true) => products::<false, true>(x, &before, self.mean, bias, scale),
+                        (true, false) => products::<true, false>(x, &before, self.mean, bias, scale),
+                        (true, true) => products::<true, true>(x, &before, self.mean, bias, scale),
                     },
                 },
             );
@@ -272,13 +312,11 @@ impl Forward<'_> {
             let (x, before) = (&self.x[range.clone()], before.piece(range));
             run.isa.vectorised(
                 #[inline(always)]
-                || match (before.more, before.y) {
-                    (None, None) => bend(x, before.dy, self.mean, lines, dx, |_, dy| dy),
-                    (None, Some(y)) => bend(x, before.dy, self.mean, lines, dx, |i, dy| passed(y[i], dy)),
-                    (Some(more), None) => bend(x, before.dy, self.mean, lines, dx, |i, dy| dy + more[i]),
-                    (Some(more), Some(y)) => {
-                        bend(x, before.dy, self.mean, lines, dx, |i, dy| passed(y[i], dy + more[i]));
-                    }
+                || match before.kind() {
+                    (false, false) => bend::<false, false>(x, &before, self.mean, lines, dx),
+                    (false, true) => bend::<false, true>(x, &before, self.mean, lines, dx),
+                    (true, false) => bend::<true, false>(x, &before, self.mean, lines, dx),
+                    (true, true) => bend::<true, true>(x, &before, self.mean, lines, dx),
                 },
             );
         });
@@ -294,68 +332,101 @@ struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
+    fn plain(dy: &'a [f32]) -> Before<'a> {
+        Before { dy, more: None, y: None }
+    }
+
+    /// Is there more, and was there a ReLU?
+    fn kind(&self) -> (bool, bool) {
+        (self.more.is_some(), self.y.is_some())
+    }
+
     fn piece(&self, range: std::ops::Range<usize>) -> Before<'a> {
         let piece = |numbers: &'a [f32]| &numbers[range.clone()];
         Before { dy: piece(self.dy), more: self.more.map(piece), y: self.y.map(piece) }
     }
 
+    /// What there is of some numbers; whatever where there is none.
+    #[inline(always)]
+    fn slices(&self, start: usize, count: usize) -> [&'a [f32]; 3] {
+        let dy = &self.dy[start..][..count];
+        [dy, self.more.map_or(dy, |more| &more[start..][..count]), self.y.map_or(dy, |y| &y[start..][..count])]
+    }
+
     #[inline(always)]
     fn write(&self, out: &mut [f32]) {
-        let dy = self.dy;
-        match self.more {
-            None => out.copy_from_slice(dy),
-            Some(more) => out.iter_mut().zip(dy).zip(more).for_each(|((out, dy), more)| *out = dy + more),
-        }
-        if let Some(y) = self.y {
-            out.iter_mut().zip(y).for_each(|(out, y)| *out = passed(*y, *out));
+        let [dy, more, y] = self.slices(0, out.len());
+        match self.kind() {
+            (false, false) => out.copy_from_slice(dy),
+            (false, true) => (0..dy.len()).for_each(|i| out[i] = after::<false, true>(dy[i], more[i], y[i])),
+            (true, false) => (0..dy.len()).for_each(|i| out[i] = after::<true, false>(dy[i], more[i], y[i])),
+            (true, true) => (0..dy.len()).for_each(|i| out[i] = after::<true, true>(dy[i], more[i], y[i])),
         }
     }
 }
 
-/// What ReLU lets through of a gradient.
+/// The gradient before the ReLU, whose output y is above 0 where it passes.
 #[inline(always)]
-fn passed(y: f32, dy: f32) -> f32 {
-    if y > 0.0 { dy } else { 0.0 }
+fn after<const MORE: bool, const RELU: bool>(dy: f32, more: f32, y: f32) -> f32 {
+    let dy = if MORE { dy + more } else { dy };
+    if !RELU || y > 0.0 { dy } else { 0.0 }
 }
 
+/// Sums of dy and of dy (x - mean) of every channel of a piece.
 #[inline(always)]
-fn products(
+fn products<const MORE: bool, const RELU: bool>(
     x: &[f32],
-    dy: &[f32],
+    before: &Before,
     mean: &[f32],
     bias: &mut [f32],
     scale: &mut [f32],
-    pass: impl Fn(usize, f32) -> f32,
 ) {
     let channels = mean.len();
-    by_lanes(channels, &mut |first, count| {
-        let (mut sum, mut product, mut start) = ([0.0f32; LANES], [0.0f32; LANES], first);
-        let mean = &mean[first..][..count];
-        each_pixel(x, channels, first, count, &mut |x| {
-            let dy = &dy[start..][..x.len()];
-            for i in 0..x.len() {
-                let passed = pass(start + i, dy[i]);
-                sum[i] += passed;
-                product[i] += passed * (x[i] - mean[i]);
-            }
-            start += channels;
-        });
+    for first in (0..channels).step_by(LANES) {
+        let count = LANES.min(channels - first);
+        let (mut sum, mut product) = ([0.0f32; LANES], [0.0f32; LANES]);
+        let sums = [&mut sum, &mut product];
+        if count == LANES {
+            add_products::<MORE, RELU>(x, before, mean, first, LANES, sums);
+        } else {
+            add_products::<MORE, RELU>(x, before, mean, first, count, sums);
+        }
         bias[first..][..count].copy_from_slice(&sum[..count]);
         scale[first..][..count].copy_from_slice(&product[..count]);
-    });
+    }
 }
 
 #[inline(always)]
-fn bend(x: &[f32], dy: &[f32], mean: &[f32], lines: &[f32], dx: &mut [f32], pass: impl Fn(usize, f32) -> f32) {
+fn add_products<const MORE: bool, const RELU: bool>(
+    x: &[f32],
+    before: &Before,
+    mean: &[f32],
+    first: usize,
+    count: usize,
+    [sum, product]: [&mut [f32; LANES]; 2],
+) {
+    let about = &mean[first..][..count];
+    for start in (first..x.len()).step_by(mean.len()) {
+        let (x, [dy, more, y]) = (&x[start..][..count], before.slices(start, count));
+        for i in 0..count {
+            let dy = after::<MORE, RELU>(dy[i], more[i], y[i]);
+            sum[i] += dy;
+            product[i] += dy * (x[i] - about[i]);
+        }
+    }
+}
+
+/// dx = a dy + b (x - mean) + c.
+#[inline(always)]
+fn bend<const MORE: bool, const RELU: bool>(x: &[f32], before: &Before, mean: &[f32], lines: &[f32], dx: &mut [f32]) {
     let channels = mean.len();
     let (a, rest) = lines.split_at(channels);
     let (b, c) = rest.split_at(channels);
     let c = &c[..channels];
-    for pixel in 0..x.len() / channels {
-        let start = pixel * channels;
-        let (x, dy, dx) = (&x[start..][..channels], &dy[start..][..channels], &mut dx[start..][..channels]);
+    for (pixel, (x, dx)) in x.chunks_exact(channels).zip(dx.chunks_exact_mut(channels)).enumerate() {
+        let [dy, more, y] = before.slices(pixel * channels, channels);
         for i in 0..channels {
-            dx[i] = a[i] * pass(start + i, dy[i]) + (b[i] * (x[i] - mean[i]) + c[i]);
+            dx[i] = a[i] * after::<MORE, RELU>(dy[i], more[i], y[i]) + (b[i] * (x[i] - mean[i]) + c[i]);
         }
     }
 }
@@ -377,27 +448,6 @@ impl Pieces {
 
     fn range(&self, piece: usize) -> std::ops::Range<usize> {
         piece * self.length..((piece + 1) * self.length).min(self.total)
-    }
-}
-
-/// Whole blocks of lanes first, since the compiler keeps their sums in registers.
-#[inline(always)]
-fn by_lanes(channels: usize, run: &mut impl FnMut(usize, usize)) {
-    let mut first = 0;
-    while first < channels {
-        let count = LANES.min(channels - first);
-        run(first, count);
-        first += count;
-    }
-}
-
-/// Calls `run` with some channels of every pixel.
-#[inline(always)]
-fn each_pixel(x: &[f32], channels: usize, first: usize, count: usize, run: &mut impl FnMut(&[f32])) {
-    if count == LANES {
-        x.chunks_exact(channels).for_each(|x| run(&x[first..][..LANES]));
-    } else {
-        x.chunks_exact(channels).for_each(|x| run(&x[first..][..count]));
     }
 }
 

@@ -52,6 +52,21 @@ pub(crate) trait Simd: Copy {
     }
 }
 
+/// N x N vectors; `steps` are the numbers from one row to the next and from one column to the next.
+/// # Safety
+/// All of them can be read.
+#[inline(always)]
+pub(crate) unsafe fn load_square<S: Simd, const N: usize>(simd: S, p: *const f32, steps: [usize; 2]) -> [[S::V; N]; N] {
+    let mut all = [[simd.splat(0.0); N]; N];
+    for (row, line) in all.iter_mut().enumerate() {
+        for (column, v) in line.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            *v = unsafe { simd.load(p.add(row * steps[0] + column * steps[1])) };
+        }
+    }
+    all
+}
+
 /// Vectors of four, which every 64-bit processor has; the compiler finds them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;

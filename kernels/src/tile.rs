@@ -1,8 +1,6 @@
 //! The innermost products: a block of the result that stays in registers while a whole depth is summed up.
 //! The left matrix lies in groups of 16 numbers (`[group][row][16]`), the right one in panels (`[depth][columns]`).
 
-use std::array::from_fn;
-
 use crate::isa::{Isa, Level};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
@@ -134,7 +132,8 @@ unsafe fn rows_of<S: Simd, const R: usize>(simd: S, job: Job) {
     // SAFETY, of all blocks: the caller's.
     for step in 0..depth {
         unsafe {
-            let b: [S::V; 2] = from_fn(|i| simd.load(right.add(step * 2 * S::LANES + i * S::LANES)));
+            let right = right.add(step * 2 * S::LANES);
+            let b = [simd.load(right), simd.load(right.add(S::LANES))];
             for (row, sum) in sums.iter_mut().enumerate() {
                 let a = simd.splat(*left.add(step * GROUP + row));
                 *sum = [simd.fma(a, b[0], sum[0]), simd.fma(a, b[1], sum[1])];

@@ -4,7 +4,7 @@ use super::points::{Points, both};
 use super::transform::Tiled;
 use crate::isa::Kernel;
 use crate::shared::Shared;
-use crate::simd::Simd;
+use crate::simd::{Simd, load_square};
 
 /// Where the weight of (channel of the source, filter of the target) stands, and which way round the kernel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +45,8 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Weights<'
                 }
             }
             for lane in (0..columns).step_by(S::LANES) {
-                let g: [[S::V; 3]; 3] = std::array::from_fn(
-                    #[inline(always)]
-                    |row| {
-                        // SAFETY: a row of taps has 32 numbers, and no panel is wider.
-                        std::array::from_fn(
-                            #[inline(always)]
-                            |column| unsafe { simd.load(taps[row * 3 + column].as_ptr().add(lane)) },
-                        )
-                    },
-                );
+                // SAFETY: a row of taps has 32 numbers, and no panel is wider.
+                let g = unsafe { load_square::<S, 3>(simd, taps.as_ptr().cast::<f32>().add(lane), [96, 32]) };
                 let u = both(
                     g,
                     #[inline(always)]
@@ -95,19 +87,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Collect<'
         for channel in 0..channels {
             let mut taps = [[0.0f32; 32]; 9];
             for lane in (0..columns).step_by(S::LANES) {
-                let u: [[S::V; N]; N] = std::array::from_fn(
-                    #[inline(always)]
-                    |row| {
-                        std::array::from_fn(
-                            #[inline(always)]
-                            |column| {
-                                let place = (row * N + column) * stride + channel * columns + lane;
-                                // SAFETY: the last place was seen to be inside.
-                                unsafe { simd.load(sums.as_ptr().add(place)) }
-                            },
-                        )
-                    },
-                );
+                let place = channel * columns + lane;
+                // SAFETY: the last place was seen to be inside.
+                let u = unsafe { load_square::<S, N>(simd, sums.as_ptr().add(place), [N * stride, stride]) };
                 let g = both(
                     u,
                     #[inline(always)]

@@ -68,93 +68,100 @@ const OF_0: f64 = 1.0 / (A2 * B2);
 const OF_A: f64 = 1.0 / (2.0 * A2 * (A2 - B2));
 const OF_B: f64 = 1.0 / (2.0 * B2 * (B2 - A2));
 
+#[inline(always)]
+fn c<S: Simd>(simd: S, x: f64) -> S::V {
+    simd.splat(x as f32)
+}
+
 impl Points<4, 6> for Four {
     #[inline(always)]
     fn input<S: Simd>(self, s: S, [d0, d1, d2, d3, d4, d5]: [S::V; 6]) -> [S::V; 6] {
-        let c = |x: f64| s.splat(x as f32);
         // a d3 - a b² d1 and b d3 - b a² d1
-        let odd_a = s.fma(c(A), d3, s.mul(c(-A * B2), d1));
-        let odd_b = s.fma(c(B), d3, s.mul(c(-B * A2), d1));
-        let even_a = s.fma(c(-B2), d2, d4);
-        let even_b = s.fma(c(-A2), d2, d4);
+        let odd_a = s.fma(c(s, A), d3, s.mul(c(s, -A * B2), d1));
+        let odd_b = s.fma(c(s, B), d3, s.mul(c(s, -B * A2), d1));
+        let even_a = s.fma(c(s, -B2), d2, d4);
+        let even_b = s.fma(c(s, -A2), d2, d4);
         [
-            s.fma(c(A2 * B2), d0, s.fma(c(-A2 - B2), d2, d4)),
+            s.fma(c(s, A2 * B2), d0, s.fma(c(s, -A2 - B2), d2, d4)),
             s.add(even_a, odd_a),
             s.sub(even_a, odd_a),
             s.add(even_b, odd_b),
             s.sub(even_b, odd_b),
-            s.fma(c(A2 * B2), d1, s.fma(c(-A2 - B2), d3, d5)),
+            s.fma(c(s, A2 * B2), d1, s.fma(c(s, -A2 - B2), d3, d5)),
         ]
     }
 
     #[inline(always)]
     fn output<S: Simd>(self, s: S, [m0, m1, m2, m3, m4, m5]: [S::V; 6]) -> [S::V; 4] {
-        let c = |x: f64| s.splat(x as f32);
         let (sum_a, apart_a) = (s.add(m1, m2), s.sub(m1, m2));
         let (sum_b, apart_b) = (s.add(m3, m4), s.sub(m3, m4));
         [
             s.add(m0, s.add(sum_a, sum_b)),
-            s.fma(c(A), apart_a, s.mul(c(B), apart_b)),
-            s.fma(c(A2), sum_a, s.mul(c(B2), sum_b)),
-            s.fma(c(A2 * A), apart_a, s.fma(c(B2 * B), apart_b, m5)),
+            s.fma(c(s, A), apart_a, s.mul(c(s, B), apart_b)),
+            s.fma(c(s, A2), sum_a, s.mul(c(s, B2), sum_b)),
+            s.fma(c(s, A2 * A), apart_a, s.fma(c(s, B2 * B), apart_b, m5)),
         ]
     }
 
     #[inline(always)]
     fn spread<S: Simd>(self, s: S, [y0, y1, y2, y3]: [S::V; 4]) -> [S::V; 6] {
-        let c = |x: f64| s.splat(x as f32);
-        let (even_a, even_b) = (s.fma(c(A2), y2, y0), s.fma(c(B2), y2, y0));
-        let odd_a = s.fma(c(A2 * A), y3, s.mul(c(A), y1));
-        let odd_b = s.fma(c(B2 * B), y3, s.mul(c(B), y1));
+        let (even_a, even_b) = (s.fma(c(s, A2), y2, y0), s.fma(c(s, B2), y2, y0));
+        let odd_a = s.fma(c(s, A2 * A), y3, s.mul(c(s, A), y1));
+        let odd_b = s.fma(c(s, B2 * B), y3, s.mul(c(s, B), y1));
         [y0, s.add(even_a, odd_a), s.sub(even_a, odd_a), s.add(even_b, odd_b), s.sub(even_b, odd_b), y3]
     }
 
     #[inline(always)]
     fn kernel<S: Simd>(self, s: S, [g0, g1, g2]: [S::V; 3]) -> [S::V; 6] {
-        let c = |x: f64| s.splat(x as f32);
-        let even_a = s.fma(c(A2 * OF_A), g2, s.mul(c(OF_A), g0));
-        let even_b = s.fma(c(B2 * OF_B), g2, s.mul(c(OF_B), g0));
-        let (odd_a, odd_b) = (s.mul(c(A * OF_A), g1), s.mul(c(B * OF_B), g1));
-        [s.mul(c(OF_0), g0), s.add(even_a, odd_a), s.sub(even_a, odd_a), s.add(even_b, odd_b), s.sub(even_b, odd_b), g2]
+        let even_a = s.fma(c(s, A2 * OF_A), g2, s.mul(c(s, OF_A), g0));
+        let even_b = s.fma(c(s, B2 * OF_B), g2, s.mul(c(s, OF_B), g0));
+        let (odd_a, odd_b) = (s.mul(c(s, A * OF_A), g1), s.mul(c(s, B * OF_B), g1));
+        [
+            s.mul(c(s, OF_0), g0),
+            s.add(even_a, odd_a),
+            s.sub(even_a, odd_a),
+            s.add(even_b, odd_b),
+            s.sub(even_b, odd_b),
+            g2,
+        ]
     }
 
     #[inline(always)]
     fn collect<S: Simd>(self, s: S, [u0, u1, u2, u3, u4, u5]: [S::V; 6]) -> [S::V; 3] {
-        let c = |x: f64| s.splat(x as f32);
         let (sum_a, apart_a) = (s.add(u1, u2), s.sub(u1, u2));
         let (sum_b, apart_b) = (s.add(u3, u4), s.sub(u3, u4));
         [
-            s.fma(c(OF_0), u0, s.fma(c(OF_A), sum_a, s.mul(c(OF_B), sum_b))),
-            s.fma(c(A * OF_A), apart_a, s.mul(c(B * OF_B), apart_b)),
-            s.fma(c(A2 * OF_A), sum_a, s.fma(c(B2 * OF_B), sum_b, u5)),
+            s.fma(c(s, OF_0), u0, s.fma(c(s, OF_A), sum_a, s.mul(c(s, OF_B), sum_b))),
+            s.fma(c(s, A * OF_A), apart_a, s.mul(c(s, B * OF_B), apart_b)),
+            s.fma(c(s, A2 * OF_A), sum_a, s.fma(c(s, B2 * OF_B), sum_b, u5)),
         ]
     }
 }
 
-/// A transform along both axes: of the columns, then of the rows.
+/// A transform along both axes: of the columns, then of the rows. Plain loops: what `from_fn` and `map` are made of is
+/// not always inlined, and would be compiled without the instructions.
 #[inline(always)]
 pub(super) fn both<V: Copy, const I: usize, const O: usize>(
     x: [[V; I]; I],
     transform: impl Fn([V; I]) -> [V; O],
 ) -> [[V; O]; O] {
-    let columns: [[V; O]; I] = std::array::from_fn(
-        #[inline(always)]
-        |column| {
-            transform(std::array::from_fn(
-                #[inline(always)]
-                |row| x[row][column],
-            ))
-        },
-    );
-    std::array::from_fn(
-        #[inline(always)]
-        |row| {
-            transform(std::array::from_fn(
-                #[inline(always)]
-                |column| columns[column][row],
-            ))
-        },
-    )
+    let mut columns = [[x[0][0]; O]; I];
+    for (place, column) in columns.iter_mut().enumerate() {
+        let mut numbers = [x[0][0]; I];
+        for (number, row) in numbers.iter_mut().zip(&x) {
+            *number = row[place];
+        }
+        *column = transform(numbers);
+    }
+    let mut out = [[x[0][0]; O]; O];
+    for (place, row) in out.iter_mut().enumerate() {
+        let mut numbers = [x[0][0]; I];
+        for (number, column) in numbers.iter_mut().zip(&columns) {
+            *number = column[place];
+        }
+        *row = transform(numbers);
+    }
+    out
 }
 
 #[cfg(test)]

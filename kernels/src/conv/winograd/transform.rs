@@ -5,7 +5,7 @@ use super::walk::Walk;
 use crate::conv::epilogue::Epilogue;
 use crate::isa::Kernel;
 use crate::shared::Shared;
-use crate::simd::Simd;
+use crate::simd::{Simd, load_square};
 use crate::tile::GROUP;
 
 /// Reads a tile of n x n pixels whose first stands at `place` (it may lie outside): some channels of each, zeros
@@ -22,18 +22,13 @@ pub(super) fn load<S: Simd, const N: usize>(
     let [y, x] = place;
     let inside = y >= 0 && x >= 0 && y as usize + N <= rows && x as usize + N <= columns;
     let count = channels.saturating_sub(first).min(S::LANES);
-    let mut tile = [[simd.splat(0.0); N]; N];
     if inside && count == S::LANES {
         let start = (y as usize * columns + x as usize) * channels + first;
         assert!(start + ((N - 1) * columns + N - 1) * channels + S::LANES <= image.len());
-        for (row, line) in tile.iter_mut().enumerate() {
-            for (column, v) in line.iter_mut().enumerate() {
-                // SAFETY: the last of these vectors was just seen to be inside.
-                *v = unsafe { simd.load(image.as_ptr().add(start + (row * columns + column) * channels)) };
-            }
-        }
-        return tile;
+        // SAFETY: the last of these vectors was just seen to be inside.
+        return unsafe { load_square(simd, image.as_ptr().add(start), [columns * channels, channels]) };
     }
+    let mut tile = [[simd.splat(0.0); N]; N];
     for (row, line) in tile.iter_mut().enumerate() {
         let y = y + row as isize;
         if y < 0 || y >= rows as isize {
@@ -137,19 +132,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Output<'_
                 if filter >= walk.filters {
                     break;
                 }
-                let m: [[S::V; N]; N] = std::array::from_fn(
-                    #[inline(always)]
-                    |row| {
-                        std::array::from_fn(
-                            #[inline(always)]
-                            |column| {
-                                let place = ((row * N + column) * tiles + tile) * columns + lane;
-                                // SAFETY: the numbers of all positions were seen to be there.
-                                unsafe { simd.load(sums.as_ptr().add(place)) }
-                            },
-                        )
-                    },
-                );
+                let steps = [N * tiles * columns, tiles * columns];
+                // SAFETY: the numbers of all positions were seen to be there.
+                let m = unsafe { load_square::<S, N>(simd, sums.as_ptr().add(tile * columns + lane), steps) };
                 let y = both(
                     m,
                     #[inline(always)]
