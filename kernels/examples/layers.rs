@@ -120,7 +120,9 @@ fn main() {
         total[3],
         scratch.bytes() >> 20
     );
-    others(run, &clock, px, images);
+    if only.is_none() {
+        others(run, &clock, px, images);
+    }
 }
 
 /// Batch norm with everything fused, and max pooling.

@@ -30,4 +30,14 @@ impl<'a, T> Shared<'a, T> {
         // SAFETY: the part is inside of the slice, and nobody else has it.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), length) }
     }
+
+    /// Where a part is, to be written by a task that alone has it.
+    ///
+    /// # Panics
+    /// A part that is not in the slice.
+    #[inline(always)]
+    pub(crate) fn pointer(&self, start: usize, length: usize) -> *mut T {
+        assert!(start <= self.length && length <= self.length - start, "a part that is not there");
+        self.start.wrapping_add(start)
+    }
 }

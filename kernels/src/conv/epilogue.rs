@@ -1,5 +1,6 @@
 //! What is done to the output of a convolution while it is in the cache.
 
+use crate::shared::Shared;
 use crate::simd::Simd;
 
 /// y = relu(scale y + bias + residual), each part where it is asked for.
@@ -56,34 +57,47 @@ impl Epilogue<'_> {
         }
     }
 
-    /// The same for a vector of sums, of which `out` takes the first.
+    /// Scale and bias of the first `count` filters of a vector, 1 and 0 where there is none.
     #[inline(always)]
-    pub(super) fn finish_vector<S: Simd>(&self, simd: S, sums: S::V, out: &mut [f32], filter: usize, place: usize) {
-        let count = out.len();
-        assert!(count <= S::LANES);
-        // SAFETY: the slice has so many numbers.
-        let read =
-            |numbers: &[f32], start: usize| unsafe { simd.load_first(numbers[start..][..count].as_ptr(), count) };
-        let mut y = sums;
-        match (self.scale, self.bias) {
-            (None, None) => {}
-            (None, Some(bias)) => y = simd.add(y, read(bias, filter)),
-            (Some(scale), None) => y = simd.mul(y, read(scale, filter)),
-            (Some(scale), Some(bias)) => y = simd.fma(y, read(scale, filter), read(bias, filter)),
+    pub(super) fn of_filter<S: Simd>(&self, simd: S, filter: usize, count: usize) -> [S::V; 2] {
+        let (mut scale, mut bias) = (simd.splat(1.0), simd.splat(0.0));
+        if let Some(numbers) = self.scale {
+            // SAFETY: the slice has so many numbers.
+            scale = unsafe { simd.load_first(numbers[filter..][..count].as_ptr(), count) };
         }
+        if let Some(numbers) = self.bias {
+            // SAFETY: likewise.
+            bias = unsafe { simd.load_first(numbers[filter..][..count].as_ptr(), count) };
+        }
+        [scale, bias]
+    }
+
+    /// Writes the first `count` of a vector of sums.
+    /// # Safety
+    /// No other task has these numbers.
+    #[inline(always)]
+    pub(super) unsafe fn store<S: Simd>(
+        &self,
+        simd: S,
+        sums: S::V,
+        [scale, bias]: &[S::V; 2],
+        out: Shared,
+        place: usize,
+        count: usize,
+    ) {
+        let mut y = simd.fma(sums, *scale, *bias);
         if let Some(residual) = self.residual {
-            y = simd.add(y, read(residual, place));
+            let residual = residual[place..][..count].as_ptr();
+            // SAFETY: the slice has so many numbers.
+            let residual =
+                unsafe { if count == S::LANES { simd.load(residual) } else { simd.load_first(residual, count) } };
+            y = simd.add(y, residual);
         }
         if self.relu {
             y = simd.relu(y);
         }
-        // SAFETY: the slice has so many numbers.
-        unsafe {
-            if count == S::LANES {
-                simd.store(y, out.as_mut_ptr())
-            } else {
-                simd.store_first(y, out.as_mut_ptr(), count)
-            }
-        }
+        let out = out.pointer(place, count);
+        // SAFETY: so many numbers were seen to be there.
+        unsafe { if count == S::LANES { simd.store(y, out) } else { simd.store_first(y, out, count) } }
     }
 }

@@ -142,7 +142,9 @@ impl Plan {
         let images = source.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
         let tiles = self.walk.tiles(M, images);
         let stride = self.stride(Sizes::of(run.isa));
-        let pass = Pass { points, walk: &self.walk, source, packed, epilogue, target: Shared::new(out), stride };
+        let mut zeros = run.scratch.take(self.walk.channels);
+        zeros.fill(0.0);
+        let pass = Pass { points, walk: &self.walk, source, zeros: &zeros, packed, epilogue, target: Shared::new(out), stride };
         let (of_a_tile, kernels) =
             (N * N * self.walk.channels.next_multiple_of(GROUP), N * N * self.walk.channels * self.walk.filters);
         if kernels <= KERNELS {
@@ -158,6 +160,8 @@ struct Pass<'a, P, const M: usize, const N: usize> {
     points: P,
     walk: &'a Walk,
     source: &'a [f32],
+    /// As many as a pixel of the source has channels.
+    zeros: &'a [f32],
     packed: &'a [f32],
     epilogue: &'a Epilogue<'a>,
     target: Shared<'a>,
@@ -214,11 +218,12 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Pass<'_, P, M, N> {
         stride: usize,
         out: &Shared,
     ) {
-        let Pass { points, walk, source, .. } = *self;
+        let Pass { points, walk, source, zeros, .. } = *self;
         isa.run(Tiled::<_, M, N>(Input {
             points,
             walk,
             source,
+            zeros,
             start,
             panels,
             part: (0, usize::MAX),

@@ -8,46 +8,54 @@ use crate::shared::Shared;
 use crate::simd::{Simd, load_square};
 use crate::tile::GROUP;
 
-/// Reads a tile of n x n pixels whose first stands at `place` (it may lie outside): some channels of each, zeros
-/// outside and for channels that do not exist.
-#[inline(always)]
-pub(super) fn load<S: Simd, const N: usize>(
-    simd: S,
-    image: &[f32],
-    [rows, columns]: [usize; 2],
+/// Where the pixels of a tile are; those outside of the image are zeros.
+#[derive(Clone, Copy)]
+struct Pixels<const N: usize> {
+    starts: [[*const f32; N]; N],
     channels: usize,
-    place: [isize; 2],
-    first: usize,
-) -> [[S::V; N]; N] {
-    let [y, x] = place;
-    let inside = y >= 0 && x >= 0 && y as usize + N <= rows && x as usize + N <= columns;
-    let count = channels.saturating_sub(first).min(S::LANES);
-    if inside && count == S::LANES {
-        let start = (y as usize * columns + x as usize) * channels + first;
-        assert!(start + ((N - 1) * columns + N - 1) * channels + S::LANES <= image.len());
-        // SAFETY: the last of these vectors was just seen to be inside.
-        return unsafe { load_square(simd, image.as_ptr().add(start), [columns * channels, channels]) };
-    }
-    let mut tile = [[simd.splat(0.0); N]; N];
-    for (row, line) in tile.iter_mut().enumerate() {
-        let y = y + row as isize;
-        if y < 0 || y >= rows as isize {
-            continue;
-        }
-        for (column, v) in line.iter_mut().enumerate() {
-            let x = x + column as isize;
-            if x < 0 || x >= columns as isize {
-                continue;
+}
+
+impl<const N: usize> Pixels<N> {
+    /// The tile whose first pixel is `place`, which may lie outside. There are as many zeros as channels at least.
+    #[inline(always)]
+    fn new(image: &[f32], [rows, columns]: [usize; 2], channels: usize, place: [isize; 2], zeros: &[f32]) -> Pixels<N> {
+        assert!(image.len() >= rows * columns * channels && zeros.len() >= channels);
+        let mut starts = [[zeros.as_ptr(); N]; N];
+        let [y, x] = place;
+        let inside = y >= 0 && x >= 0 && y as usize + N <= rows && x as usize + N <= columns;
+        for (row, line) in starts.iter_mut().enumerate() {
+            let y = y + row as isize;
+            for (column, start) in line.iter_mut().enumerate() {
+                let x = x + column as isize;
+                if inside || (y >= 0 && y < rows as isize && x >= 0 && x < columns as isize) {
+                    *start = image.as_ptr().wrapping_add((y as usize * columns + x as usize) * channels);
+                }
             }
-            let start = (y as usize * columns + x as usize) * channels + first.min(channels);
-            let pixel = &image[start..start + count];
-            // SAFETY: the slice has so many numbers.
-            *v = unsafe {
-                if count == S::LANES { simd.load(pixel.as_ptr()) } else { simd.load_first(pixel.as_ptr(), count) }
-            };
         }
+        Pixels { starts, channels }
     }
-    tile
+
+    /// Some channels of each from `first` on, zeros for those that do not exist.
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, first: usize) -> [[S::V; N]; N] {
+        let mut tile = [[simd.splat(0.0); N]; N];
+        if first + S::LANES <= self.channels {
+            for (line, starts) in tile.iter_mut().zip(&self.starts) {
+                for (v, start) in line.iter_mut().zip(starts) {
+                    // SAFETY: a pixel and the zeros have so many channels.
+                    *v = unsafe { simd.load(start.add(first)) };
+                }
+            }
+        } else if first < self.channels {
+            for (line, starts) in tile.iter_mut().zip(&self.starts) {
+                for (v, start) in line.iter_mut().zip(starts) {
+                    // SAFETY: likewise.
+                    *v = unsafe { simd.load_first(start.add(first), self.channels - first) };
+                }
+            }
+        }
+        tile
+    }
 }
 
 /// Tiles of the source, transformed: `[position][panel][channel / 16][tile][16]`, where a panel has as many tiles as
@@ -56,6 +64,8 @@ pub(super) struct Input<'a, P, I> {
     pub points: P,
     pub walk: &'a Walk,
     pub source: &'a [f32],
+    /// As many as a pixel has channels.
+    pub zeros: &'a [f32],
     /// The first tile, and (first, tiles) of every panel, counted from there.
     pub start: usize,
     pub panels: I,
@@ -76,30 +86,39 @@ impl<P: Points<M, N>, I: Iterator<Item = (usize, usize)>, const M: usize, const 
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Input { points, walk, source, start, panels, part, stride, out } = self.0;
+        let Input { points, walk, source, zeros, start, panels, part, stride, out } = self.0;
         let (groups, channels) = (walk.channels.div_ceil(GROUP), walk.channels);
         let image_length = walk.source[0] * walk.source[1] * channels;
         for (first, tiles) in panels {
             for tile in part.0..tiles.min(part.0 + part.1) {
                 let (image, place) = walk.tile::<M>(start + first + tile);
                 let image = &source[image * image_length..][..image_length];
+                let pixels = Pixels::<N>::new(image, walk.source, channels, walk.seen(place), zeros);
                 for lane in (0..groups * GROUP).step_by(S::LANES) {
-                    let d = load::<S, N>(simd, image, walk.source, channels, walk.seen(place), lane);
+                    let d = pixels.load(simd, lane);
                     let v = both(
                         d,
                         #[inline(always)]
                         |row| points.input(simd, row),
                     );
                     let place = first * groups * GROUP + (lane / GROUP * tiles + tile) * GROUP + lane % GROUP;
-                    for (position, v) in v.as_flattened().iter().enumerate() {
-                        // SAFETY: each task has panels of its own.
-                        let out = unsafe { out.part(position * stride + place, S::LANES) };
-                        // SAFETY: the slice has so many numbers.
-                        unsafe { simd.store(*v, out.as_mut_ptr()) };
-                    }
+                    // SAFETY: each task has panels of its own.
+                    unsafe { store_all(simd, &v, out, place, stride) };
                 }
             }
         }
+    }
+}
+
+/// Writes vectors `stride` apart.
+/// # Safety
+/// No other task has these numbers.
+#[inline(always)]
+unsafe fn store_all<S: Simd, const N: usize>(simd: S, all: &[[S::V; N]; N], out: Shared, start: usize, stride: usize) {
+    let out = out.pointer(start, (N * N - 1) * stride + S::LANES);
+    for (position, v) in all.as_flattened().iter().enumerate() {
+        // SAFETY: the last was seen to be inside.
+        unsafe { simd.store(*v, out.add(position * stride)) };
     }
 }
 
@@ -141,13 +160,17 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Output<'_
                     |row| points.output(simd, row),
                 );
                 let count = S::LANES.min(walk.filters - filter);
-                for (row, line) in y.iter().enumerate().take(walk.target[0] - place[0]) {
-                    for (column, v) in line.iter().enumerate().take(walk.target[1] - place[1]) {
-                        let pixel = (image * walk.target[0] + place[0] + row) * walk.target[1] + place[1] + column;
-                        let start = pixel * walk.filters + filter;
+                let first = (image * walk.target[0] + place[0]) * walk.target[1] + place[1];
+                let [height, width] = [0, 1].map(|axis| M.min(walk.target[axis] - place[axis]));
+                let of_filter = epilogue.of_filter(simd, filter, count);
+                for (row, line) in y.iter().enumerate() {
+                    for (column, v) in line.iter().enumerate() {
+                        if row >= height || column >= width {
+                            continue;
+                        }
+                        let start = (first + row * walk.target[1] + column) * walk.filters + filter;
                         // SAFETY: each task has tiles and filters of its own.
-                        let out = unsafe { target.part(start, count) };
-                        epilogue.finish_vector(simd, *v, out, filter, start);
+                        unsafe { epilogue.store(simd, *v, &of_filter, target, start, count) };
                     }
                 }
             }
@@ -160,6 +183,8 @@ pub(super) struct Spread<'a, P> {
     pub points: P,
     pub walk: &'a Walk,
     pub gradient: &'a [f32],
+    /// As many as there are filters.
+    pub zeros: &'a [f32],
     /// The first tile of all, and (first, tiles) of those to be done, of so many.
     pub start: usize,
     pub part: (usize, usize),
@@ -175,26 +200,23 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Spread<'_
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Spread { points, walk, gradient, start, part, tiles, columns, stride, out } = self.0;
+        let Spread { points, walk, gradient, zeros, start, part, tiles, columns, stride, out } = self.0;
         let image_length = walk.target[0] * walk.target[1] * walk.filters;
         for tile in part.0..part.0 + part.1 {
             let (image, place) = walk.tile::<M>(start + tile);
             let image = &gradient[image * image_length..][..image_length];
+            let place = place.map(|place| place as isize);
+            let pixels = Pixels::<M>::new(image, walk.target, walk.filters, place, zeros);
             for lane in (0..walk.filters.next_multiple_of(columns)).step_by(S::LANES) {
-                let place = place.map(|place| place as isize);
-                let y = load::<S, M>(simd, image, walk.target, walk.filters, place, lane);
+                let y = pixels.load(simd, lane);
                 let z = both(
                     y,
                     #[inline(always)]
                     |row| points.spread(simd, row),
                 );
                 let place = (lane / columns * tiles + tile) * columns + lane % columns;
-                for (position, z) in z.as_flattened().iter().enumerate() {
-                    // SAFETY: each task has tiles of its own.
-                    let out = unsafe { out.part(position * stride + place, S::LANES) };
-                    // SAFETY: the slice has so many numbers.
-                    unsafe { simd.store(*z, out.as_mut_ptr()) };
-                }
+                // SAFETY: each task has tiles of its own.
+                unsafe { store_all(simd, &z, out, place, stride) };
             }
         }
     }

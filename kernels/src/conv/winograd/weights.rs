@@ -93,12 +93,16 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
         let (left, right) = (Shared::new(left), Shared::new(right));
         let Gradient { points, walk, sizes, .. } = self;
         let (points, columns) = (*points, sizes.columns);
+        let mut zeros = run.scratch.take(self.channels.max(self.filters));
+        zeros.fill(0.0);
+        let zeros = &zeros[..];
         run.pool.run(tiles.div_ceil(TILES), &|task| {
             let part = (task * TILES, TILES.min(tiles - task * TILES));
             let input = Input {
                 points,
                 walk,
                 source: x,
+                zeros,
                 start,
                 panels: std::iter::once((0, tiles)),
                 part,
@@ -107,7 +111,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             };
             run.isa.run(Tiled::<_, M, N>(input));
             let spread =
-                Spread { points, walk, gradient: dy, start, part, tiles, columns, stride: right_stride, out: right };
+                Spread { points, walk, gradient: dy, zeros, start, part, tiles, columns, stride: right_stride, out: right };
             run.isa.run(Tiled::<_, M, N>(spread));
         });
     }
