@@ -32,6 +32,16 @@ pub enum Method {
     Winograd4,
 }
 
+impl Method {
+    fn side(self) -> Option<Side> {
+        match self {
+            Method::Product | Method::Depthwise => None,
+            Method::Winograd2 => Some(Side::Two),
+            Method::Winograd4 => Some(Side::Four),
+        }
+    }
+}
+
 /// The method of each of the three directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Methods {
@@ -117,6 +127,11 @@ impl Convolution {
     /// Slices whose lengths do not fit together.
     pub fn forward(&self, run: Run, x: &[f32], weights: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
         self.check_weights(weights);
+        if let Some(side) = self.methods.forward.side() {
+            self.check_images(x, y);
+            epilogue.check(self.shape.filters, y.len());
+            return winograd::Plan::forward(&self.shape, side).run_once(run, x, weights, epilogue, y);
+        }
         let mut packed = run.scratch.take(self.packed_length(run));
         self.pack(run, weights, &mut packed);
         self.forward_packed(run, x, &packed, epilogue, y);
@@ -183,10 +198,7 @@ impl Convolution {
     }
 
     fn winograd_input(&self, side: Side, run: Run, weights: &[f32], dy: &[f32], dx: &mut [f32]) {
-        let plan = winograd::Plan::input_gradient(&self.shape, side);
-        let mut packed = run.scratch.take(plan.packed(Sizes::of(run.isa)));
-        plan.pack(run, weights, &mut packed);
-        plan.run(run, dy, &packed, &Epilogue::default(), dx);
+        winograd::Plan::input_gradient(&self.shape, side).run_once(run, dy, weights, &Epilogue::default(), dx);
     }
 
     /// dw, the gradient of the weights: it is written, not added.

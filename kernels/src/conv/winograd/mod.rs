@@ -21,13 +21,13 @@ use walk::Walk;
 pub(super) use weights::weight_gradient;
 
 /// Numbers of the transformed tiles that one task makes for itself: they stay in the second-level cache.
-const BLOCK: usize = 128 * 1024;
+const BLOCK: usize = 64 * 1024;
 /// With transformed kernels of more numbers than these, tiles are transformed once for all panels of filters.
 const KERNELS: usize = 36 * 128 * 128;
 /// Numbers of the transformed tiles that all tasks share.
-const SHARED: usize = 2 << 20;
-/// Channels of a task that transforms kernels.
-const CHANNELS: usize = 32;
+const SHARED: usize = 4 << 20;
+/// Panels of these tiles whose products wait for their transform at a time.
+const PANELS: usize = 8;
 
 pub(super) fn fits(shape: &Shape) -> bool {
     shape.kernel == [3, 3] && shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.groups == 1
@@ -96,156 +96,211 @@ impl Plan {
         weights: &[f32],
         packed: &mut [f32],
     ) {
-        let (sizes, order) = (Sizes::of(run.isa), self.order);
-        let (stride, channels) = (self.stride(sizes), self.walk.channels);
-        let (length, columns) = (N * N * stride, sizes.columns);
-        let shared = Shared::new(packed);
+        let sizes = Sizes::of(run.isa);
+        let (length, shared) = (N * N * self.stride(sizes), Shared::new(packed));
         run.pool.run(self.panels(sizes), &|panel| {
             // SAFETY: each task has a panel of its own.
             let out = unsafe { shared.part(panel * length, length) };
-            let filter = panel * columns;
-            let filters = columns.min(self.walk.filters - filter);
-            for first in (0..channels).step_by(CHANNELS) {
-                let count = CHANNELS.min(channels - first);
-                let (weights, out) = (&weights[first * order.channel..], &mut out[first * columns..]);
-                run.isa.run(Tiled::<_, M, N>(Weights {
-                    points,
-                    order,
-                    weights,
-                    filter,
-                    filters,
-                    columns,
-                    channels: count,
-                    stride,
-                    out,
-                }));
-            }
+            self.pack_panel::<_, M, N>(points, run.isa, weights, panel, out);
         });
     }
 
-    pub fn run(&self, run: Run, source: &[f32], packed: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
-        match self.side {
-            Side::Two => self.run_by::<_, 2, 4>(Two, run, source, packed, epilogue, out),
-            Side::Four => self.run_by::<_, 4, 6>(Four, run, source, packed, epilogue, out),
-        }
-    }
-
-    fn run_by<P: Points<M, N>, const M: usize, const N: usize>(
+    fn pack_panel<P: Points<M, N>, const M: usize, const N: usize>(
         &self,
         points: P,
-        run: Run,
-        source: &[f32],
-        packed: &[f32],
-        epilogue: &Epilogue,
+        isa: Isa,
+        weights: &[f32],
+        panel: usize,
         out: &mut [f32],
     ) {
-        let images = source.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
-        let tiles = self.walk.tiles(M, images);
-        let stride = self.stride(Sizes::of(run.isa));
+        let (sizes, order, channels) = (Sizes::of(isa), self.order, self.walk.channels);
+        let (stride, columns) = (self.stride(sizes), sizes.columns);
+        let filter = panel * columns;
+        let filters = columns.min(self.walk.filters - filter);
+        isa.run(Tiled::<_, M, N>(Weights { points, order, weights, filter, filters, columns, channels, stride, out }));
+    }
+
+    /// A pass with kernels that were packed before.
+    pub fn run(&self, run: Run, source: &[f32], packed: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
+        self.run_with(run, source, Kernels::Packed(packed), epilogue, out);
+    }
+
+    /// A pass with weights as they are.
+    pub fn run_once(&self, run: Run, source: &[f32], weights: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
+        if self.large() {
+            return self.run_with(run, source, Kernels::Plain(weights), epilogue, out);
+        }
+        let mut packed = run.scratch.take(self.packed(Sizes::of(run.isa)));
+        self.pack(run, weights, &mut packed);
+        self.run(run, source, &packed, epilogue, out);
+    }
+
+    /// Are the transformed kernels too large for the second-level cache?
+    fn large(&self) -> bool {
+        self.positions() * self.walk.channels * self.walk.filters > KERNELS
+    }
+
+    fn run_with(&self, run: Run, source: &[f32], kernels: Kernels, epilogue: &Epilogue, out: &mut [f32]) {
         let mut zeros = run.scratch.take(self.walk.channels);
         zeros.fill(0.0);
-        let pass = Pass { points, walk: &self.walk, source, zeros: &zeros, packed, epilogue, target: Shared::new(out), stride };
-        let (of_a_tile, kernels) =
-            (N * N * self.walk.channels.next_multiple_of(GROUP), N * N * self.walk.channels * self.walk.filters);
-        if kernels <= KERNELS {
-            pass.in_blocks(run, tiles, BLOCK / of_a_tile);
-        } else {
-            pass.in_stages(run, tiles, SHARED / of_a_tile);
+        let pass = Pass { plan: self, source, zeros: &zeros, kernels, epilogue, target: Shared::new(out) };
+        match self.side {
+            Side::Two => pass.run::<_, 2, 4>(Two, run),
+            Side::Four => pass.run::<_, 4, 6>(Four, run),
         }
     }
+}
+
+/// The kernels of a pass.
+#[derive(Debug, Clone, Copy)]
+enum Kernels<'a> {
+    /// All of them, transformed.
+    Packed(&'a [f32]),
+    /// As they are: each panel is transformed where it is multiplied, and never leaves the cache.
+    Plain(&'a [f32]),
 }
 
 /// What all tasks of a pass read, and where they write.
-struct Pass<'a, P, const M: usize, const N: usize> {
-    points: P,
-    walk: &'a Walk,
+struct Pass<'a> {
+    plan: &'a Plan,
     source: &'a [f32],
     /// As many as a pixel of the source has channels.
     zeros: &'a [f32],
-    packed: &'a [f32],
+    kernels: Kernels<'a>,
     epilogue: &'a Epilogue<'a>,
     target: Shared<'a>,
-    /// Numbers from one position of a panel's kernels to the next.
-    stride: usize,
 }
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Pass<'_, P, M, N> {
+/// Tiles from `start` on, transformed in panels of (first, rows).
+struct Tiles<'a> {
+    start: usize,
+    panels: &'a [(usize, usize)],
+    /// Numbers from one position to the next.
+    stride: usize,
+    transformed: &'a [f32],
+}
+
+impl Pass<'_> {
+    fn run<P: Points<M, N>, const M: usize, const N: usize>(&self, points: P, run: Run) {
+        let walk = &self.plan.walk;
+        let tiles = walk.tiles(M, self.source.len() / (walk.source[0] * walk.source[1] * walk.channels));
+        let of_a_tile = N * N * walk.channels.next_multiple_of(GROUP);
+        if self.plan.large() {
+            self.in_stages::<_, M, N>(points, run, tiles, SHARED / of_a_tile);
+        } else {
+            self.in_blocks::<_, M, N>(points, run, tiles, BLOCK / of_a_tile);
+        }
+    }
+
     /// Each task transforms tiles for itself and multiplies them by all kernels.
-    fn in_blocks(&self, run: Run, tiles: usize, wanted: usize) {
+    fn in_blocks<P: Points<M, N>, const M: usize, const N: usize>(
+        &self,
+        points: P,
+        run: Run,
+        tiles: usize,
+        wanted: usize,
+    ) {
+        let Kernels::Packed(packed) = self.kernels else { unreachable!("small kernels are packed") };
         let sizes = Sizes::of(run.isa);
         let block = (wanted / sizes.rows).max(1) * sizes.rows;
+        let length = N * N * self.plan.stride(sizes);
         run.pool.run(tiles.div_ceil(block), &|task| {
             let start = task * block;
-            let count = block.min(tiles - start);
-            let stride = self.stride_of(count);
+            let panels: Vec<_> = even(block.min(tiles - start), sizes.rows).collect();
+            let stride = self.stride_of(&panels);
             let mut transformed = run.scratch.take(N * N * stride);
-            self.transform(run.isa, start, even(count, sizes.rows), stride, &Shared::new(&mut transformed));
-            let mut sums = run.scratch.take(N * N * count * sizes.columns);
-            for panel in 0..self.walk.filters.div_ceil(sizes.columns) {
-                self.multiply(run.isa, panel, (start, count), &transformed, &mut sums);
+            self.transform::<_, M, N>(points, run.isa, start, &panels, stride, &Shared::new(&mut transformed));
+            let tiles = Tiles { start, panels: &panels, stride, transformed: &transformed };
+            let mut sums = run.scratch.take(N * N * block * sizes.columns);
+            for (panel, kernels) in packed.chunks_exact(length).enumerate() {
+                self.multiply::<_, M, N>(points, run.isa, panel, kernels, &tiles, &mut sums);
             }
         });
     }
 
     /// Many tiles are transformed by all tasks, then multiplied by a panel of kernels each: these are read only once.
-    fn in_stages(&self, run: Run, tiles: usize, wanted: usize) {
+    fn in_stages<P: Points<M, N>, const M: usize, const N: usize>(
+        &self,
+        points: P,
+        run: Run,
+        tiles: usize,
+        wanted: usize,
+    ) {
         let sizes = Sizes::of(run.isa);
+        let length = N * N * self.plan.stride(sizes);
         for (start, count) in even(tiles, wanted.max(sizes.rows)) {
-            let stride = self.stride_of(count);
+            let panels: Vec<_> = even(count, sizes.rows).collect();
+            let stride = self.stride_of(&panels);
             let mut transformed = run.scratch.take(N * N * stride);
-            let (panels, shared) = (even(count, sizes.rows).collect::<Vec<_>>(), Shared::new(&mut transformed));
+            let shared = Shared::new(&mut transformed);
             run.pool.run(panels.len(), &|panel| {
-                self.transform(run.isa, start, panels[panel..=panel].iter().copied(), stride, &shared);
+                self.transform::<_, M, N>(points, run.isa, start, &panels[panel..=panel], stride, &shared);
             });
             let transformed = &transformed[..];
-            run.pool.run(self.walk.filters.div_ceil(sizes.columns), &|panel| {
-                let mut sums = run.scratch.take(N * N * count * sizes.columns);
-                self.multiply(run.isa, panel, (start, count), transformed, &mut sums);
+            run.pool.run(self.plan.panels(sizes), &|panel| {
+                let mut made;
+                let kernels = match self.kernels {
+                    Kernels::Packed(packed) => &packed[panel * length..][..length],
+                    Kernels::Plain(weights) => {
+                        made = run.scratch.take(length);
+                        self.plan.pack_panel::<_, M, N>(points, run.isa, weights, panel, &mut made);
+                        &made[..]
+                    }
+                };
+                let most = panels.len().min(PANELS) * sizes.rows;
+                let mut sums = run.scratch.take(N * N * most * sizes.columns);
+                for panels in panels.chunks(PANELS) {
+                    let tiles = Tiles { start, panels, stride, transformed };
+                    self.multiply::<_, M, N>(points, run.isa, panel, kernels, &tiles, &mut sums);
+                }
             });
         }
     }
 
-    /// Numbers from one position of so many transformed tiles to the next: no power of two.
-    fn stride_of(&self, tiles: usize) -> usize {
-        tiles * self.walk.channels.next_multiple_of(GROUP) + GROUP
+    /// Numbers from one position of transformed tiles to the next: no power of two.
+    fn stride_of(&self, panels: &[(usize, usize)]) -> usize {
+        let tiles: usize = panels.iter().map(|(_, rows)| rows).sum();
+        tiles * self.plan.walk.channels.next_multiple_of(GROUP) + GROUP
     }
 
-    fn transform(
+    fn transform<P: Points<M, N>, const M: usize, const N: usize>(
         &self,
+        points: P,
         isa: Isa,
         start: usize,
-        panels: impl Iterator<Item = (usize, usize)>,
+        panels: &[(usize, usize)],
         stride: usize,
         out: &Shared,
     ) {
-        let Pass { points, walk, source, zeros, .. } = *self;
-        isa.run(Tiled::<_, M, N>(Input {
-            points,
-            walk,
-            source,
-            zeros,
-            start,
-            panels,
-            part: (0, usize::MAX),
-            stride,
-            out: *out,
-        }));
+        let Pass { plan: Plan { walk, .. }, source, zeros, .. } = *self;
+        let part = (0, usize::MAX);
+        isa.run(Tiled::<_, M, N>(Input { points, walk, source, zeros, start, panels, part, stride, out: *out }));
     }
 
-    /// The tiles times a panel of kernels, and back to pixels.
-    fn multiply(&self, isa: Isa, panel: usize, (start, count): (usize, usize), transformed: &[f32], sums: &mut [f32]) {
-        let (sizes, channels, stride) = (Sizes::of(isa), self.walk.channels, self.stride_of(count));
-        let (columns, width) = (sizes.columns, channels.next_multiple_of(GROUP));
+    /// Tiles times a panel of kernels, and back to pixels.
+    fn multiply<P: Points<M, N>, const M: usize, const N: usize>(
+        &self,
+        points: P,
+        isa: Isa,
+        panel: usize,
+        kernels: &[f32],
+        tiles: &Tiles,
+        sums: &mut [f32],
+    ) {
+        let (walk, epilogue, target, columns) = (&self.plan.walk, self.epilogue, self.target, Sizes::of(isa).columns);
+        let (channels, width) = (walk.channels, walk.channels.next_multiple_of(GROUP));
+        let [Some(&(begin, _)), Some(&(last, rows))] = [tiles.panels.first(), tiles.panels.last()] else { return };
+        let count = last + rows - begin;
         for position in 0..N * N {
-            let left = &transformed[position * stride..][..count * width];
-            let right = &self.packed[(panel * N * N + position) * self.stride..][..channels * columns];
+            let left = &tiles.transformed[position * tiles.stride..];
+            let right = &kernels[position * (kernels.len() / (N * N))..][..channels * columns];
             let sums = &mut sums[position * count * columns..][..count * columns];
-            for (first, rows) in even(count, sizes.rows) {
-                along_groups(isa, rows, channels, &left[first * width..], right, &mut sums[first * columns..]);
+            for &(first, rows) in tiles.panels {
+                let out = &mut sums[(first - begin) * columns..];
+                along_groups(isa, rows, channels, &left[first * width..][..rows * width], right, out);
             }
         }
-        let Pass { points, walk, epilogue, target, .. } = *self;
-        let filter = panel * columns;
+        let (start, filter) = (tiles.start + begin, panel * columns);
         isa.run(Tiled::<_, M, N>(Output {
             points,
             walk,

@@ -60,7 +60,7 @@ impl<const N: usize> Pixels<N> {
 
 /// Tiles of the source, transformed: `[position][panel][channel / 16][tile][16]`, where a panel has as many tiles as
 /// `panels` says.
-pub(super) struct Input<'a, P, I> {
+pub(super) struct Input<'a, P> {
     pub points: P,
     pub walk: &'a Walk,
     pub source: &'a [f32],
@@ -68,7 +68,7 @@ pub(super) struct Input<'a, P, I> {
     pub zeros: &'a [f32],
     /// The first tile, and (first, tiles) of every panel, counted from there.
     pub start: usize,
-    pub panels: I,
+    pub panels: &'a [(usize, usize)],
     /// First and number of the tiles of each panel that are done.
     pub part: (usize, usize),
     /// Numbers from a position to the next.
@@ -79,9 +79,7 @@ pub(super) struct Input<'a, P, I> {
 /// The same for points of M outputs and N products.
 pub(super) struct Tiled<T, const M: usize, const N: usize>(pub T);
 
-impl<P: Points<M, N>, I: Iterator<Item = (usize, usize)>, const M: usize, const N: usize> Kernel
-    for Tiled<Input<'_, P, I>, M, N>
-{
+impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Input<'_, P>, M, N> {
     type Output = ();
 
     #[inline(always)]
@@ -89,7 +87,7 @@ impl<P: Points<M, N>, I: Iterator<Item = (usize, usize)>, const M: usize, const 
         let Input { points, walk, source, zeros, start, panels, part, stride, out } = self.0;
         let (groups, channels) = (walk.channels.div_ceil(GROUP), walk.channels);
         let image_length = walk.source[0] * walk.source[1] * channels;
-        for (first, tiles) in panels {
+        for &(first, tiles) in panels {
             for tile in part.0..tiles.min(part.0 + part.1) {
                 let (image, place) = walk.tile::<M>(start + first + tile);
                 let image = &source[image * image_length..][..image_length];

@@ -12,8 +12,11 @@ use crate::shared::Shared;
 use crate::tile::{GROUP, Sizes, along_rows};
 use crate::{Isa, Run};
 
-/// Numbers of both sides' transformed tiles at a time.
-const STAGE: usize = 3 << 20;
+/// Numbers of both sides' transformed tiles at a time, with few channels and with many: the sums of few are added to
+/// at every stage, those of many are better made at once.
+const STAGES: [usize; 2] = [3 << 18, 3 << 20];
+/// Channels times filters that are few.
+const FEW: usize = 128 * 128;
 /// Tiles that a task transforms.
 const TILES: usize = 16;
 /// Channels of a task's products.
@@ -57,8 +60,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
     fn run(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let images = x.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
         let tiles = self.walk.tiles(M, images);
-        let wanted = (STAGE / (N * N * (self.channels + self.filters))).max(2 * TILES);
-        let one_stage = tiles <= wanted && self.channels * self.filters >= 128 * 128;
+        let many = self.channels * self.filters > FEW;
+        let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + self.filters))).max(2 * TILES);
+        let one_stage = tiles <= wanted && many;
         let stride = self.channels * self.sizes.columns + GROUP;
         let panels = self.filters / self.sizes.columns;
         let mut sums = run.scratch.take(if one_stage { 0 } else { panels * N * N * stride });
@@ -104,14 +108,24 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
                 source: x,
                 zeros,
                 start,
-                panels: std::iter::once((0, tiles)),
+                panels: &[(0, tiles)],
                 part,
                 stride: left_stride,
                 out: left,
             };
             run.isa.run(Tiled::<_, M, N>(input));
-            let spread =
-                Spread { points, walk, gradient: dy, zeros, start, part, tiles, columns, stride: right_stride, out: right };
+            let spread = Spread {
+                points,
+                walk,
+                gradient: dy,
+                zeros,
+                start,
+                part,
+                tiles,
+                columns,
+                stride: right_stride,
+                out: right,
+            };
             run.isa.run(Tiled::<_, M, N>(spread));
         });
     }
