@@ -46,7 +46,7 @@ pub(crate) fn along_groups(isa: Isa, rows: usize, depth: usize, left: &[f32], ri
     let needed = if depth == whole { whole * rows } else { whole * rows + (rows - 1) * GROUP + depth - whole };
     assert!((1..=sizes.rows).contains(&rows));
     assert!(left.len() >= needed && right.len() >= depth * sizes.columns && out.len() >= rows * sizes.columns);
-    let job = Job { rows, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), stride: 0 };
+    let job = Job { rows, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), add: false };
     // SAFETY: the slices were just seen to be long enough, and a level is only made where the processor has it.
     unsafe {
         match isa.level() {
@@ -59,16 +59,16 @@ pub(crate) fn along_groups(isa: Isa, rows: usize, depth: usize, left: &[f32], ri
     }
 }
 
-/// Adds `left' right` to `out`: [`Sizes::lanes`] rows, `stride` apart, of the panel's columns.
+/// Writes `left' right` to `out`, or adds it: [`Sizes::lanes`] rows of the panel's columns.
 /// `left`: `[depth][16]`, of which the first lanes are taken; `right`: `[depth][columns]`.
 ///
 /// # Panics
 /// Slices that are too short.
-pub(crate) fn along_rows(isa: Isa, depth: usize, left: &[f32], right: &[f32], out: &mut [f32], stride: usize) {
+pub(crate) fn along_rows(isa: Isa, depth: usize, left: &[f32], right: &[f32], out: &mut [f32], add: bool) {
     let Sizes { lanes, columns, .. } = Sizes::of(isa);
     assert!(depth > 0 && left.len() >= (depth - 1) * GROUP + lanes && right.len() >= depth * columns);
-    assert!(stride >= columns && out.len() >= (lanes - 1) * stride + columns);
-    let job = Job { rows: lanes, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), stride };
+    assert!(out.len() >= lanes * columns);
+    let job = Job { rows: lanes, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), add };
     // SAFETY: the slices were just seen to be long enough, and a level is only made where the processor has it.
     unsafe {
         match isa.level() {
@@ -89,7 +89,7 @@ struct Job {
     left: *const f32,
     right: *const f32,
     out: *mut f32,
-    stride: usize,
+    add: bool,
 }
 
 /// # Safety
@@ -127,7 +127,7 @@ unsafe fn groups_of<S: Simd, const R: usize>(simd: S, job: Job) {
 /// The job's pointers are long enough for R rows.
 #[inline(always)]
 unsafe fn rows_of<S: Simd, const R: usize>(simd: S, job: Job) {
-    let Job { depth, left, right, out, stride, .. } = job;
+    let Job { depth, left, right, out, add, .. } = job;
     let mut sums = [[simd.splat(0.0); 2]; R];
     // SAFETY, of all blocks: the caller's.
     for step in 0..depth {
@@ -143,8 +143,8 @@ unsafe fn rows_of<S: Simd, const R: usize>(simd: S, job: Job) {
     for (row, sum) in sums.into_iter().enumerate() {
         for (half, sum) in sum.into_iter().enumerate() {
             unsafe {
-                let place = out.add(row * stride + half * S::LANES);
-                simd.store(simd.add(simd.load(place), sum), place);
+                let place = out.add((row * 2 + half) * S::LANES);
+                simd.store(if add { simd.add(simd.load(place), sum) } else { sum }, place);
             }
         }
     }
@@ -245,15 +245,16 @@ mod tests {
             for depth in [1, 7, 33] {
                 let mut numbers = Numbers::new(depth as u64);
                 let (left, right) = (numbers.take(depth * GROUP), numbers.take(depth * columns));
-                let stride = columns + 3;
-                let before = numbers.take(lanes * stride);
-                let mut out = before.clone();
-                along_rows(isa, depth, &left, &right, &mut out, stride);
-                for (place, (&after, &before)) in out.iter().zip(&before).enumerate() {
-                    let (row, column) = (place / stride, place % stride);
+                let before = numbers.take(lanes * columns);
+                let (mut out, mut added) = (vec![f32::NAN; before.len()], before.clone());
+                along_rows(isa, depth, &left, &right, &mut out, false);
+                along_rows(isa, depth, &left, &right, &mut added, true);
+                for place in 0..out.len() {
+                    let (row, column) = (place / columns, place % columns);
                     let product = |k: usize| f64::from(left[k * GROUP + row]) * f64::from(right[k * columns + column]);
-                    let sum: f64 = if column < columns { (0..depth).map(product).sum() } else { 0.0 };
-                    assert!((f64::from(before) + sum - f64::from(after)).abs() < 1e-5);
+                    let sum: f64 = (0..depth).map(product).sum();
+                    assert!((sum - f64::from(out[place])).abs() < 1e-5);
+                    assert!((sum + f64::from(before[place]) - f64::from(added[place])).abs() < 1e-5);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Convolutions as products: the weights packed into panels, blocks of gathered rows times these panels.
 
 use super::epilogue::Epilogue;
-use super::gather::{Gather, Tap};
+use super::gather::{Gather, Rows, Tap};
 use super::shape::Shape;
 use crate::shared::Shared;
 use crate::tile::{GROUP, LARGEST, Sizes, along_groups};
@@ -50,7 +50,7 @@ impl Plan {
         let (width, columns) = (shape.channels / shape.groups, shape.filters / shape.groups);
         let taps = taps(shape, |axis, tap| Some((tap * shape.dilation[axis]) as isize - shape.padding[axis] as isize));
         let part = |group: usize| Part {
-            gather: Gather {
+            gather: Gather::new(Gather {
                 source: shape.input,
                 channels: shape.channels,
                 first: group * width,
@@ -58,7 +58,8 @@ impl Plan {
                 grid: shape.output(),
                 step: shape.stride,
                 taps: taps.clone(),
-            },
+                stretches: Vec::new(),
+            }),
             strides: Strides {
                 inner: shape.taps(),
                 column: width * shape.taps(),
@@ -92,7 +93,7 @@ impl Plan {
                 }
                 let grid = [0, 1].map(|axis| (shape.input[axis] - phase[axis]).div_ceil(shape.stride[axis]));
                 plan.parts.extend((0..shape.groups).map(|group| Part {
-                    gather: Gather {
+                    gather: Gather::new(Gather {
                         source: shape.output(),
                         channels: shape.filters,
                         first: group * width,
@@ -100,7 +101,8 @@ impl Plan {
                         grid,
                         step: [1; 2],
                         taps: taps.clone(),
-                    },
+                        stretches: Vec::new(),
+                    }),
                     strides: Strides {
                         inner: columns * shape.taps(),
                         column: shape.taps(),
@@ -207,10 +209,11 @@ impl Part {
             let (start, cut) = (task / cuts * block, task % cuts);
             let count = block.min(rows - start);
             let panels = (cut * in_a_cut).min(panels)..((cut + 1) * in_a_cut).min(panels);
-            let mut left = run.scratch.take(count * width);
+            let (mut left, mut line) = (run.scratch.take(count * width), run.scratch.take(self.gather.line()));
             for (first, rows) in even(count, sizes.rows) {
                 let out = &mut left[first * width..][..rows * width];
-                self.gather.pack(source, start + first, rows, 0..self.gather.groups(), out);
+                let rows = Rows { start: start + first, count: rows };
+                self.gather.pack(run.isa, source, rows, 0..self.gather.groups(), &mut line, out);
             }
             for panel in panels {
                 let depth = self.gather.depth();

@@ -1,7 +1,7 @@
 //! The gradient of the weights as a product: what each output pixel saw, times the gradient of what it became, summed
 //! over all pixels. Long sums are cut into sections by the shape alone, and added up in their order.
 
-use super::gather::Gather;
+use super::gather::{Gather, Rows};
 use super::product::Plan;
 use super::shape::Shape;
 use crate::shared::Shared;
@@ -13,7 +13,7 @@ const PIXELS: usize = 256;
 /// Groups of rows that a task computes at most.
 const GROUPS: usize = 18;
 /// Tasks wanted, and numbers that all sections together may take.
-const TASKS: usize = 32;
+const TASKS: usize = 16;
 const NUMBERS: usize = 4 << 20;
 
 pub(super) fn weight_gradient(shape: &Shape, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
@@ -64,17 +64,16 @@ impl<'a> Product<'a> {
         self.filters.div_ceil(self.sizes.columns)
     }
 
-    /// Numbers of a row of sums.
-    fn row(&self) -> usize {
-        self.panels() * self.sizes.columns
+    /// Numbers of the sums of a panel, and of a section.
+    fn panel(&self) -> usize {
+        self.gather.groups() * GROUP * self.sizes.columns
     }
 
-    /// Numbers of a section's sums.
     fn section(&self) -> usize {
-        self.gather.groups() * GROUP * self.row()
+        self.panels() * self.panel()
     }
 
-    /// Fills `sums` as `[section][depth][filters]`.
+    /// Fills `sums` as `[section][panel][depth][columns]`.
     fn run(&self, run: Run, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let groups = self.gather.groups();
         let blocks = groups.div_ceil(GROUPS);
@@ -83,68 +82,77 @@ impl<'a> Product<'a> {
         run.pool.run(self.sections * blocks, &|task| {
             let (section, block) = (task / blocks, task % blocks);
             let groups = (block * in_a_block).min(groups)..((block + 1) * in_a_block).min(groups);
-            let start = section * self.section() + groups.start * GROUP * self.row();
-            // SAFETY: each task has rows of a section of its own.
-            let sums = unsafe { shared.part(start, groups.len() * GROUP * self.row()) };
-            sums.fill(0.0);
             let mut left = run.scratch.take(groups.len() * PIXELS * GROUP);
-            let mut right = run.scratch.take(self.row() * PIXELS);
-            let end = ((section + 1) * self.length).min(self.pixels);
-            for start in (section * self.length..end).step_by(PIXELS) {
-                let count = PIXELS.min(end - start);
-                self.gather.pack(x, start, count, groups.clone(), &mut left);
-                self.pack(dy, start, count, &mut right);
-                self.add(run.isa, count, groups.len(), &left, &right, sums);
+            let mut right = run.scratch.take(self.panels() * self.sizes.columns * PIXELS);
+            let mut line = run.scratch.take(self.gather.line());
+            let (begin, end) = (section * self.length, ((section + 1) * self.length).min(self.pixels));
+            for start in (begin..end).step_by(PIXELS) {
+                let rows = Rows { start, count: PIXELS.min(end - start) };
+                self.gather.pack(run.isa, x, rows, groups.clone(), &mut line, &mut left);
+                self.pack(run.isa, dy, rows, &mut right);
+                for panel in 0..self.panels() {
+                    let place = section * self.section() + panel * self.panel();
+                    let (skipped, length) = (groups.start * GROUP, groups.len() * GROUP);
+                    let columns = self.sizes.columns;
+                    // SAFETY: each task has rows of a section of its own.
+                    let sums = unsafe { shared.part(place + skipped * columns, length * columns) };
+                    let right = &right[panel * rows.count * columns..][..rows.count * columns];
+                    self.multiply(run.isa, rows.count, &left, right, sums, start > begin);
+                }
             }
         });
     }
 
-    /// The gradients of `count` pixels as `[panel][pixel][columns]`.
-    fn pack(&self, dy: &[f32], start: usize, count: usize, right: &mut [f32]) {
+    /// The gradients of some pixels as `[panel][pixel][columns]`.
+    fn pack(&self, isa: Isa, dy: &[f32], rows: Rows, right: &mut [f32]) {
         let columns = self.sizes.columns;
-        for (pixel, dy) in dy.chunks_exact(self.stride).skip(start).take(count).enumerate() {
-            for (panel, dy) in dy[self.first..][..self.filters].chunks(columns).enumerate() {
-                let out = &mut right[(panel * count + pixel) * columns..][..columns];
-                out[..dy.len()].copy_from_slice(dy);
-                out[dy.len()..].fill(0.0);
-            }
-        }
+        isa.vectorised(
+            #[inline(always)]
+            || {
+                let pixels = dy[rows.start * self.stride..].chunks_exact(self.stride).take(rows.count);
+                for (pixel, dy) in pixels.enumerate() {
+                    for (panel, dy) in dy[self.first..][..self.filters].chunks(columns).enumerate() {
+                        let out = &mut right[(panel * rows.count + pixel) * columns..][..columns];
+                        out[..dy.len()].copy_from_slice(dy);
+                        out[dy.len()..].fill(0.0);
+                    }
+                }
+            },
+        );
     }
 
-    fn add(&self, isa: Isa, count: usize, groups: usize, left: &[f32], right: &[f32], sums: &mut [f32]) {
+    /// Groups of rows times a panel, written or added to `sums`.
+    fn multiply(&self, isa: Isa, count: usize, left: &[f32], right: &[f32], sums: &mut [f32], add: bool) {
         let Sizes { lanes, columns, .. } = self.sizes;
-        for panel in 0..self.panels() {
-            let right = &right[panel * count * columns..][..count * columns];
-            for group in 0..groups {
-                for lane in (0..GROUP).step_by(lanes) {
-                    let left = &left[group * count * GROUP + lane..][..(count - 1) * GROUP + lanes];
-                    let out = &mut sums[(group * GROUP + lane) * self.row() + panel * columns..];
-                    along_rows(isa, count, left, right, out, self.row());
-                }
-            }
+        for (row, sums) in sums.chunks_exact_mut(lanes * columns).enumerate() {
+            let (group, lane) = (row * lanes / GROUP, row * lanes % GROUP);
+            let left = &left[group * count * GROUP + lane..][..(count - 1) * GROUP + lanes];
+            along_rows(isa, count, left, right, sums, add);
         }
     }
 
     /// Adds the sections up, as filters x channels x taps.
     fn write(&self, run: Run, sums: &[f32], dw: &mut [f32]) {
-        const FILTERS: usize = 16;
-        let (taps, width) = (self.gather.taps.len(), self.gather.width);
-        let of_a_filter = width * taps;
+        const CHANNELS: usize = 32;
+        let (taps, width, columns) = (self.gather.taps.len(), self.gather.width, self.sizes.columns);
+        let blocks = width.div_ceil(CHANNELS);
         let shared = Shared::new(dw);
-        run.pool.run(self.filters.div_ceil(FILTERS), &|task| {
-            let first = task * FILTERS;
-            let count = FILTERS.min(self.filters - first);
-            // SAFETY: each task has filters of its own.
-            let dw = unsafe { shared.part(first * of_a_filter, count * of_a_filter) };
-            for (tap, channel) in (0..taps).flat_map(|tap| (0..width).map(move |channel| (tap, channel))) {
-                let mut total = [0.0f32; FILTERS];
-                let place = (tap * width + channel) * self.row() + first;
-                for section in sums.chunks_exact(self.section()) {
-                    let ours = &section[place..][..count];
-                    total.iter_mut().zip(ours).for_each(|(total, x)| *total += x);
-                }
-                for (filter, total) in total[..count].iter().enumerate() {
-                    dw[filter * of_a_filter + channel * taps + tap] = *total;
+        run.pool.run(self.panels() * blocks, &|task| {
+            let (panel, first) = (task / blocks, task % blocks * CHANNELS);
+            let count = columns.min(self.filters - panel * columns);
+            for channel in first..width.min(first + CHANNELS) {
+                for tap in 0..taps {
+                    let mut total = [0.0f32; 32];
+                    let place = panel * self.panel() + (tap * width + channel) * columns;
+                    for section in 0..self.sections {
+                        let ours = &sums[section * self.section() + place..][..columns];
+                        total.iter_mut().zip(ours).for_each(|(total, x)| *total += x);
+                    }
+                    for (filter, total) in total[..count].iter().enumerate() {
+                        let place = ((panel * columns + filter) * width + channel) * taps + tap;
+                        // SAFETY: each task has filters and channels of its own.
+                        unsafe { *shared.pointer(place, 1) = *total };
+                    }
                 }
             }
         });

@@ -130,7 +130,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
         });
     }
 
-    /// Adds the products of one position to `sums`, rows of channels.
+    /// Writes the products of one position to `sums`, rows of channels, or adds them.
     fn products(
         &self,
         isa: Isa,
@@ -139,13 +139,14 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
         (channel, channels): (usize, usize),
         panel: usize,
         sums: &mut [f32],
+        add: bool,
     ) {
         let (tiles, Sizes { lanes, columns, .. }) = (stage.tiles, self.sizes);
         let right = &stage.right[position * stage.right_stride + panel * tiles * columns..][..tiles * columns];
         for row in (0..channels).step_by(lanes) {
             let place = channel + row;
             let left = &stage.left[position * stage.left_stride + place / GROUP * tiles * GROUP + place % GROUP..];
-            along_rows(isa, tiles, left, right, &mut sums[row * columns..], columns);
+            along_rows(isa, tiles, left, right, &mut sums[row * columns..], add);
         }
     }
 
@@ -160,10 +161,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             let start = (panel * N * N + position) * stride + channel * columns;
             // SAFETY: each task has a position, panel and channels of its own.
             let sums = unsafe { shared.part(start, channels * columns) };
-            if first {
-                sums.fill(0.0);
-            }
-            self.products(run.isa, stage, position, (channel, channels), panel, sums);
+            self.products(run.isa, stage, position, (channel, channels), panel, sums, !first);
         });
     }
 
@@ -185,10 +183,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             let (panel, channel) = (task / blocks, task % blocks * KEPT);
             let channels = KEPT.min(self.channels - channel);
             let mut sums = run.scratch.take(N * N * stride);
-            sums.fill(0.0);
             for position in 0..N * N {
                 let sums = &mut sums[position * stride..][..KEPT * columns];
-                self.products(run.isa, stage, position, (channel, channels), panel, sums);
+                self.products(run.isa, stage, position, (channel, channels), panel, sums, false);
             }
             self.back(run.isa, &sums, stride, panel, (channel, KEPT), dw);
         });
