@@ -9,9 +9,6 @@ use crate::simd::{Portable, Simd};
 /// Numbers of a left row that lie side by side.
 pub(crate) const GROUP: usize = 16;
 
-/// Numbers of the largest tile, with whatever instructions.
-pub(crate) const LARGEST: usize = 14 * 32;
-
 /// How large a block fits in the registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sizes {
@@ -35,18 +32,25 @@ impl Sizes {
     }
 }
 
-/// Writes `left right` to `out`, whose rows have the panel's columns.
+/// Writes `left right` to `out`, whose rows have the panel's columns, or adds it.
 /// `left`: `[depth / 16][rows][16]`, rows at most [`Sizes::rows`]; `right`: `[depth][columns]`.
 ///
 /// # Panics
 /// Slices that are too short.
-pub(crate) fn along_groups(isa: Isa, rows: usize, depth: usize, left: &[f32], right: &[f32], out: &mut [f32]) {
+pub(crate) fn along_groups(
+    isa: Isa,
+    [rows, depth]: [usize; 2],
+    left: &[f32],
+    right: &[f32],
+    out: &mut [f32],
+    add: bool,
+) {
     let sizes = Sizes::of(isa);
     let whole = depth / GROUP * GROUP;
     let needed = if depth == whole { whole * rows } else { whole * rows + (rows - 1) * GROUP + depth - whole };
     assert!((1..=sizes.rows).contains(&rows));
     assert!(left.len() >= needed && right.len() >= depth * sizes.columns && out.len() >= rows * sizes.columns);
-    let job = Job { rows, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), add: false };
+    let job = Job { rows, depth, left: left.as_ptr(), right: right.as_ptr(), out: out.as_mut_ptr(), add };
     // SAFETY: the slices were just seen to be long enough, and a level is only made where the processor has it.
     unsafe {
         match isa.level() {
@@ -96,7 +100,7 @@ struct Job {
 /// The job's pointers are long enough for R rows.
 #[inline(always)]
 unsafe fn groups_of<S: Simd, const R: usize>(simd: S, job: Job) {
-    let Job { depth, mut left, mut right, out, .. } = job;
+    let Job { depth, mut left, mut right, out, add, .. } = job;
     let mut sums = [[simd.splat(0.0); 2]; R];
     let mut todo = depth;
     // SAFETY, of all blocks: the caller's; every step reads what lies behind what the step before it read.
@@ -115,12 +119,8 @@ unsafe fn groups_of<S: Simd, const R: usize>(simd: S, job: Job) {
         left = left.wrapping_add(R * GROUP);
         todo -= steps;
     }
-    for (row, sum) in sums.into_iter().enumerate() {
-        unsafe {
-            simd.store(sum[0], out.add(row * 2 * S::LANES));
-            simd.store(sum[1], out.add(row * 2 * S::LANES + S::LANES));
-        }
-    }
+    // SAFETY: the caller's.
+    unsafe { write(simd, &sums, out, add) };
 }
 
 /// # Safety
@@ -140,12 +140,22 @@ unsafe fn rows_of<S: Simd, const R: usize>(simd: S, job: Job) {
             }
         }
     }
-    for (row, sum) in sums.into_iter().enumerate() {
-        for (half, sum) in sum.into_iter().enumerate() {
-            unsafe {
-                let place = out.add((row * 2 + half) * S::LANES);
-                simd.store(if add { simd.add(simd.load(place), sum) } else { sum }, place);
-            }
+    // SAFETY: the caller's.
+    unsafe { write(simd, &sums, out, add) };
+}
+
+/// # Safety
+/// R rows of two vectors are at `out`.
+#[inline(always)]
+unsafe fn write<S: Simd, const R: usize>(simd: S, sums: &[[S::V; 2]; R], out: *mut f32, add: bool) {
+    // one short loop over rows: a longer one is not unrolled, and would keep the sums in memory all the time
+    for (row, sum) in sums.iter().enumerate() {
+        // SAFETY: the caller's.
+        unsafe {
+            let out = [out.add(row * 2 * S::LANES), out.add((row * 2 + 1) * S::LANES)];
+            let before = if add { [simd.load(out[0]), simd.load(out[1])] } else { [simd.splat(0.0); 2] };
+            simd.store(simd.add(before[0], sum[0]), out[0]);
+            simd.store(simd.add(before[1], sum[1]), out[1]);
         }
     }
 }
@@ -221,7 +231,9 @@ mod tests {
                     let left = numbers.take(groups * rows * GROUP);
                     let right = numbers.take(depth * sizes.columns);
                     let mut out = vec![f32::NAN; rows * sizes.columns];
-                    along_groups(isa, rows, depth, &left, &right, &mut out);
+                    let mut added = vec![1.5; rows * sizes.columns];
+                    along_groups(isa, [rows, depth], &left, &right, &mut out, false);
+                    along_groups(isa, [rows, depth], &left, &right, &mut added, true);
                     for row in 0..rows {
                         for column in 0..sizes.columns {
                             let sum: f64 = (0..depth)
@@ -230,7 +242,9 @@ mod tests {
                                     f64::from(a) * f64::from(right[k * sizes.columns + column])
                                 })
                                 .sum();
-                            assert!((sum - f64::from(out[row * sizes.columns + column])).abs() < 1e-5);
+                            let place = row * sizes.columns + column;
+                            assert!((sum - f64::from(out[place])).abs() < 1e-5);
+                            assert!((sum + 1.5 - f64::from(added[place])).abs() < 1e-5);
                         }
                     }
                 }

@@ -1,14 +1,22 @@
 //! Convolutions as products: the weights packed into panels, blocks of gathered rows times these panels.
 
+use std::ops::Range;
+
 use super::epilogue::Epilogue;
 use super::gather::{Gather, Rows, Tap};
 use super::shape::Shape;
+use crate::isa::Kernel;
 use crate::shared::Shared;
-use crate::tile::{GROUP, LARGEST, Sizes, along_groups};
+use crate::simd::Simd;
+use crate::tile::{GROUP, Sizes, along_groups};
 use crate::{Isa, Run};
 
 /// Numbers of a block of gathered rows: half of a usual second-level cache.
 const BLOCK: usize = 128 * 1024;
+/// Rows of such a block at most.
+const ROWS: usize = 112;
+/// Depth that is summed up in registers: a panel of that depth stays in the first-level cache.
+const DEPTH: usize = 16 * GROUP;
 /// Tasks that a product is cut into at least, if it is large enough.
 const TASKS: usize = 24;
 
@@ -160,14 +168,6 @@ struct Target<'a> {
     channels: usize,
 }
 
-/// A block of a product.
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    start: usize,
-    rows: usize,
-    column: usize,
-}
-
 impl Part {
     fn packed(&self, sizes: Sizes) -> usize {
         self.gather.depth() * self.columns.next_multiple_of(sizes.columns)
@@ -200,56 +200,68 @@ impl Part {
     fn run(&self, run: Run, images: usize, source: &[f32], packed: &[f32], epilogue: &Epilogue, target: &Target) {
         let sizes = Sizes::of(run.isa);
         let (rows, width) = (images * self.gather.pixels(), self.gather.groups() * GROUP);
-        let block = (BLOCK / width / sizes.rows).clamp(1, 8) * sizes.rows;
+        let block = (BLOCK / width / sizes.rows).clamp(1, ROWS / sizes.rows) * sizes.rows;
         let (blocks, panels) = (rows.div_ceil(block), self.columns.div_ceil(sizes.columns));
         // few blocks: their panels become tasks of their own, and the rows are gathered once for each
         let cuts = (TASKS / blocks.max(1)).clamp(1, panels.div_ceil(2));
         let in_a_cut = panels.div_ceil(cuts);
         run.pool.run(blocks * cuts, &|task| {
             let (start, cut) = (task / cuts * block, task % cuts);
-            let count = block.min(rows - start);
+            let rows = Rows { start, count: block.min(rows - start) };
             let panels = (cut * in_a_cut).min(panels)..((cut + 1) * in_a_cut).min(panels);
-            let (mut left, mut line) = (run.scratch.take(count * width), run.scratch.take(self.gather.line()));
-            for (first, rows) in even(count, sizes.rows) {
-                let out = &mut left[first * width..][..rows * width];
-                let rows = Rows { start: start + first, count: rows };
+            let (mut left, mut line) = (run.scratch.take(rows.count * width), run.scratch.take(self.gather.line()));
+            for (first, count) in even(rows.count, sizes.rows) {
+                let out = &mut left[first * width..][..count * width];
+                let rows = Rows { start: start + first, count };
                 self.gather.pack(run.isa, source, rows, 0..self.gather.groups(), &mut line, out);
             }
-            for panel in panels {
-                let depth = self.gather.depth();
-                let right = &packed[panel * depth * sizes.columns..][..depth * sizes.columns];
-                for (first, rows) in even(count, sizes.rows) {
-                    let mut sums = [0.0f32; LARGEST];
-                    along_groups(run.isa, rows, depth, &left[first * width..], right, &mut sums);
-                    let block = Block { start: start + first, rows, column: panel * sizes.columns };
-                    // SAFETY: each task has rows and panels of its own.
-                    unsafe { self.finish(run.isa, block, &sums, epilogue, target) };
-                }
-            }
+            let mut places = [0; ROWS];
+            (0..rows.count).for_each(|row| places[row] = self.place(start + row, target));
+            let places = &places[..rows.count];
+            let mut sums = run.scratch.take(panels.len() * rows.count * sizes.columns);
+            // SAFETY: each task has rows and panels of its own.
+            unsafe {
+                self.multiply(run.isa, Block { places, panels, left: &left, packed, epilogue, target }, &mut sums)
+            };
         });
     }
 
+    /// Sums up a block and finishes it.
     /// # Safety
-    /// No other task writes to these rows and columns.
-    unsafe fn finish(&self, isa: Isa, block: Block, sums: &[f32], epilogue: &Epilogue, target: &Target) {
-        let width = Sizes::of(isa).columns;
-        let count = width.min(self.columns - block.column);
-        let filter = self.first + block.column;
-        isa.vectorised(
-            #[inline(always)]
-            || {
-                for (row, sums) in sums.chunks_exact(width).take(block.rows).enumerate() {
-                    let place = self.place(block.start + row, target) * target.channels + filter;
-                    // SAFETY: the caller's.
-                    let out = unsafe { target.out.part(place, count) };
-                    epilogue.finish(sums, out, filter, place);
+    /// No other task writes to these pixels and panels.
+    unsafe fn multiply(&self, isa: Isa, block: Block, sums: &mut [f32]) {
+        let Block { places, panels, left, packed, .. } = &block;
+        let (sizes, depth, width) = (Sizes::of(isa), self.gather.depth(), self.gather.groups() * GROUP);
+        let length = places.len() * sizes.columns;
+        for from in (0..depth).step_by(DEPTH) {
+            let part = DEPTH.min(depth - from);
+            for panel in panels.clone() {
+                let right = &packed[(panel * depth + from) * sizes.columns..][..part * sizes.columns];
+                // where the depth is cut, all panels are summed up side by side
+                let side = if depth > DEPTH { panel - panels.start } else { 0 };
+                let sums = &mut sums[side * length..][..length];
+                for (first, rows) in even(places.len(), sizes.rows) {
+                    let left = &left[first * width + from * rows..];
+                    along_groups(isa, [rows, part], left, right, &mut sums[first * sizes.columns..], from > 0);
                 }
-            },
-        );
+                if from + part == depth {
+                    let (first, columns) = (panel * sizes.columns, sizes.columns);
+                    let (filter, count) = (self.first + first, columns.min(self.columns - first));
+                    isa.run(Finish {
+                        places,
+                        filter,
+                        count,
+                        columns,
+                        sums,
+                        epilogue: block.epilogue,
+                        target: block.target,
+                    });
+                }
+            }
+        }
     }
 
     /// The output pixel of a row of the product.
-    #[inline(always)]
     fn place(&self, row: usize, target: &Target) -> usize {
         if self.spread == [1, 1] && self.gather.grid == target.sides {
             return row;
@@ -258,6 +270,49 @@ impl Part {
         let (image, y, x) = (row / (rows * columns), row / columns % rows, row % columns);
         let (y, x) = (y * self.spread[0] + self.phase[0], x * self.spread[1] + self.phase[1]);
         (image * target.sides[0] + y) * target.sides[1] + x
+    }
+}
+
+/// Gathered rows that are multiplied by some panels, on their way to the pixels at `places`.
+struct Block<'a> {
+    places: &'a [usize],
+    panels: Range<usize>,
+    left: &'a [f32],
+    packed: &'a [f32],
+    epilogue: &'a Epilogue<'a>,
+    target: &'a Target<'a>,
+}
+
+/// Sums of a panel on their way to some pixels, which no other task writes.
+struct Finish<'a> {
+    places: &'a [usize],
+    /// The first filter, and how many there are.
+    filter: usize,
+    count: usize,
+    columns: usize,
+    sums: &'a [f32],
+    epilogue: &'a Epilogue<'a>,
+    target: &'a Target<'a>,
+}
+
+impl Kernel for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Finish { places, filter, count, columns, sums, epilogue, target } = self;
+        assert!(sums.len() >= places.len() * columns);
+        for lane in (0..count).step_by(S::LANES) {
+            let count = S::LANES.min(count - lane);
+            let of_filter = epilogue.of_filter(simd, filter + lane, count);
+            for (row, place) in places.iter().enumerate() {
+                // SAFETY: a row has whole vectors, and all rows were seen to be there.
+                let sums = unsafe { simd.load(sums.as_ptr().add(row * columns + lane)) };
+                let place = place * target.channels + filter + lane;
+                // SAFETY: whoever made this knows that no other task writes there.
+                unsafe { epilogue.store(simd, sums, &of_filter, target.out, place, count) };
+            }
+        }
     }
 }
 

@@ -297,7 +297,7 @@ impl Pass<'_> {
             let sums = &mut sums[position * count * columns..][..count * columns];
             for &(first, rows) in tiles.panels {
                 let out = &mut sums[(first - begin) * columns..];
-                along_groups(isa, rows, channels, &left[first * width..][..rows * width], right, out);
+                along_groups(isa, [rows, channels], &left[first * width..][..rows * width], right, out, false);
             }
         }
         let (start, filter) = (tiles.start + begin, panel * columns);
