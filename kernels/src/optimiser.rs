@@ -96,7 +96,7 @@ fn in_pieces<const N: usize>(
 ) {
     let lengths = old.iter().flatten().map(|old| old.len()).chain(new.iter().map(|new| new.len()));
     lengths.for_each(|length| assert_eq!(length, gradient.len(), "numbers of a parameter and of its gradient"));
-    let shared = new.map(|new| Shared::new(new));
+    let shared = new.map(Shared::new);
     run.pool.run(gradient.len().div_ceil(PIECE), &|piece| {
         let start = piece * PIECE;
         let count = PIECE.min(gradient.len() - start);

@@ -15,6 +15,7 @@ pub use epilogue::Epilogue;
 pub use shape::{Shape, ShapeError};
 
 use crate::Run;
+use crate::scratch::Buffer;
 use crate::tile::{GROUP, Sizes};
 use product::Plan;
 use winograd::Side;
@@ -53,15 +54,31 @@ pub struct Methods {
 impl Methods {
     /// What is fastest. It follows from the shape alone, so that an image's numbers are the same in any batch.
     fn of(shape: &Shape) -> Methods {
-        let all = |method| Methods { forward: method, input: method, weights: method };
         if depthwise::fits(shape) {
-            return all(Method::Depthwise);
+            let method = Method::Depthwise;
+            return Methods { forward: method, input: method, weights: method };
         }
         if !winograd::fits(shape) || shape.channels < GROUP || shape.filters < GROUP {
-            return all(Method::Product);
+            let method = Method::Product;
+            return Methods { forward: method, input: method, weights: method };
         }
-        all(Method::Winograd4)
+        let output = by_tiles(shape.output());
+        Methods { forward: output, input: by_tiles(shape.input), weights: output }
     }
+}
+
+/// The method that multiplies least for an image of so many rows and columns: of small ones, much of a large tile is
+/// wasted.
+fn by_tiles(sides: [usize; 2]) -> Method {
+    let multiplications =
+        |side: usize, each: usize| sides.map(|pixels| pixels.div_ceil(side)).iter().product::<usize>() * each;
+    let methods = [
+        (multiplications(4, 36), Method::Winograd4),
+        (multiplications(2, 16), Method::Winograd2),
+        (multiplications(1, 9), Method::Product),
+    ];
+    // the first of equals
+    methods.into_iter().min_by_key(|(count, _)| *count).map_or(Method::Product, |(_, method)| method)
 }
 
 /// A convolution of a shape that was checked.
@@ -77,7 +94,7 @@ pub struct Prepared {
     convolution: Convolution,
     /// Packed for these instructions.
     isa: crate::Isa,
-    packed: Vec<f32>,
+    packed: Buffer,
 }
 
 impl Convolution {
@@ -143,7 +160,7 @@ impl Convolution {
     /// Weights of another length.
     pub fn prepare(&self, run: Run, weights: &[f32]) -> Prepared {
         self.check_weights(weights);
-        let mut packed = vec![0.0; self.packed_length(run)];
+        let mut packed = Buffer::zeros(self.packed_length(run));
         self.pack(run, weights, &mut packed);
         Prepared { convolution: *self, isa: run.isa, packed }
     }

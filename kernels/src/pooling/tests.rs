@@ -11,10 +11,9 @@ fn window(w: &Window, [row, column]: [usize; 2]) -> (Vec<(usize, [usize; 2])>, u
         let (y, x) = (row * w.stride[0] + tap / w.kernel[1], column * w.stride[1] + tap % w.kernel[1]);
         let padded = [0, 1].map(|axis| w.input[axis] + w.padding[axis] + w.padding[axis + 2]);
         covered += usize::from(y < padded[0] && x < padded[1]);
-        if let (Some(y), Some(x)) = (y.checked_sub(w.padding[0]), x.checked_sub(w.padding[1])) {
-            if y < w.input[0] && x < w.input[1] {
-                seen.push((tap, [y, x]));
-            }
+        match (y.checked_sub(w.padding[0]), x.checked_sub(w.padding[1])) {
+            (Some(y), Some(x)) if y < w.input[0] && x < w.input[1] => seen.push((tap, [y, x])),
+            _ => {}
         }
     }
     (seen, covered)

@@ -40,8 +40,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Weights<'
             let mut taps = [[0.0f32; 32]; 9];
             for column in 0..filters {
                 let start = channel * order.channel + (filter + column) * order.filter;
-                for (tap, &w) in weights[start..start + 9].iter().enumerate() {
-                    taps[if order.turned { 8 - tap } else { tap }][column] = w;
+                let kernel = &weights[start..start + 9];
+                for (tap, taps) in taps.iter_mut().enumerate() {
+                    taps[column] = kernel[if order.turned { 8 - tap } else { tap }];
                 }
             }
             for lane in (0..columns).step_by(S::LANES) {

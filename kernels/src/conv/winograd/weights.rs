@@ -130,23 +130,14 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
         });
     }
 
-    /// Writes the products of one position to `sums`, rows of channels, or adds them.
-    fn products(
-        &self,
-        isa: Isa,
-        stage: &Stage,
-        position: usize,
-        (channel, channels): (usize, usize),
-        panel: usize,
-        sums: &mut [f32],
-        add: bool,
-    ) {
+    /// Writes the products of one position to `sums`, rows of channels from `channel` on, or adds them.
+    fn products(&self, isa: Isa, stage: &Stage, [position, panel, channel]: [usize; 3], sums: &mut [f32], add: bool) {
         let (tiles, Sizes { lanes, columns, .. }) = (stage.tiles, self.sizes);
         let right = &stage.right[position * stage.right_stride + panel * tiles * columns..][..tiles * columns];
-        for row in (0..channels).step_by(lanes) {
-            let place = channel + row;
+        for (row, sums) in sums.chunks_exact_mut(lanes * columns).enumerate() {
+            let place = channel + row * lanes;
             let left = &stage.left[position * stage.left_stride + place / GROUP * tiles * GROUP + place % GROUP..];
-            along_rows(isa, tiles, left, right, &mut sums[row * columns..], add);
+            along_rows(isa, tiles, left, right, sums, add);
         }
     }
 
@@ -161,7 +152,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             let start = (panel * N * N + position) * stride + channel * columns;
             // SAFETY: each task has a position, panel and channels of its own.
             let sums = unsafe { shared.part(start, channels * columns) };
-            self.products(run.isa, stage, position, (channel, channels), panel, sums, !first);
+            self.products(run.isa, stage, [position, panel, channel], sums, !first);
         });
     }
 
@@ -184,8 +175,8 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
             let channels = KEPT.min(self.channels - channel);
             let mut sums = run.scratch.take(N * N * stride);
             for position in 0..N * N {
-                let sums = &mut sums[position * stride..][..KEPT * columns];
-                self.products(run.isa, stage, position, (channel, channels), panel, sums, false);
+                let sums = &mut sums[position * stride..][..channels * columns];
+                self.products(run.isa, stage, [position, panel, channel], sums, false);
             }
             self.back(run.isa, &sums, stride, panel, (channel, KEPT), dw);
         });
