@@ -75,7 +75,8 @@ fn main() {
         "product" => Method::Product,
         "f2" => Method::Winograd2,
         "f4" => Method::Winograd4,
-        _ => panic!("product, f2 or f4"),
+        "strided" => Method::WinogradStrided,
+        _ => panic!("product, f2, f4 or strided"),
     });
     let only = arguments.next();
     let pool: &dyn Pool = if threads > 1 { &Threads(threads) } else { &Serial };

@@ -31,6 +31,8 @@ pub enum Method {
     Winograd2,
     /// Winograd's F(4x4, 3x3): likewise, fewer multiplications, larger transforms.
     Winograd4,
+    /// 4x4 pixels of 3x3 kernels of stride 2 and padding 1, where outer and inner taps see different pixels.
+    WinogradStrided,
 }
 
 impl Method {
@@ -39,6 +41,7 @@ impl Method {
             Method::Product | Method::Depthwise => None,
             Method::Winograd2 => Some(Side::Two),
             Method::Winograd4 => Some(Side::Four),
+            Method::WinogradStrided => Some(Side::Strided),
         }
     }
 }
@@ -54,31 +57,35 @@ pub struct Methods {
 impl Methods {
     /// What is fastest. It follows from the shape alone, so that an image's numbers are the same in any batch.
     fn of(shape: &Shape) -> Methods {
+        let all = |method| Methods { forward: method, input: method, weights: method };
         if depthwise::fits(shape) {
-            let method = Method::Depthwise;
-            return Methods { forward: method, input: method, weights: method };
+            return all(Method::Depthwise);
         }
-        if !winograd::fits(shape) || shape.channels < GROUP || shape.filters < GROUP {
-            let method = Method::Product;
-            return Methods { forward: method, input: method, weights: method };
+        if shape.channels < GROUP || shape.filters < GROUP {
+            return all(Method::Product);
         }
-        let output = by_tiles(shape.output());
-        Methods { forward: output, input: by_tiles(shape.input), weights: output }
+        if winograd::fits(shape, Side::Strided) {
+            let output = shape.output();
+            let by = |cost: usize| cheapest(output, &[(4, cost, Method::WinogradStrided), (1, 9, Method::Product)]);
+            return Methods { forward: by(105), input: by(113), weights: by(95) };
+        }
+        if winograd::fits(shape, Side::Four) {
+            let methods = [(4, 49, Method::Winograd4), (2, 24, Method::Winograd2), (1, 9, Method::Product)];
+            let [output, input] = [shape.output(), shape.input].map(|sides| cheapest(sides, &methods));
+            return Methods { forward: output, input, weights: output };
+        }
+        all(Method::Product)
     }
 }
 
-/// The method that multiplies least for an image of so many rows and columns: of small ones, much of a large tile is
-/// wasted.
-fn by_tiles(sides: [usize; 2]) -> Method {
-    let multiplications =
-        |side: usize, each: usize| sides.map(|pixels| pixels.div_ceil(side)).iter().product::<usize>() * each;
-    let methods = [
-        (multiplications(4, 36), Method::Winograd4),
-        (multiplications(2, 16), Method::Winograd2),
-        (multiplications(1, 9), Method::Product),
-    ];
+/// The cheapest of methods with tiles of some side and of some cost, for an image of so many rows and columns: of small
+/// ones, much of a large tile is wasted. A cost is the number of multiplications, and what was measured on top of that
+/// for the transforms.
+fn cheapest(sides: [usize; 2], methods: &[(usize, usize, Method)]) -> Method {
+    let cost = |side: usize, each: usize| sides.map(|pixels| pixels.div_ceil(side)).iter().product::<usize>() * each;
+    let costs = methods.iter().map(|&(side, each, method)| (cost(side, each), method));
     // the first of equals
-    methods.into_iter().min_by_key(|(count, _)| *count).map_or(Method::Product, |(_, method)| method)
+    costs.min_by_key(|(cost, _)| *cost).map_or(Method::Product, |(_, method)| method)
 }
 
 /// A convolution of a shape that was checked.
@@ -131,10 +138,9 @@ impl Convolution {
     }
 
     fn fits(&self, method: Method) -> bool {
-        match method {
-            Method::Product => true,
-            Method::Depthwise => depthwise::fits(&self.shape),
-            Method::Winograd2 | Method::Winograd4 => winograd::fits(&self.shape),
+        match method.side() {
+            Some(side) => winograd::fits(&self.shape, side),
+            None => method == Method::Product || depthwise::fits(&self.shape),
         }
     }
 
@@ -166,31 +172,29 @@ impl Convolution {
     }
 
     fn packed_length(&self, run: Run) -> usize {
-        match self.methods.forward {
-            Method::Product => Plan::forward(&self.shape).packed(Sizes::of(run.isa)),
-            Method::Depthwise => self.shape.weights(),
-            Method::Winograd2 => winograd::Plan::forward(&self.shape, Side::Two).packed(Sizes::of(run.isa)),
-            Method::Winograd4 => winograd::Plan::forward(&self.shape, Side::Four).packed(Sizes::of(run.isa)),
+        match self.methods.forward.side() {
+            Some(side) => winograd::Plan::forward(&self.shape, side).packed(Sizes::of(run.isa)),
+            None if self.methods.forward == Method::Depthwise => self.shape.weights(),
+            None => Plan::forward(&self.shape).packed(Sizes::of(run.isa)),
         }
     }
 
     fn pack(&self, run: Run, weights: &[f32], packed: &mut [f32]) {
-        match self.methods.forward {
-            Method::Product => Plan::forward(&self.shape).pack(run, weights, packed),
-            Method::Depthwise => depthwise::pack(&self.shape, weights, packed),
-            Method::Winograd2 => winograd::Plan::forward(&self.shape, Side::Two).pack(run, weights, packed),
-            Method::Winograd4 => winograd::Plan::forward(&self.shape, Side::Four).pack(run, weights, packed),
+        match self.methods.forward.side() {
+            Some(side) => winograd::Plan::forward(&self.shape, side).pack(run, weights, packed),
+            None if self.methods.forward == Method::Depthwise => depthwise::pack(&self.shape, weights, packed),
+            None => Plan::forward(&self.shape).pack(run, weights, packed),
         }
     }
 
     fn forward_packed(&self, run: Run, x: &[f32], packed: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
         self.check_images(x, y);
         epilogue.check(self.shape.filters, y.len());
-        match self.methods.forward {
-            Method::Product => Plan::forward(&self.shape).run(run, x, packed, epilogue, y),
-            Method::Depthwise => depthwise::forward(&self.shape, run, x, packed, epilogue, y),
-            Method::Winograd2 => winograd::Plan::forward(&self.shape, Side::Two).run(run, x, packed, epilogue, y),
-            Method::Winograd4 => winograd::Plan::forward(&self.shape, Side::Four).run(run, x, packed, epilogue, y),
+        let shape = &self.shape;
+        match self.methods.forward.side() {
+            Some(side) => winograd::Plan::forward(shape, side).run(run, x, packed, epilogue, y),
+            None if self.methods.forward == Method::Depthwise => depthwise::forward(shape, run, x, packed, epilogue, y),
+            None => Plan::forward(shape).run(run, x, packed, epilogue, y),
         }
     }
 
@@ -201,21 +205,17 @@ impl Convolution {
     pub fn input_gradient(&self, run: Run, weights: &[f32], dy: &[f32], dx: &mut [f32]) {
         self.check_weights(weights);
         self.check_images(dx, dy);
-        match self.methods.input {
-            Method::Product => {
-                let plan = Plan::input_gradient(&self.shape);
+        let (shape, epilogue) = (&self.shape, &Epilogue::default());
+        match self.methods.input.side() {
+            Some(side) => winograd::Plan::input_gradient(shape, side).run_once(run, dy, weights, epilogue, dx),
+            None if self.methods.input == Method::Depthwise => depthwise::input_gradient(shape, run, weights, dy, dx),
+            None => {
+                let plan = Plan::input_gradient(shape);
                 let mut packed = run.scratch.take(plan.packed(Sizes::of(run.isa)));
                 plan.pack(run, weights, &mut packed);
-                plan.run(run, dy, &packed, &Epilogue::default(), dx);
+                plan.run(run, dy, &packed, epilogue, dx);
             }
-            Method::Depthwise => depthwise::input_gradient(&self.shape, run, weights, dy, dx),
-            Method::Winograd2 => self.winograd_input(Side::Two, run, weights, dy, dx),
-            Method::Winograd4 => self.winograd_input(Side::Four, run, weights, dy, dx),
         }
-    }
-
-    fn winograd_input(&self, side: Side, run: Run, weights: &[f32], dy: &[f32], dx: &mut [f32]) {
-        winograd::Plan::input_gradient(&self.shape, side).run_once(run, dy, weights, &Epilogue::default(), dx);
     }
 
     /// dw, the gradient of the weights: it is written, not added.
@@ -225,11 +225,11 @@ impl Convolution {
     pub fn weight_gradient(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         self.check_weights(dw);
         self.check_images(x, dy);
-        match self.methods.weights {
-            Method::Product => weights::weight_gradient(&self.shape, run, x, dy, dw),
-            Method::Depthwise => depthwise::weight_gradient(&self.shape, run, x, dy, dw),
-            Method::Winograd2 => winograd::weight_gradient(&self.shape, Side::Two, run, x, dy, dw),
-            Method::Winograd4 => winograd::weight_gradient(&self.shape, Side::Four, run, x, dy, dw),
+        let shape = &self.shape;
+        match self.methods.weights.side() {
+            Some(side) => winograd::weight_gradient(shape, side, run, x, dy, dw),
+            None if self.methods.weights == Method::Depthwise => depthwise::weight_gradient(shape, run, x, dy, dw),
+            None => weights::weight_gradient(shape, run, x, dy, dw),
         }
     }
 

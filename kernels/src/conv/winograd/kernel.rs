@@ -1,6 +1,6 @@
 //! Kernels of 3x3 into what is multiplied, and the gradient of that back into kernels: vectors of filters.
 
-use super::points::{Points, both};
+use super::points::{Points, Reverse, both};
 use super::transform::Tiled;
 use crate::isa::Kernel;
 use crate::shared::Shared;
@@ -29,13 +29,15 @@ pub(super) struct Weights<'a, P> {
     pub out: &'a mut [f32],
 }
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Weights<'_, P>, M, N> {
+impl<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize> Kernel
+    for Tiled<Weights<'_, P>, I, N, O, D>
+{
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Weights { points, order, weights, filter, filters, columns, channels, stride, out } = self.0;
-        assert!((N * N - 1) * stride + channels * columns <= out.len() && columns <= 32 && filters <= columns);
+        assert!((D * D - 1) * stride + channels * columns <= out.len() && columns <= 32 && filters <= columns);
         for channel in 0..channels {
             let mut taps = [[0.0f32; 32]; 9];
             for column in 0..filters {
@@ -78,7 +80,9 @@ pub(super) struct Collect<'a, P> {
     pub out: Shared<'a>,
 }
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Collect<'_, P>, M, N> {
+impl<P: Reverse<N, O>, const I: usize, const N: usize, const O: usize, const D: usize> Kernel
+    for Tiled<Collect<'_, P>, I, N, O, D>
+{
     type Output = ();
 
     #[inline(always)]

@@ -1,8 +1,9 @@
-//! Winograd's minimal filtering for 3x3 kernels of stride 1 (Lavin and Gray 2016): tiles of the input and the kernels
+//! Winograd's minimal filtering for 3x3 kernels (Lavin and Gray 2016): tiles of the input and the kernels
 //! are transformed, multiplied position by position (one product of matrices each), and transformed back.
 
 mod kernel;
 mod points;
+mod strided;
 mod transform;
 mod walk;
 mod weights;
@@ -15,6 +16,7 @@ use crate::tile::{GROUP, Sizes, along_groups};
 use crate::{Isa, Run};
 use kernel::{Order, Weights};
 use points::{Four, Points, Two};
+use strided::{Strided, Transposed};
 use transform::{Input, Output, Tiled};
 use walk::Walk;
 
@@ -26,18 +28,35 @@ const BLOCK: usize = 64 * 1024;
 const KERNELS: usize = 36 * 128 * 128;
 /// Numbers of the transformed tiles that all tasks share.
 const SHARED: usize = 4 << 20;
-/// Panels of these tiles whose products wait for their transform at a time.
-const PANELS: usize = 8;
+/// Numbers of products that wait for their transform at a time.
+const SUMS: usize = 128 * 1024;
 
-pub(super) fn fits(shape: &Shape) -> bool {
-    shape.kernel == [3, 3] && shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.groups == 1
+pub(super) fn fits(shape: &Shape, side: Side) -> bool {
+    let strided = side == Side::Strided;
+    // the gradient of the input wants each tile to start at an outer tap
+    let padding = !strided || shape.padding[..2] == [1, 1];
+    let stride = if strided { [2, 2] } else { [1, 1] };
+    shape.kernel == [3, 3] && shape.stride == stride && shape.dilation == [1, 1] && shape.groups == 1 && padding
 }
 
-/// Side of a tile's output.
+/// Pixels of a tile's output along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Two,
     Four,
+    /// Four of every second pixel.
+    Strided,
+}
+
+impl Side {
+    /// Pixels of a tile's side: forward, and of the input's gradient.
+    fn pixels(self) -> [usize; 2] {
+        match self {
+            Side::Two => [2, 2],
+            Side::Four => [4, 4],
+            Side::Strided => [4, 8],
+        }
+    }
 }
 
 /// One direction of a layer, forward or the input's gradient.
@@ -51,18 +70,19 @@ pub(super) struct Plan {
 impl Plan {
     pub fn forward(shape: &Shape, side: Side) -> Plan {
         let order = Order { channel: 9, filter: shape.channels * 9, turned: false };
-        Plan { walk: Walk::forward(shape), order, side }
+        Plan { walk: Walk::forward(shape, side.pixels()[0]), order, side }
     }
 
     pub fn input_gradient(shape: &Shape, side: Side) -> Plan {
         let order = Order { channel: shape.channels * 9, filter: 9, turned: true };
-        Plan { walk: Walk::input_gradient(shape), order, side }
+        Plan { walk: Walk::input_gradient(shape, side.pixels()[1]), order, side }
     }
 
-    fn positions(&self) -> usize {
+    /// Transformed kernels of each channel and filter.
+    fn kernels(&self) -> usize {
         match self.side {
             Side::Two => 16,
-            Side::Four => 36,
+            Side::Four | Side::Strided => 36,
         }
     }
 
@@ -78,18 +98,20 @@ impl Plan {
 
     /// Numbers of the transformed kernels.
     pub fn packed(&self, sizes: Sizes) -> usize {
-        self.panels(sizes) * self.positions() * self.stride(sizes)
+        self.panels(sizes) * self.kernels() * self.stride(sizes)
     }
 
     /// Kernels as `[panel][position][channel][columns]`.
     pub fn pack(&self, run: Run, weights: &[f32], packed: &mut [f32]) {
         match self.side {
-            Side::Two => self.pack_by::<_, 2, 4>(Two, run, weights, packed),
-            Side::Four => self.pack_by::<_, 4, 6>(Four, run, weights, packed),
+            Side::Two => self.pack_by(Two, run, weights, packed),
+            Side::Four => self.pack_by(Four, run, weights, packed),
+            // the same kernels as of the way back
+            Side::Strided => self.pack_by(Strided, run, weights, packed),
         }
     }
 
-    fn pack_by<P: Points<M, N>, const M: usize, const N: usize>(
+    fn pack_by<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
         &self,
         points: P,
         run: Run,
@@ -97,15 +119,15 @@ impl Plan {
         packed: &mut [f32],
     ) {
         let sizes = Sizes::of(run.isa);
-        let (length, shared) = (N * N * self.stride(sizes), Shared::new(packed));
+        let (length, shared) = (D * D * self.stride(sizes), Shared::new(packed));
         run.pool.run(self.panels(sizes), &|panel| {
             // SAFETY: each task has a panel of its own.
             let out = unsafe { shared.part(panel * length, length) };
-            self.pack_panel::<_, M, N>(points, run.isa, weights, panel, out);
+            self.pack_panel::<_, I, N, O, D>(points, run.isa, weights, panel, out);
         });
     }
 
-    fn pack_panel<P: Points<M, N>, const M: usize, const N: usize>(
+    fn pack_panel<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
         &self,
         points: P,
         isa: Isa,
@@ -117,7 +139,17 @@ impl Plan {
         let (stride, columns) = (self.stride(sizes), sizes.columns);
         let filter = panel * columns;
         let filters = columns.min(self.walk.filters - filter);
-        isa.run(Tiled::<_, M, N>(Weights { points, order, weights, filter, filters, columns, channels, stride, out }));
+        isa.run(Tiled::<_, I, N, O, D>(Weights {
+            points,
+            order,
+            weights,
+            filter,
+            filters,
+            columns,
+            channels,
+            stride,
+            out,
+        }));
     }
 
     /// A pass with kernels that were packed before.
@@ -137,7 +169,7 @@ impl Plan {
 
     /// Are the transformed kernels too large for the second-level cache?
     fn large(&self) -> bool {
-        self.positions() * self.walk.channels * self.walk.filters > KERNELS
+        self.kernels() * self.walk.channels * self.walk.filters > KERNELS
     }
 
     fn run_with(&self, run: Run, source: &[f32], kernels: Kernels, epilogue: &Epilogue, out: &mut [f32]) {
@@ -145,8 +177,10 @@ impl Plan {
         zeros.fill(0.0);
         let pass = Pass { plan: self, source, zeros: &zeros, kernels, epilogue, target: Shared::new(out) };
         match self.side {
-            Side::Two => pass.run::<_, 2, 4>(Two, run),
-            Side::Four => pass.run::<_, 4, 6>(Four, run),
+            Side::Two => pass.run(Two, run),
+            Side::Four => pass.run(Four, run),
+            Side::Strided if self.order.turned => pass.run(Transposed, run),
+            Side::Strided => pass.run(Strided, run),
         }
     }
 }
@@ -181,19 +215,23 @@ struct Tiles<'a> {
 }
 
 impl Pass<'_> {
-    fn run<P: Points<M, N>, const M: usize, const N: usize>(&self, points: P, run: Run) {
+    fn run<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
+        &self,
+        points: P,
+        run: Run,
+    ) {
         let walk = &self.plan.walk;
-        let tiles = walk.tiles(M, self.source.len() / (walk.source[0] * walk.source[1] * walk.channels));
+        let tiles = walk.tiles(O, self.source.len() / (walk.source[0] * walk.source[1] * walk.channels));
         let of_a_tile = N * N * walk.channels.next_multiple_of(GROUP);
         if self.plan.large() {
-            self.in_stages::<_, M, N>(points, run, tiles, SHARED / of_a_tile);
+            self.in_stages::<_, I, N, O, D>(points, run, tiles, SHARED / of_a_tile);
         } else {
-            self.in_blocks::<_, M, N>(points, run, tiles, BLOCK / of_a_tile);
+            self.in_blocks::<_, I, N, O, D>(points, run, tiles, BLOCK / of_a_tile);
         }
     }
 
     /// Each task transforms tiles for itself and multiplies them by all kernels.
-    fn in_blocks<P: Points<M, N>, const M: usize, const N: usize>(
+    fn in_blocks<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
         &self,
         points: P,
         run: Run,
@@ -203,23 +241,23 @@ impl Pass<'_> {
         let Kernels::Packed(packed) = self.kernels else { unreachable!("small kernels are packed") };
         let sizes = Sizes::of(run.isa);
         let block = (wanted / sizes.rows).max(1) * sizes.rows;
-        let length = N * N * self.plan.stride(sizes);
+        let length = D * D * self.plan.stride(sizes);
         run.pool.run(tiles.div_ceil(block), &|task| {
             let start = task * block;
             let panels: Vec<_> = even(block.min(tiles - start), sizes.rows).collect();
             let stride = self.stride_of(&panels);
             let mut transformed = run.scratch.take(N * N * stride);
-            self.transform::<_, M, N>(points, run.isa, start, &panels, stride, &Shared::new(&mut transformed));
+            self.transform::<_, I, N, O, D>(points, run.isa, start, &panels, stride, &Shared::new(&mut transformed));
             let tiles = Tiles { start, panels: &panels, stride, transformed: &transformed };
             let mut sums = run.scratch.take(N * N * block * sizes.columns);
             for (panel, kernels) in packed.chunks_exact(length).enumerate() {
-                self.multiply::<_, M, N>(points, run.isa, panel, kernels, &tiles, &mut sums);
+                self.multiply::<_, I, N, O, D>(points, run.isa, panel, kernels, &tiles, &mut sums);
             }
         });
     }
 
     /// Many tiles are transformed by all tasks, then multiplied by a panel of kernels each: these are read only once.
-    fn in_stages<P: Points<M, N>, const M: usize, const N: usize>(
+    fn in_stages<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
         &self,
         points: P,
         run: Run,
@@ -227,14 +265,14 @@ impl Pass<'_> {
         wanted: usize,
     ) {
         let sizes = Sizes::of(run.isa);
-        let length = N * N * self.plan.stride(sizes);
+        let length = D * D * self.plan.stride(sizes);
         for (start, count) in even(tiles, wanted.max(sizes.rows)) {
             let panels: Vec<_> = even(count, sizes.rows).collect();
             let stride = self.stride_of(&panels);
             let mut transformed = run.scratch.take(N * N * stride);
             let shared = Shared::new(&mut transformed);
             run.pool.run(panels.len(), &|panel| {
-                self.transform::<_, M, N>(points, run.isa, start, &panels[panel..=panel], stride, &shared);
+                self.transform::<_, I, N, O, D>(points, run.isa, start, &panels[panel..=panel], stride, &shared);
             });
             let transformed = &transformed[..];
             run.pool.run(self.plan.panels(sizes), &|panel| {
@@ -243,15 +281,15 @@ impl Pass<'_> {
                     Kernels::Packed(packed) => &packed[panel * length..][..length],
                     Kernels::Plain(weights) => {
                         made = run.scratch.take(length);
-                        self.plan.pack_panel::<_, M, N>(points, run.isa, weights, panel, &mut made);
+                        self.plan.pack_panel::<_, I, N, O, D>(points, run.isa, weights, panel, &mut made);
                         &made[..]
                     }
                 };
-                let most = panels.len().min(PANELS) * sizes.rows;
-                let mut sums = run.scratch.take(N * N * most * sizes.columns);
-                for panels in panels.chunks(PANELS) {
+                let most = (SUMS / (N * N * sizes.rows * sizes.columns)).max(1);
+                let mut sums = run.scratch.take(N * N * most * sizes.rows * sizes.columns);
+                for panels in panels.chunks(most) {
                     let tiles = Tiles { start, panels, stride, transformed };
-                    self.multiply::<_, M, N>(points, run.isa, panel, kernels, &tiles, &mut sums);
+                    self.multiply::<_, I, N, O, D>(points, run.isa, panel, kernels, &tiles, &mut sums);
                 }
             });
         }
@@ -263,7 +301,7 @@ impl Pass<'_> {
         tiles * self.plan.walk.channels.next_multiple_of(GROUP) + GROUP
     }
 
-    fn transform<P: Points<M, N>, const M: usize, const N: usize>(
+    fn transform<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
         &self,
         points: P,
         isa: Isa,
@@ -274,11 +312,11 @@ impl Pass<'_> {
     ) {
         let Pass { plan: Plan { walk, .. }, source, zeros, .. } = *self;
         let part = (0, usize::MAX);
-        isa.run(Tiled::<_, M, N>(Input { points, walk, source, zeros, start, panels, part, stride, out: *out }));
+        isa.run(Tiled::<_, I, N, O, D>(Input { points, walk, source, zeros, start, panels, part, stride, out: *out }));
     }
 
     /// Tiles times a panel of kernels, and back to pixels.
-    fn multiply<P: Points<M, N>, const M: usize, const N: usize>(
+    fn multiply<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize>(
         &self,
         points: P,
         isa: Isa,
@@ -293,7 +331,8 @@ impl Pass<'_> {
         let count = last + rows - begin;
         for position in 0..N * N {
             let left = &tiles.transformed[position * tiles.stride..];
-            let right = &kernels[position * (kernels.len() / (N * N))..][..channels * columns];
+            let kernel = points.kernel_of(position / N) * D + points.kernel_of(position % N);
+            let right = &kernels[kernel * (kernels.len() / (D * D))..][..channels * columns];
             let sums = &mut sums[position * count * columns..][..count * columns];
             for &(first, rows) in tiles.panels {
                 let out = &mut sums[(first - begin) * columns..];
@@ -301,7 +340,7 @@ impl Pass<'_> {
             }
         }
         let (start, filter) = (tiles.start + begin, panel * columns);
-        isa.run(Tiled::<_, M, N>(Output {
+        isa.run(Tiled::<_, I, N, O, D>(Output {
             points,
             walk,
             sums,

@@ -1,20 +1,29 @@
-//! The transforms of Winograd's algorithm (Lavin and Gray 2016) for 3x3 kernels, along one axis. F(M, 3) takes N = M + 2
-//! numbers of a row to M outputs with N multiplications. A, B and G follow from the points where polynomials are
-//! evaluated (Toom and Cook): 0, ±1 and infinity for F(2, 3), 0, ±5/8, ±3/2 and infinity for F(4, 3), which lose
-//! fewer digits than the usual 0, ±1, ±2 and infinity.
+//! The transforms of Winograd's algorithm (Lavin and Gray 2016) for 3x3 kernels, along one axis. F(M, R) takes
+//! N = M + R - 1 numbers to M outputs of a kernel of R numbers with N multiplications. A, B and G follow from the points
+//! where polynomials are evaluated (Toom and Cook): 0, ±1 and infinity for F(2, 3), 0, ±5/8, ±3/2 and infinity for
+//! F(4, 3), which lose fewer digits than the usual 0, ±1, ±2 and infinity.
 
 use crate::simd::Simd;
 
-/// One set of points. Every function is one matrix times a vector of vectors.
-pub(super) trait Points<const M: usize, const N: usize>: Copy + Sync {
+/// One set of points: I numbers are taken to N products with D kernels, and these to O outputs. Every function is one
+/// matrix times a vector of vectors.
+pub(super) trait Points<const I: usize, const N: usize, const O: usize, const D: usize>: Copy + Sync {
     /// B' d: a row of the input.
-    fn input<S: Simd>(self, simd: S, d: [S::V; N]) -> [S::V; N];
+    fn input<S: Simd>(self, simd: S, d: [S::V; I]) -> [S::V; N];
     /// A' m: the output from the products.
-    fn output<S: Simd>(self, simd: S, m: [S::V; N]) -> [S::V; M];
-    /// A y: the gradient of the products.
-    fn spread<S: Simd>(self, simd: S, y: [S::V; M]) -> [S::V; N];
+    fn output<S: Simd>(self, simd: S, m: [S::V; N]) -> [S::V; O];
     /// G g: a row of the kernel.
-    fn kernel<S: Simd>(self, simd: S, g: [S::V; 3]) -> [S::V; N];
+    fn kernel<S: Simd>(self, simd: S, g: [S::V; 3]) -> [S::V; D];
+    /// Which of the kernels a product takes.
+    fn kernel_of(self, product: usize) -> usize {
+        product
+    }
+}
+
+/// The way back to the kernel.
+pub(super) trait Reverse<const N: usize, const O: usize>: Copy + Sync {
+    /// A y: the gradient of the products.
+    fn spread<S: Simd>(self, simd: S, y: [S::V; O]) -> [S::V; N];
     /// G' u: the gradient of a row of the kernel.
     fn collect<S: Simd>(self, simd: S, u: [S::V; N]) -> [S::V; 3];
 }
@@ -27,7 +36,7 @@ pub(super) struct Two;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Four;
 
-impl Points<2, 4> for Two {
+impl Points<4, 4, 2, 4> for Two {
     #[inline(always)]
     fn input<S: Simd>(self, s: S, [d0, d1, d2, d3]: [S::V; 4]) -> [S::V; 4] {
         [s.sub(d0, d2), s.add(d1, d2), s.sub(d2, d1), s.sub(d3, d1)]
@@ -39,15 +48,17 @@ impl Points<2, 4> for Two {
     }
 
     #[inline(always)]
-    fn spread<S: Simd>(self, s: S, [y0, y1]: [S::V; 2]) -> [S::V; 4] {
-        [y0, s.add(y0, y1), s.sub(y0, y1), y1]
-    }
-
-    #[inline(always)]
     fn kernel<S: Simd>(self, s: S, [g0, g1, g2]: [S::V; 3]) -> [S::V; 4] {
         let half = s.splat(0.5);
         let (even, odd) = (s.mul(half, s.add(g0, g2)), s.mul(half, g1));
         [g0, s.add(even, odd), s.sub(even, odd), g2]
+    }
+}
+
+impl Reverse<4, 2> for Two {
+    #[inline(always)]
+    fn spread<S: Simd>(self, s: S, [y0, y1]: [S::V; 2]) -> [S::V; 4] {
+        [y0, s.add(y0, y1), s.sub(y0, y1), y1]
     }
 
     #[inline(always)]
@@ -73,7 +84,7 @@ fn c<S: Simd>(simd: S, x: f64) -> S::V {
     simd.splat(x as f32)
 }
 
-impl Points<4, 6> for Four {
+impl Points<6, 6, 4, 6> for Four {
     #[inline(always)]
     fn input<S: Simd>(self, s: S, [d0, d1, d2, d3, d4, d5]: [S::V; 6]) -> [S::V; 6] {
         // a d3 - a b² d1 and b d3 - b a² d1
@@ -104,14 +115,6 @@ impl Points<4, 6> for Four {
     }
 
     #[inline(always)]
-    fn spread<S: Simd>(self, s: S, [y0, y1, y2, y3]: [S::V; 4]) -> [S::V; 6] {
-        let (even_a, even_b) = (s.fma(c(s, A2), y2, y0), s.fma(c(s, B2), y2, y0));
-        let odd_a = s.fma(c(s, A2 * A), y3, s.mul(c(s, A), y1));
-        let odd_b = s.fma(c(s, B2 * B), y3, s.mul(c(s, B), y1));
-        [y0, s.add(even_a, odd_a), s.sub(even_a, odd_a), s.add(even_b, odd_b), s.sub(even_b, odd_b), y3]
-    }
-
-    #[inline(always)]
     fn kernel<S: Simd>(self, s: S, [g0, g1, g2]: [S::V; 3]) -> [S::V; 6] {
         let even_a = s.fma(c(s, A2 * OF_A), g2, s.mul(c(s, OF_A), g0));
         let even_b = s.fma(c(s, B2 * OF_B), g2, s.mul(c(s, OF_B), g0));
@@ -124,6 +127,16 @@ impl Points<4, 6> for Four {
             s.sub(even_b, odd_b),
             g2,
         ]
+    }
+}
+
+impl Reverse<6, 4> for Four {
+    #[inline(always)]
+    fn spread<S: Simd>(self, s: S, [y0, y1, y2, y3]: [S::V; 4]) -> [S::V; 6] {
+        let (even_a, even_b) = (s.fma(c(s, A2), y2, y0), s.fma(c(s, B2), y2, y0));
+        let odd_a = s.fma(c(s, A2 * A), y3, s.mul(c(s, A), y1));
+        let odd_b = s.fma(c(s, B2 * B), y3, s.mul(c(s, B), y1));
+        [y0, s.add(even_a, odd_a), s.sub(even_a, odd_a), s.add(even_b, odd_b), s.sub(even_b, odd_b), y3]
     }
 
     #[inline(always)]
@@ -169,20 +182,20 @@ mod tests {
     use super::*;
     use crate::simd::Portable;
 
-    fn check<const M: usize, const N: usize>(points: impl Points<M, N>) {
+    fn check<const N: usize, const O: usize>(points: impl Points<N, N, O, N> + Reverse<N, O>) {
         let number = |x: usize| [(x as f32 * 0.7).sin(); 4];
         let (d, g): ([_; N], [_; 3]) = (std::array::from_fn(number), std::array::from_fn(|i| number(i + 9)));
-        let dy: [_; M] = std::array::from_fn(|i| number(i + 20));
+        let dy: [_; O] = std::array::from_fn(|i| number(i + 20));
         let (v, u) = (points.input(Portable, d), points.kernel(Portable, g));
         let y = points.output(Portable, std::array::from_fn(|i| Portable.mul(v[i], u[i])));
-        for i in 0..M {
+        for i in 0..O {
             let expected: f32 = (0..3).map(|tap| d[i + tap][0] * g[tap][0]).sum();
             assert!((y[i][0] - expected).abs() < 1e-5);
         }
         let z = points.spread(Portable, dy);
         let dg = points.collect(Portable, std::array::from_fn(|i| Portable.mul(v[i], z[i])));
         for tap in 0..3 {
-            let expected: f32 = (0..M).map(|i| d[i + tap][0] * dy[i][0]).sum();
+            let expected: f32 = (0..O).map(|i| d[i + tap][0] * dy[i][0]).sum();
             assert!((dg[tap][0] - expected).abs() < 1e-5);
         }
     }

@@ -1,6 +1,6 @@
 //! Tiles of images into what is multiplied, and products into tiles of images: vectors of channels.
 
-use super::points::{Points, both};
+use super::points::{Points, Reverse, both};
 use super::walk::Walk;
 use crate::conv::epilogue::Epilogue;
 use crate::isa::Kernel;
@@ -76,10 +76,12 @@ pub(super) struct Input<'a, P> {
     pub out: Shared<'a>,
 }
 
-/// The same for points of M outputs and N products.
-pub(super) struct Tiled<T, const M: usize, const N: usize>(pub T);
+/// One of these kernels for points of I inputs, N products, O outputs and D kernels.
+pub(super) struct Tiled<T, const I: usize, const N: usize, const O: usize, const D: usize>(pub T);
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Input<'_, P>, M, N> {
+impl<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize> Kernel
+    for Tiled<Input<'_, P>, I, N, O, D>
+{
     type Output = ();
 
     #[inline(always)]
@@ -89,9 +91,9 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Input<'_,
         let image_length = walk.source[0] * walk.source[1] * channels;
         for &(first, tiles) in panels {
             for tile in part.0..tiles.min(part.0 + part.1) {
-                let (image, place) = walk.tile::<M>(start + first + tile);
+                let (image, place) = walk.tile::<O>(start + first + tile);
                 let image = &source[image * image_length..][..image_length];
-                let pixels = Pixels::<N>::new(image, walk.source, channels, walk.seen(place), zeros);
+                let pixels = Pixels::<I>::new(image, walk.source, channels, walk.seen::<O>(place), zeros);
                 for lane in (0..groups * GROUP).step_by(S::LANES) {
                     let d = pixels.load(simd, lane);
                     let v = both(
@@ -135,7 +137,9 @@ pub(super) struct Output<'a, P> {
     pub target: Shared<'a>,
 }
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Output<'_, P>, M, N> {
+impl<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, const D: usize> Kernel
+    for Tiled<Output<'_, P>, I, N, O, D>
+{
     type Output = ();
 
     #[inline(always)]
@@ -143,7 +147,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Output<'_
         let Output { points, walk, sums, start, tiles, columns, filter, epilogue, target } = self.0;
         assert!(sums.len() >= N * N * tiles * columns && columns.is_multiple_of(S::LANES));
         for tile in 0..tiles {
-            let (image, place) = walk.tile::<M>(start + tile);
+            let (image, place) = walk.tile::<O>(start + tile);
             for lane in (0..columns).step_by(S::LANES) {
                 let filter = filter + lane;
                 if filter >= walk.filters {
@@ -159,7 +163,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Output<'_
                 );
                 let count = S::LANES.min(walk.filters - filter);
                 let first = (image * walk.target[0] + place[0]) * walk.target[1] + place[1];
-                let [height, width] = [0, 1].map(|axis| M.min(walk.target[axis] - place[axis]));
+                let [height, width] = [0, 1].map(|axis| O.min(walk.target[axis] - place[axis]));
                 let of_filter = epilogue.of_filter(simd, filter, count);
                 for (row, line) in y.iter().enumerate() {
                     for (column, v) in line.iter().enumerate() {
@@ -193,7 +197,9 @@ pub(super) struct Spread<'a, P> {
     pub out: Shared<'a>,
 }
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Spread<'_, P>, M, N> {
+impl<P: Reverse<N, O>, const I: usize, const N: usize, const O: usize, const D: usize> Kernel
+    for Tiled<Spread<'_, P>, I, N, O, D>
+{
     type Output = ();
 
     #[inline(always)]
@@ -201,10 +207,10 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Kernel for Tiled<Spread<'_
         let Spread { points, walk, gradient, zeros, start, part, tiles, columns, stride, out } = self.0;
         let image_length = walk.target[0] * walk.target[1] * walk.filters;
         for tile in part.0..part.0 + part.1 {
-            let (image, place) = walk.tile::<M>(start + tile);
+            let (image, place) = walk.tile::<O>(start + tile);
             let image = &gradient[image * image_length..][..image_length];
             let place = place.map(|place| place as isize);
-            let pixels = Pixels::<M>::new(image, walk.target, walk.filters, place, zeros);
+            let pixels = Pixels::<O>::new(image, walk.target, walk.filters, place, zeros);
             for lane in (0..walk.filters.next_multiple_of(columns)).step_by(S::LANES) {
                 let y = pixels.load(simd, lane);
                 let z = both(

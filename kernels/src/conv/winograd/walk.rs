@@ -12,51 +12,57 @@ pub(super) struct Walk {
     pub filters: usize,
     /// Where the target's first pixel looks.
     pub offset: [isize; 2],
+    /// How far the source moves from a tile to the next.
+    pub advance: usize,
 }
 
 impl Walk {
-    pub fn forward(shape: &Shape) -> Walk {
+    /// The convolution by tiles whose outputs have a side of `side` pixels.
+    pub fn forward(shape: &Shape, side: usize) -> Walk {
         Walk {
             source: shape.input,
             channels: shape.channels,
             target: shape.output(),
             filters: shape.filters,
             offset: [0, 1].map(|axis| -(shape.padding[axis] as isize)),
+            advance: side * shape.stride[0],
         }
     }
 
     /// The gradient of the input is a convolution of the output's gradient with the kernel turned by half a circle.
-    pub fn input_gradient(shape: &Shape) -> Walk {
+    /// With stride 2 and a padding of 1, a tile starts where its source does.
+    pub fn input_gradient(shape: &Shape, side: usize) -> Walk {
         Walk {
             source: shape.output(),
             channels: shape.filters,
             target: shape.input,
             filters: shape.channels,
-            offset: [0, 1].map(|axis| shape.padding[axis] as isize - 2),
+            offset: [0, 1].map(|axis| if shape.stride[0] == 2 { 0 } else { shape.padding[axis] as isize - 2 }),
+            advance: side / shape.stride[0],
         }
     }
 
-    /// Tiles of m x m pixels along both axes of an image.
-    fn grid(&self, m: usize) -> [usize; 2] {
-        self.target.map(|side| side.div_ceil(m))
+    /// Tiles of so many rows and columns along both axes of an image.
+    fn grid(&self, side: usize) -> [usize; 2] {
+        self.target.map(|pixels| pixels.div_ceil(side))
     }
 
     /// Tiles of so many images.
-    pub fn tiles(&self, m: usize, images: usize) -> usize {
-        let [rows, columns] = self.grid(m);
+    pub fn tiles(&self, side: usize, images: usize) -> usize {
+        let [rows, columns] = self.grid(side);
         images * rows * columns
     }
 
     /// Image of a tile, and its first pixel in the target.
     #[inline(always)]
-    pub fn tile<const M: usize>(&self, tile: usize) -> (usize, [usize; 2]) {
-        let [rows, columns] = self.grid(M);
-        (tile / (rows * columns), [tile / columns % rows * M, tile % columns * M])
+    pub fn tile<const O: usize>(&self, tile: usize) -> (usize, [usize; 2]) {
+        let [rows, columns] = self.grid(O);
+        (tile / (rows * columns), [tile / columns % rows * O, tile % columns * O])
     }
 
     /// The first pixel of the source that a tile sees.
     #[inline(always)]
-    pub fn seen(&self, place: [usize; 2]) -> [isize; 2] {
-        [0, 1].map(|axis| place[axis] as isize + self.offset[axis])
+    pub fn seen<const O: usize>(&self, place: [usize; 2]) -> [isize; 2] {
+        [0, 1].map(|axis| (place[axis] / O * self.advance) as isize + self.offset[axis])
     }
 }

@@ -3,7 +3,8 @@
 
 use super::Side;
 use super::kernel::Collect;
-use super::points::{Four, Points, Two};
+use super::points::{Four, Points, Reverse, Two};
+use super::strided::Strided;
 use super::transform::{Input, Spread, Tiled};
 use super::walk::Walk;
 use crate::conv::product::even;
@@ -14,7 +15,7 @@ use crate::{Isa, Run};
 
 /// Numbers of both sides' transformed tiles at a time, with few channels and with many: the sums of few are added to
 /// at every stage, those of many are better made at once.
-const STAGES: [usize; 2] = [3 << 18, 3 << 20];
+const STAGES: [usize; 2] = [3 << 18, 4 << 20];
 /// Channels times filters that are few.
 const FEW: usize = 128 * 128;
 /// Tiles that a task transforms.
@@ -26,12 +27,13 @@ const KEPT: usize = 32;
 
 pub(in crate::conv) fn weight_gradient(shape: &Shape, side: Side, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     match side {
-        Side::Two => Gradient::<_, 2, 4>::new(Two, shape, run).run(run, x, dy, dw),
-        Side::Four => Gradient::<_, 4, 6>::new(Four, shape, run).run(run, x, dy, dw),
+        Side::Two => Gradient::new(Two, shape, run).run(run, x, dy, dw),
+        Side::Four => Gradient::new(Four, shape, run).run(run, x, dy, dw),
+        Side::Strided => Gradient::new(Strided, shape, run).run(run, x, dy, dw),
     }
 }
 
-struct Gradient<P, const M: usize, const N: usize> {
+struct Gradient<P, const I: usize, const N: usize, const O: usize, const D: usize> {
     points: P,
     walk: Walk,
     sizes: Sizes,
@@ -49,9 +51,11 @@ struct Stage<'a> {
     right_stride: usize,
 }
 
-impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
+impl<P: Points<I, N, O, D> + Reverse<N, O>, const I: usize, const N: usize, const O: usize, const D: usize>
+    Gradient<P, I, N, O, D>
+{
     fn new(points: P, shape: &Shape, run: Run) -> Self {
-        let (walk, sizes) = (Walk::forward(shape), Sizes::of(run.isa));
+        let (walk, sizes) = (Walk::forward(shape, O), Sizes::of(run.isa));
         let channels = shape.channels.next_multiple_of(GROUP);
         let filters = shape.filters.next_multiple_of(sizes.columns);
         Gradient { points, walk, sizes, channels, filters }
@@ -59,7 +63,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
 
     fn run(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let images = x.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
-        let tiles = self.walk.tiles(M, images);
+        let tiles = self.walk.tiles(O, images);
         let many = self.channels * self.filters > FEW;
         let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + self.filters))).max(2 * TILES);
         let one_stage = tiles <= wanted && many;
@@ -113,7 +117,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
                 stride: left_stride,
                 out: left,
             };
-            run.isa.run(Tiled::<_, M, N>(input));
+            run.isa.run(Tiled::<_, I, N, O, D>(input));
             let spread = Spread {
                 points,
                 walk,
@@ -126,7 +130,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
                 stride: right_stride,
                 out: right,
             };
-            run.isa.run(Tiled::<_, M, N>(spread));
+            run.isa.run(Tiled::<_, I, N, O, D>(spread));
         });
     }
 
@@ -189,7 +193,7 @@ impl<P: Points<M, N>, const M: usize, const N: usize> Gradient<P, M, N> {
         let filters = columns.min(self.walk.filters.saturating_sub(filter));
         let channels = most.min(self.walk.channels.saturating_sub(channel));
         let all = self.walk.channels;
-        isa.run(Tiled::<_, M, N>(Collect {
+        isa.run(Tiled::<_, I, N, O, D>(Collect {
             points,
             sums,
             stride,
