@@ -141,7 +141,7 @@ impl<P: Points<I, N, O, D> + Reverse<N, O>, const I: usize, const N: usize, cons
         for (row, sums) in sums.chunks_exact_mut(lanes * columns).enumerate() {
             let place = channel + row * lanes;
             let left = &stage.left[position * stage.left_stride + place / GROUP * tiles * GROUP + place % GROUP..];
-            along_rows(isa, tiles, left, right, sums, add);
+            along_rows(isa, [tiles, GROUP], left, right, sums, add);
         }
     }
 
