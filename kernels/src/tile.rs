@@ -9,6 +9,12 @@ use crate::simd::{Portable, Simd};
 /// Numbers of a left row that lie side by side.
 pub(crate) const GROUP: usize = 16;
 
+/// Columns of the widest panel with any instructions.
+pub(crate) const WIDEST: usize = 32;
+
+/// Rows of two short vectors each that fit in the registers: NEON has 32, SSE 16.
+const PORTABLE: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
+
 /// How large a block fits in the registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sizes {
@@ -23,7 +29,7 @@ pub(crate) struct Sizes {
 impl Sizes {
     pub fn of(isa: Isa) -> Sizes {
         match isa.level() {
-            Level::Portable => Sizes { rows: 4, lanes: 4, columns: 8 },
+            Level::Portable => Sizes { rows: PORTABLE, lanes: PORTABLE, columns: 8 },
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => Sizes { rows: 6, lanes: 4, columns: 16 },
             #[cfg(target_arch = "x86_64")]
@@ -110,7 +116,7 @@ pub(crate) fn along_rows(isa: Isa, [depth, step]: [usize; 2], left: &[f32], righ
     // SAFETY: the slices were just seen to be long enough, and a level is only made where the processor has it.
     unsafe {
         match isa.level() {
-            Level::Portable => rows_of::<_, 4>(Portable, job),
+            Level::Portable => rows_of::<_, PORTABLE>(Portable, job),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => rows_avx2(job),
             #[cfg(target_arch = "x86_64")]
@@ -220,7 +226,7 @@ macro_rules! by_rows {
 /// # Safety
 /// The job's pointers are long enough.
 unsafe fn groups_portable(job: Job) {
-    by_rows!(job, Portable, [1 2 3 4])
+    by_rows!(job, Portable, [1 2 3 4 5 6 7 8])
 }
 
 /// # Safety

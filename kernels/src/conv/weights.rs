@@ -7,7 +7,7 @@ use super::gather::{Gather, Rows};
 use super::product::Plan;
 use super::shape::Shape;
 use crate::shared::Shared;
-use crate::tile::{GROUP, Sizes, along_rows};
+use crate::tile::{GROUP, Sizes, WIDEST, along_rows};
 use crate::{Isa, Run};
 
 /// Pixels whose products are summed up in registers.
@@ -50,7 +50,8 @@ struct Product<'a> {
 impl<'a> Product<'a> {
     fn new(shape: &Shape, gather: &'a Gather, group: usize, pixels: usize, sizes: Sizes) -> Product<'a> {
         let filters = shape.filters / shape.groups;
-        let numbers = gather.groups() * GROUP * filters.next_multiple_of(sizes.columns);
+        // the same sections with whatever instructions
+        let numbers = gather.groups() * GROUP * filters.next_multiple_of(WIDEST);
         let wanted = TASKS.div_ceil(gather.groups().div_ceil(GROUPS)).min(NUMBERS / numbers).max(1);
         let length = pixels.div_ceil(wanted).next_multiple_of(PIXELS);
         Product {

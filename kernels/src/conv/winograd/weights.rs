@@ -10,7 +10,7 @@ use super::walk::Walk;
 use crate::conv::product::even;
 use crate::conv::shape::Shape;
 use crate::shared::Shared;
-use crate::tile::{GROUP, Sizes, along_rows};
+use crate::tile::{GROUP, Sizes, WIDEST, along_rows};
 use crate::{Isa, Run};
 
 /// Numbers of both sides' transformed tiles at a time, with few channels and with many: the sums of few are added to
@@ -64,8 +64,10 @@ impl<P: Points<I, N, O, D> + Reverse<N, O>, const I: usize, const N: usize, cons
     fn run(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let images = x.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
         let tiles = self.walk.tiles(O, images);
-        let many = self.channels * self.filters > FEW;
-        let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + self.filters))).max(2 * TILES);
+        // the same stages with whatever instructions
+        let filters = self.walk.filters.next_multiple_of(WIDEST);
+        let many = self.channels * filters > FEW;
+        let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + filters))).max(2 * TILES);
         let one_stage = tiles <= wanted && many;
         let stride = self.channels * self.sizes.columns + GROUP;
         let panels = self.filters / self.sizes.columns;
