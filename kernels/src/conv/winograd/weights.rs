@@ -15,7 +15,7 @@ use crate::{Isa, Run};
 
 /// Numbers of both sides' transformed tiles at a time, with few channels and with many: the sums of few are added to
 /// at every stage, those of many are better made at once.
-const STAGES: [usize; 2] = [3 << 18, 4 << 20];
+const STAGES: [usize; 2] = [3 << 18, 5 << 20];
 /// Channels times filters that are few.
 const FEW: usize = 128 * 128;
 /// Tiles that a task transforms.
