@@ -1,4 +1,4 @@
-//! Times of the layers of ResNet-18: `cargo run -p featbench-kernels --example layers -- [px] [images] [threads] [isa]
+//! Times of the layers of ResNet-18 and of a few others: `cargo run -p featbench-kernels --example layers -- [px] [images] [threads] [isa]
 //! [method]`. On one thread milliseconds are the processor's, so a busy machine does not spoil them.
 
 use std::time::Instant;
@@ -63,6 +63,10 @@ fn layers(px: usize) -> Vec<(&'static str, usize, Shape)> {
         ("256-512 s2", 1, Shape::new(side(16), 256, 512, 3).with(2, 1)),
         ("256-512 1x1 s2", 1, Shape::new(side(16), 256, 512, 1).with(2, 0)),
         ("512", 3, Shape::new(side(32), 512, 512, 3).with(1, 1)),
+        // of other networks, not in the sum
+        ("64-256 1x1", 0, Shape::new(side(4), 64, 256, 1)),
+        ("1024-256 1x1", 0, Shape::new(side(16), 1024, 256, 1)),
+        ("96 depthwise", 0, Shape { groups: 96, ..Shape::new(side(8), 96, 96, 3).with(1, 1) }),
     ]
 }
 

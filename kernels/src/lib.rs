@@ -8,8 +8,10 @@
 //! - Weights are as ONNX has them: filters x channels of a group x kernel rows x kernel columns (OIHW).
 //! - Outputs are written, never added to; what stood there does not matter.
 //! - Every function takes a [`Run`]: the instructions, the caller's threads, and memory to work in that is kept between
-//!   calls. Tasks and the order of sums follow from shapes alone: the same bits with any [`Pool`]. Other instructions
-//!   ([`Isa`]) round in another way.
+//!   calls. Tasks and the order of sums follow from shapes alone: the same bits with any [`Pool`]. AVX2 and AVX-512 give
+//!   the same bits, too; the portable form of x86-64 rounds in another way, since it has no fused multiplication.
+//! - How a convolution is computed ([`conv::Method`]) follows from its shape, never from the number of images: an image
+//!   gives the same bits in any batch.
 //! - Slices of wrong lengths panic before anything is written.
 //!
 //! # Example

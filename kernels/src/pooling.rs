@@ -6,10 +6,12 @@ mod tests;
 
 use crate::Run;
 use crate::conv::ShapeError;
+use crate::isa::Kernel;
 use crate::shared::Shared;
+use crate::simd::Simd;
 
-/// Channels that are looked at together.
-const LANES: usize = 64;
+/// Vectors of channels that are looked at together.
+const WIDE: usize = 4;
 
 /// A window that moves over images of some channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,51 +97,9 @@ impl Pooling {
             // SAFETY: each task has a row of its own.
             let y = unsafe { shared.part(task * length, length) };
             // SAFETY: likewise.
-            let mut places = places.map(|places| unsafe { places.part(task * length, length) });
-            let (image, row) = (task / rows, task % rows);
-            run.isa.vectorised(
-                #[inline(always)]
-                || {
-                    for column in 0..columns {
-                        for first in (0..channels).step_by(LANES) {
-                            let count = LANES.min(channels - first);
-                            let range = column * channels + first..column * channels + first + count;
-                            let places = places.as_deref_mut().map(|places| &mut places[range.clone()]);
-                            self.largest(x, image, [row, column], first, &mut y[range], places);
-                        }
-                    }
-                },
-            );
+            let places = places.map(|places| unsafe { places.part(task * length, length) });
+            run.isa.run(Largest { pooling: self, x, image: task / rows, row: task % rows, y, places });
         });
-    }
-
-    #[inline(always)]
-    fn largest(
-        &self,
-        x: &[f32],
-        image: usize,
-        place: [usize; 2],
-        first: usize,
-        y: &mut [f32],
-        places: Option<&mut [u8]>,
-    ) {
-        // a window of nothing but -infinity has its place in the image, too
-        let [from_y, from_x] = [0, 1].map(|axis| self.reach(axis, place[axis]).1);
-        let first_tap = (from_y * self.0.kernel[1] + from_x) as u32;
-        let (mut best, mut taps) = ([f32::NEG_INFINITY; LANES], [first_tap; LANES]);
-        let count = y.len();
-        self.taps(place, |tap, source| {
-            let start = self.start(image, source) + first;
-            if count == LANES {
-                larger(&x[start..][..LANES], tap as u32, &mut best, &mut taps);
-            } else {
-                larger(&x[start..][..count], tap as u32, &mut best, &mut taps);
-            }
-        });
-        y.copy_from_slice(&best[..count]);
-        if let Some(places) = places {
-            places.iter_mut().zip(&taps).for_each(|(place, tap)| *place = *tap as u8);
-        }
     }
 
     /// dx from dy and the places of the maxima.
@@ -298,12 +258,80 @@ impl Pooling {
     }
 }
 
-/// A NaN is larger than anything, as in PyTorch.
-#[inline(always)]
-fn larger(x: &[f32], tap: u32, best: &mut [f32; LANES], taps: &mut [u32; LANES]) {
-    for i in 0..x.len() {
-        let is = x[i] > best[i] || x[i].is_nan();
-        best[i] = if is { x[i] } else { best[i] };
-        taps[i] = if is { tap } else { taps[i] };
+/// The maxima of one row of windows. A NaN is larger than anything, as in PyTorch.
+struct Largest<'a> {
+    pooling: &'a Pooling,
+    x: &'a [f32],
+    image: usize,
+    row: usize,
+    y: &'a mut [f32],
+    places: Option<&'a mut [u8]>,
+}
+
+impl Kernel for Largest<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let channels = self.pooling.0.channels;
+        for column in 0..self.y.len() / channels {
+            let mut first = 0;
+            while first + WIDE * S::LANES <= channels {
+                self.some::<S, WIDE>(simd, column, first, S::LANES);
+                first += WIDE * S::LANES;
+            }
+            while first < channels {
+                self.some::<S, 1>(simd, column, first, S::LANES.min(channels - first));
+                first += S::LANES;
+            }
+        }
+    }
+}
+
+impl Largest<'_> {
+    /// Some vectors of channels, of which the last has `count` numbers.
+    #[inline(always)]
+    fn some<S: Simd, const W: usize>(&mut self, simd: S, column: usize, first: usize, count: usize) {
+        let (pooling, length) = (self.pooling, (W - 1) * S::LANES + count);
+        let place = [self.row, column];
+        // a window of nothing but -infinity has its place in the image, too
+        let first_tap = pooling.reach(0, place[0]).1 * pooling.0.kernel[1] + pooling.reach(1, place[1]).1;
+        let mut best = [simd.splat(f32::NEG_INFINITY); W];
+        // the bits of whole numbers: lanes are only chosen, never computed with
+        let mut taps = [simd.splat(f32::from_bits(first_tap as u32)); W];
+        pooling.taps(
+            place,
+            #[inline(always)]
+            |tap, source| {
+                let x = &self.x[pooling.start(self.image, source) + first..][..length];
+                let tap = simd.splat(f32::from_bits(tap as u32));
+                for i in 0..W {
+                    // SAFETY: the slice has so many numbers.
+                    let x = unsafe {
+                        let x = x.as_ptr().add(i * S::LANES);
+                        if count == S::LANES { simd.load(x) } else { simd.load_first(x, count) }
+                    };
+                    [best[i], taps[i]] = simd.larger(x, best[i], tap, taps[i]);
+                }
+            },
+        );
+        let start = column * pooling.0.channels + first;
+        let mut lanes = [0.0f32; WIDE * 16];
+        for i in 0..W {
+            let y = &mut self.y[start + i * S::LANES..][..count];
+            // SAFETY: both have so many numbers.
+            unsafe {
+                if count == S::LANES {
+                    simd.store(best[i], y.as_mut_ptr())
+                } else {
+                    simd.store_first(best[i], y.as_mut_ptr(), count)
+                }
+                simd.store(taps[i], lanes.as_mut_ptr().add(i * S::LANES));
+            }
+        }
+        if let Some(places) = &mut self.places {
+            let places = &mut places[start..][..length];
+            places.iter_mut().zip(&lanes).for_each(|(place, tap)| *place = tap.to_bits() as u8);
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) trait Simd: Copy {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of a number and 0; a NaN stays one.
     fn relu(self, a: Self::V) -> Self::V;
+    /// In each lane where `x` is larger than `best`, or no number, `x` and `tap`; otherwise `best` and `place`.
+    fn larger(self, x: Self::V, best: Self::V, tap: Self::V, place: Self::V) -> [Self::V; 2];
     /// # Safety
     /// `LANES` numbers can be read at `p`.
     unsafe fn load(self, p: *const f32) -> Self::V;
@@ -106,6 +108,11 @@ impl Simd for Portable {
         each(|i| if a[i] < 0.0 { 0.0 } else { a[i] })
     }
     #[inline(always)]
+    fn larger(self, x: [f32; 4], best: [f32; 4], tap: [f32; 4], place: [f32; 4]) -> [[f32; 4]; 2] {
+        let is = [0, 1, 2, 3].map(|i| x[i] > best[i] || x[i].is_nan());
+        [each(|i| if is[i] { x[i] } else { best[i] }), each(|i| if is[i] { tap[i] } else { place[i] })]
+    }
+    #[inline(always)]
     unsafe fn load(self, p: *const f32) -> [f32; 4] {
         // SAFETY: the caller's; no alignment is asked for.
         unsafe { p.cast::<[f32; 4]>().read_unaligned() }
@@ -179,6 +186,13 @@ impl Simd for Avx2 {
         unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
     }
     #[inline(always)]
+    fn larger(self, x: __m256, best: __m256, tap: __m256, place: __m256) -> [__m256; 2] {
+        unsafe {
+            let is = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, best), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+            [_mm256_blendv_ps(best, x, is), _mm256_blendv_ps(place, tap, is)]
+        }
+    }
+    #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {
         unsafe { _mm256_loadu_ps(p) }
     }
@@ -218,6 +232,13 @@ impl Simd for Avx512 {
     fn relu(self, a: __m512) -> __m512 {
         // of a number and a NaN, max is its second operand
         unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
+    }
+    #[inline(always)]
+    fn larger(self, x: __m512, best: __m512, tap: __m512, place: __m512) -> [__m512; 2] {
+        unsafe {
+            let is = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, best) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+            [_mm512_mask_blend_ps(is, best, x), _mm512_mask_blend_ps(is, place, tap)]
+        }
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m512 {

@@ -1,7 +1,7 @@
 //! Many pictures in one, in rows and columns with headings: for looking at a data set.
 
 use super::Rgb;
-use super::resize::resize;
+use super::resize::fitted;
 use super::sheet::{BLACK, Look, Text, blank, fill, paste, write};
 
 /// Side of the square that a picture is fitted into, and the space around it, in pixels.
@@ -62,9 +62,7 @@ fn text(text: &str, x: u32, y: u32) -> Text {
 
 /// Fits the picture into the cell that begins here, in its own aspect.
 fn place(sheet: &mut Rgb, picture: &Rgb, [left, top]: [u32; 2]) {
-    let longest = f64::from(picture.width.max(picture.height));
-    let side = |length: u32| ((f64::from(length) * f64::from(CELL) / longest).round() as u32).clamp(1, CELL);
-    let small = resize(picture, side(picture.width), side(picture.height));
+    let small = fitted(picture, CELL);
     let (left, top) = (left + (CELL - small.width) / 2, top + (CELL - small.height) / 2);
     paste(sheet, &small, [left, top]);
 }

@@ -20,15 +20,25 @@ pub fn resize_grey(picture: &Grey, width: u32, height: u32) -> Grey {
     Grey { width, height, data }
 }
 
-/// Width and height of a picture of this size when its longer side is brought down to `longer` pixels; `None` where it
-/// is no longer than that.
-pub fn capped(width: u32, height: u32, longer: u32) -> Option<(u32, u32)> {
+/// Width and height of a picture of this size when its longer side is brought to `longer` pixels.
+pub fn fitted_size(width: u32, height: u32, longer: u32) -> (u32, u32) {
     let side = width.max(height);
     let scaled = |length: u32| {
         let rounded = (u64::from(length) * u64::from(longer) + u64::from(side) / 2) / u64::from(side);
         (rounded as u32).max(1)
     };
-    (side > longer).then(|| (scaled(width), scaled(height)))
+    (scaled(width), scaled(height))
+}
+
+/// The same, brought down only: `None` where it is no longer than that.
+pub fn capped(width: u32, height: u32, longer: u32) -> Option<(u32, u32)> {
+    (width.max(height) > longer).then(|| fitted_size(width, height, longer))
+}
+
+/// The picture with a longer side of so many pixels.
+pub fn fitted(picture: &Rgb, longer: u32) -> Rgb {
+    let (width, height) = fitted_size(picture.width, picture.height, longer);
+    resize(picture, width, height)
 }
 
 /// torchvision's `Resize(size)` on the shorter side, then `CenterCrop(crop)`: `crop` x `crop` pixels, with black

@@ -4,6 +4,7 @@
 mod depthwise;
 mod epilogue;
 mod gather;
+mod narrow;
 mod product;
 mod shape;
 #[cfg(test)]
@@ -25,6 +26,8 @@ use winograd::Side;
 pub enum Method {
     /// A product of gathered pixels and weights: any shape.
     Product,
+    /// A product that reads the image itself: three channels, of every pixel or of every other.
+    Narrow,
     /// One channel at a time, where every group has one channel and one filter.
     Depthwise,
     /// Winograd's F(2x2, 3x3): 3x3 kernels of stride 1.
@@ -38,7 +41,7 @@ pub enum Method {
 impl Method {
     fn side(self) -> Option<Side> {
         match self {
-            Method::Product | Method::Depthwise => None,
+            Method::Product | Method::Narrow | Method::Depthwise => None,
             Method::Winograd2 => Some(Side::Two),
             Method::Winograd4 => Some(Side::Four),
             Method::WinogradStrided => Some(Side::Strided),
@@ -60,6 +63,9 @@ impl Methods {
         let all = |method| Methods { forward: method, input: method, weights: method };
         if depthwise::fits(shape) {
             return all(Method::Depthwise);
+        }
+        if narrow::fits(shape) {
+            return Methods { input: Method::Product, ..all(Method::Narrow) };
         }
         if shape.channels < GROUP || shape.filters < GROUP {
             return all(Method::Product);
@@ -131,7 +137,7 @@ impl Convolution {
         let now = self.methods;
         let methods = Methods {
             forward: choose(methods.forward, now.forward),
-            input: choose(methods.input, now.input),
+            input: if methods.input == Method::Narrow { Method::Product } else { choose(methods.input, now.input) },
             weights: choose(methods.weights, now.weights),
         };
         Convolution { methods, ..self }
@@ -140,6 +146,7 @@ impl Convolution {
     fn fits(&self, method: Method) -> bool {
         match method.side() {
             Some(side) => winograd::fits(&self.shape, side),
+            None if method == Method::Narrow => narrow::fits(&self.shape),
             None => method == Method::Product || depthwise::fits(&self.shape),
         }
     }
@@ -194,6 +201,7 @@ impl Convolution {
         match self.methods.forward.side() {
             Some(side) => winograd::Plan::forward(shape, side).run(run, x, packed, epilogue, y),
             None if self.methods.forward == Method::Depthwise => depthwise::forward(shape, run, x, packed, epilogue, y),
+            None if self.methods.forward == Method::Narrow => narrow::forward(shape, run, x, packed, epilogue, y),
             None => Plan::forward(shape).run(run, x, packed, epilogue, y),
         }
     }
@@ -229,6 +237,7 @@ impl Convolution {
         match self.methods.weights.side() {
             Some(side) => winograd::weight_gradient(shape, side, run, x, dy, dw),
             None if self.methods.weights == Method::Depthwise => depthwise::weight_gradient(shape, run, x, dy, dw),
+            None if self.methods.weights == Method::Narrow => narrow::weight_gradient(shape, run, x, dy, dw),
             None => weights::weight_gradient(shape, run, x, dy, dw),
         }
     }

@@ -162,10 +162,10 @@ impl Plan {
 }
 
 /// What is written, by all tasks together.
-struct Target<'a> {
-    out: Shared<'a>,
-    sides: [usize; 2],
-    channels: usize,
+pub(super) struct Target<'a> {
+    pub out: Shared<'a>,
+    pub sides: [usize; 2],
+    pub channels: usize,
 }
 
 impl Part {
@@ -284,15 +284,15 @@ struct Block<'a> {
 }
 
 /// Sums of a panel on their way to some pixels, which no other task writes.
-struct Finish<'a> {
-    places: &'a [usize],
+pub(super) struct Finish<'a> {
+    pub places: &'a [usize],
     /// The first filter, and how many there are.
-    filter: usize,
-    count: usize,
-    columns: usize,
-    sums: &'a [f32],
-    epilogue: &'a Epilogue<'a>,
-    target: &'a Target<'a>,
+    pub filter: usize,
+    pub count: usize,
+    pub columns: usize,
+    pub sums: &'a [f32],
+    pub epilogue: &'a Epilogue<'a>,
+    pub target: &'a Target<'a>,
 }
 
 impl Kernel for Finish<'_> {

@@ -71,7 +71,7 @@ impl Case {
                 let convolution = Convolution::new(self.shape).unwrap();
                 let wanted = Methods { forward: method, input: method, weights: method };
                 let convolution = convolution.by(wanted);
-                if convolution.methods() != wanted {
+                if convolution.methods().forward != method {
                     continue;
                 }
                 let errors = self.errors(convolution, run);
@@ -82,8 +82,8 @@ impl Case {
     }
 }
 
-const ALL: [Method; 5] =
-    [Method::Product, Method::Depthwise, Method::Winograd2, Method::Winograd4, Method::WinogradStrided];
+const ALL: [Method; 6] =
+    [Method::Product, Method::Narrow, Method::Depthwise, Method::Winograd2, Method::Winograd4, Method::WinogradStrided];
 
 #[test]
 fn sizes_channels_and_paddings() {
@@ -107,7 +107,7 @@ fn sizes_channels_and_paddings() {
 fn kernels_of_other_sizes() {
     for (kernel, stride, padding) in [(1, 1, 0), (1, 2, 0), (7, 2, 3), (5, 1, 2), (2, 2, 0), (4, 3, 1), (3, 4, 0)] {
         for (channels, filters) in [(3, 10), (16, 32), (33, 17)] {
-            Case::new(Shape::new([13, 9], channels, filters, kernel).with(stride, padding), 3).assert(&ALL[..1], 2e-6);
+            Case::new(Shape::new([13, 9], channels, filters, kernel).with(stride, padding), 3).assert(&ALL[..2], 2e-6);
         }
     }
 }
@@ -131,12 +131,13 @@ fn dilation_groups_and_uneven_padding() {
     }
 }
 
-/// The layers of ResNet-18 at their depth, small ones of them.
+/// The layers of ResNet-18 at their depth, of a few images. The largest errors found, over the largest value, were 5e-7
+/// for products, 8e-7 for F(2x2, 3x3), 4e-6 for F(4x4, 3x3) and 1.5e-6 for stride 2.
 #[test]
 fn many_channels() {
-    for (side, channels, filters, stride) in [(8, 64, 64, 1), (4, 256, 128, 1), (5, 512, 64, 2)] {
+    for (side, channels, filters, stride) in [(16, 64, 64, 1), (4, 256, 128, 1), (4, 512, 64, 1), (8, 128, 96, 2)] {
         let case = Case::new(Shape::new([side; 2], channels, filters, 3).with(stride, 1), 2);
-        case.assert(&ALL[..1], 2e-6);
+        case.assert(&ALL[..1], 1e-6);
         case.assert(&ALL, 5e-6);
     }
 }
@@ -187,31 +188,68 @@ fn epilogues() {
     }
 }
 
+/// Output and both gradients.
+fn results(case: &Case, convolution: Convolution, run: Run) -> [Vec<f32>; 3] {
+    let mut all = [vec![0.0; case.y.len()], vec![0.0; case.x.len()], vec![0.0; case.w.len()]];
+    let [y, dx, dw] = &mut all;
+    convolution.forward(run, &case.x, &case.w, &Epilogue::default(), y);
+    convolution.input_gradient(run, &case.w, &case.dy, dx);
+    convolution.weight_gradient(run, &case.x, &case.dy, dw);
+    all
+}
+
 #[test]
-fn any_number_of_threads_gives_the_same_bits() {
+fn threads_and_the_length_of_vectors_do_not_change_a_bit() {
     let scratch = Scratch::new();
-    for isa in Isa::available() {
-        for shape in [
-            Shape::new([20, 21], 24, 40, 3).with(1, 1),
-            Shape::new([30, 30], 3, 24, 7).with(2, 3),
-            Shape::new([19, 24], 40, 24, 3).with(2, 1),
-            Shape { groups: 24, ..Shape::new([12, 12], 24, 24, 3).with(1, 1) },
-        ] {
-            let case = Case::new(shape, 3);
-            for method in ALL {
-                let convolution = Convolution::new(shape).unwrap();
-                let convolution = convolution.by(Methods { forward: method, input: method, weights: method });
-                let results = [1, 2, 3, 7].map(|threads| {
-                    let run = Run { isa, pool: &Threads(threads), scratch: &scratch };
-                    let mut all = [vec![0.0; case.y.len()], vec![0.0; case.x.len()], vec![0.0; case.w.len()]];
-                    let [y, dx, dw] = &mut all;
-                    convolution.forward(run, &case.x, &case.w, &Epilogue::default(), y);
-                    convolution.input_gradient(run, &case.w, &case.dy, dx);
-                    convolution.weight_gradient(run, &case.x, &case.dy, dw);
-                    all
-                });
-                assert!(results.iter().all(|result| *result == results[0]), "{method:?} {shape:?}");
-            }
+    for shape in [
+        Shape::new([20, 21], 24, 40, 3).with(1, 1),
+        Shape::new([30, 30], 3, 24, 7).with(2, 3),
+        Shape::new([19, 24], 40, 24, 3).with(2, 1),
+        Shape::new([12, 12], 130, 140, 3).with(1, 1),
+        Shape { groups: 24, ..Shape::new([12, 12], 24, 24, 3).with(1, 1) },
+    ] {
+        let case = Case::new(shape, 3);
+        for method in ALL {
+            let convolution = Convolution::new(shape).unwrap();
+            let convolution = convolution.by(Methods { forward: method, input: method, weights: method });
+            let all: Vec<_> = Isa::available()
+                .into_iter()
+                .map(|isa| {
+                    let [first, others @ ..] = [1, 2, 3, 7].map(|threads| {
+                        results(&case, convolution, Run { isa, pool: &Threads(threads), scratch: &scratch })
+                    });
+                    assert!(others.iter().all(|other| *other == first), "{} {method:?} {shape:?}", isa.name());
+                    first
+                })
+                .collect();
+            // the last one has no fused multiplication
+            let (_, fused) = all.split_last().unwrap();
+            assert!(fused.iter().all(|result| *result == fused[0]), "{method:?} {shape:?}");
+        }
+    }
+}
+
+#[test]
+fn an_image_is_the_same_in_any_batch() {
+    let scratch = Scratch::new();
+    let run = Run { isa: Isa::detect(), pool: &Serial, scratch: &scratch };
+    for shape in [
+        Shape::new([20, 21], 24, 40, 3).with(1, 1),
+        Shape::new([6, 6], 140, 150, 3).with(1, 1),
+        Shape::new([30, 30], 3, 24, 7).with(2, 3),
+        Shape::new([18, 18], 70, 80, 3).with(2, 1),
+        Shape::new([9, 9], 300, 70, 1),
+    ] {
+        let convolution = Convolution::new(shape).unwrap();
+        let [input, output] = shape.image();
+        let mut numbers = Numbers::new(5);
+        let (x, w) = (numbers.take(7 * input), numbers.take(shape.weights()));
+        let mut together = vec![0.0; 7 * output];
+        convolution.forward(run, &x, &w, &Epilogue::default(), &mut together);
+        for (x, together) in x.chunks_exact(input).zip(together.chunks_exact(output)) {
+            let mut alone = vec![0.0; output];
+            convolution.prepare(run, &w).forward(run, x, &Epilogue::default(), &mut alone);
+            assert!(alone == together, "{shape:?}");
         }
     }
 }
@@ -241,6 +279,7 @@ fn methods_follow_from_the_shape() {
     assert_eq!(methods(layer(32, 2)), all(Method::WinogradStrided));
     assert_eq!(methods(layer(2, 2)), all(Method::Product));
     assert_eq!(methods(Shape { padding: [0, 1, 1, 1], ..layer(32, 2) }), all(Method::Product));
-    assert_eq!(methods(Shape::new([224; 2], 3, 64, 7).with(2, 3)), all(Method::Product));
+    let stem = methods(Shape::new([224; 2], 3, 64, 7).with(2, 3));
+    assert_eq!(stem, Methods { input: Method::Product, ..all(Method::Narrow) });
     assert_eq!(methods(Shape { groups: 64, filters: 64, ..layer(32, 2) }), all(Method::Depthwise));
 }

@@ -1,11 +1,13 @@
 //! The gradient of the weights as a product: what each output pixel saw, times the gradient of what it became, summed
 //! over all pixels. Long sums are cut into sections by the shape alone, and added up in their order.
 
+use std::ops::Range;
+
 use super::gather::{Gather, Rows};
 use super::product::Plan;
 use super::shape::Shape;
 use crate::shared::Shared;
-use crate::tile::{GROUP, Sizes, along_rows};
+use crate::tile::{GROUP, Sizes, WIDEST, along_rows};
 use crate::{Isa, Run};
 
 /// Pixels whose products are summed up in registers.
@@ -23,7 +25,10 @@ pub(super) fn weight_gradient(shape: &Shape, run: Run, x: &[f32], dy: &[f32], dw
         let product = Product::new(shape, gather, group, dy.len() / shape.filters, Sizes::of(run.isa));
         let mut sums = run.scratch.take(product.sections * product.section());
         product.run(run, x, dy, &mut sums);
-        product.write(run, &sums, dw);
+        let (taps, channels) = (gather.taps.len(), gather.width);
+        let (sections, filters, rows) = (product.sections, product.filters, gather.groups() * GROUP);
+        let sections = Sections { sums: &sums, sections, rows, filters, channels, taps };
+        sections.write(run, &|tap, channel| tap * channels + channel, dw);
     }
 }
 
@@ -45,7 +50,8 @@ struct Product<'a> {
 impl<'a> Product<'a> {
     fn new(shape: &Shape, gather: &'a Gather, group: usize, pixels: usize, sizes: Sizes) -> Product<'a> {
         let filters = shape.filters / shape.groups;
-        let numbers = gather.groups() * GROUP * filters.next_multiple_of(sizes.columns);
+        // the same sections with whatever instructions
+        let numbers = gather.groups() * GROUP * filters.next_multiple_of(WIDEST);
         let wanted = TASKS.div_ceil(gather.groups().div_ceil(GROUPS)).min(NUMBERS / numbers).max(1);
         let length = pixels.div_ceil(wanted).next_multiple_of(PIXELS);
         Product {
@@ -89,7 +95,7 @@ impl<'a> Product<'a> {
             for start in (begin..end).step_by(PIXELS) {
                 let rows = Rows { start, count: PIXELS.min(end - start) };
                 self.gather.pack(run.isa, x, rows, groups.clone(), &mut line, &mut left);
-                self.pack(run.isa, dy, rows, &mut right);
+                pack(run.isa, dy, self.stride, self.first..self.first + self.filters, rows, &mut right);
                 for panel in 0..self.panels() {
                     let place = section * self.section() + panel * self.panel();
                     let (skipped, length) = (groups.start * GROUP, groups.len() * GROUP);
@@ -103,53 +109,66 @@ impl<'a> Product<'a> {
         });
     }
 
-    /// The gradients of some pixels as `[panel][pixel][columns]`.
-    fn pack(&self, isa: Isa, dy: &[f32], rows: Rows, right: &mut [f32]) {
-        let columns = self.sizes.columns;
-        isa.vectorised(
-            #[inline(always)]
-            || {
-                let pixels = dy[rows.start * self.stride..].chunks_exact(self.stride).take(rows.count);
-                for (pixel, dy) in pixels.enumerate() {
-                    for (panel, dy) in dy[self.first..][..self.filters].chunks(columns).enumerate() {
-                        let out = &mut right[(panel * rows.count + pixel) * columns..][..columns];
-                        out[..dy.len()].copy_from_slice(dy);
-                        out[dy.len()..].fill(0.0);
-                    }
-                }
-            },
-        );
-    }
-
     /// Groups of rows times a panel, written or added to `sums`.
     fn multiply(&self, isa: Isa, count: usize, left: &[f32], right: &[f32], sums: &mut [f32], add: bool) {
         let Sizes { lanes, columns, .. } = self.sizes;
         for (row, sums) in sums.chunks_exact_mut(lanes * columns).enumerate() {
             let (group, lane) = (row * lanes / GROUP, row * lanes % GROUP);
             let left = &left[group * count * GROUP + lane..][..(count - 1) * GROUP + lanes];
-            along_rows(isa, count, left, right, sums, add);
+            along_rows(isa, [count, GROUP], left, right, sums, add);
         }
     }
+}
 
-    /// Adds the sections up, as filters x channels x taps.
-    fn write(&self, run: Run, sums: &[f32], dw: &mut [f32]) {
+/// Some filters of the gradients of some pixels as `[panel][pixel][columns]`; a pixel has `stride` of them.
+pub(super) fn pack(isa: Isa, dy: &[f32], stride: usize, filters: Range<usize>, rows: Rows, right: &mut [f32]) {
+    let columns = Sizes::of(isa).columns;
+    isa.vectorised(
+        #[inline(always)]
+        || {
+            let pixels = dy[rows.start * stride..].chunks_exact(stride).take(rows.count);
+            for (pixel, dy) in pixels.enumerate() {
+                for (panel, dy) in dy[filters.clone()].chunks(columns).enumerate() {
+                    let out = &mut right[(panel * rows.count + pixel) * columns..][..columns];
+                    out[..dy.len()].copy_from_slice(dy);
+                    out[dy.len()..].fill(0.0);
+                }
+            }
+        },
+    );
+}
+
+/// Sums of all sections, `[section][panel][row][columns]`, on their way to filters x channels x taps.
+pub(super) struct Sections<'a> {
+    pub sums: &'a [f32],
+    pub sections: usize,
+    /// Rows of a panel.
+    pub rows: usize,
+    pub filters: usize,
+    pub channels: usize,
+    pub taps: usize,
+}
+
+impl Sections<'_> {
+    /// Adds the sections up in their order; `row_of` tells the row of a tap and a channel.
+    pub fn write(&self, run: Run, row_of: &(impl Fn(usize, usize) -> usize + Sync), dw: &mut [f32]) {
         const CHANNELS: usize = 32;
-        let (taps, width, columns) = (self.gather.taps.len(), self.gather.width, self.sizes.columns);
-        let blocks = width.div_ceil(CHANNELS);
+        let Sections { sums, sections, rows, filters, channels, taps } = *self;
+        let columns = Sizes::of(run.isa).columns;
+        let (blocks, panels) = (channels.div_ceil(CHANNELS), filters.div_ceil(columns));
         let shared = Shared::new(dw);
-        run.pool.run(self.panels() * blocks, &|task| {
+        run.pool.run(panels * blocks, &|task| {
             let (panel, first) = (task / blocks, task % blocks * CHANNELS);
-            let count = columns.min(self.filters - panel * columns);
-            for channel in first..width.min(first + CHANNELS) {
+            let count = columns.min(filters - panel * columns);
+            for channel in first..channels.min(first + CHANNELS) {
                 for tap in 0..taps {
                     let mut total = [0.0f32; 32];
-                    let place = panel * self.panel() + (tap * width + channel) * columns;
-                    for section in 0..self.sections {
-                        let ours = &sums[section * self.section() + place..][..columns];
-                        total.iter_mut().zip(ours).for_each(|(total, x)| *total += x);
+                    for section in 0..sections {
+                        let place = ((section * panels + panel) * rows + row_of(tap, channel)) * columns;
+                        total.iter_mut().zip(&sums[place..][..columns]).for_each(|(total, x)| *total += x);
                     }
                     for (filter, total) in total[..count].iter().enumerate() {
-                        let place = ((panel * columns + filter) * width + channel) * taps + tap;
+                        let place = ((panel * columns + filter) * channels + channel) * taps + tap;
                         // SAFETY: each task has filters and channels of its own.
                         unsafe { *shared.pointer(place, 1) = *total };
                     }

@@ -3,7 +3,7 @@
 use crate::features::{Evidence, Map};
 use crate::image::Rgb;
 use crate::image::heat::{AGAINST, FOR, Field, Mark};
-use crate::image::resize::resize;
+use crate::image::resize::{fitted, fitted_size};
 use crate::image::sheet::{self, BLACK, Look as Style, Text};
 use crate::measure::explain::Look;
 
@@ -34,15 +34,11 @@ pub fn page(image: &str, looks: &[(String, Look)]) -> Rgb {
     });
     rows.push((SIDE, photograph.into_iter().chain(looks.iter().map(whole)).collect::<Vec<Panel>>()));
     for (name, look) in looks.iter().filter(|(_, look)| look.evidence.len() > 1) {
-        let full = field(look, SMALL).full();
-        let members = look.evidence.iter().filter_map(|evidence| member(evidence, look, full)).collect();
-        rows.push((SMALL, members));
-        if let Some((_, panels)) = rows.last_mut() {
-            panels
-                .first_mut()
-                .into_iter()
-                .for_each(|panel: &mut Panel| panel.title = format!("{}, {name}", panel.title));
+        let mut members = members(look);
+        if let Some(first) = members.first_mut() {
+            first.title = format!("{}, {name}", first.title);
         }
+        rows.push((SMALL, members));
     }
     rows.retain(|(_, panels)| !panels.is_empty());
     drawn(&rows)
@@ -83,22 +79,40 @@ fn whole((name, look): &(String, Look)) -> Panel {
     Panel { title: format!("{name}: {}", look.winner), picture: over(look, &field, SIDE, field.full()), lines }
 }
 
-/// The map of a member that has one, with the colours of all of them together.
-fn member(evidence: &Evidence, look: &Look, full: f64) -> Option<Panel> {
-    let map = evidence.map.as_ref()?;
-    let size = size(&look.picture, SMALL);
-    let field = Field::of(&marks(map), (look.picture.width, look.picture.height), size);
-    let title = format!("{} {}", evidence.name, signed(evidence.value));
-    Some(Panel { title, picture: over(look, &field, SMALL, full), lines: Vec::new() })
+/// The maps of the members that have one, with the colours of all of them together.
+fn members(look: &Look) -> Vec<Panel> {
+    let mapped =
+        look.evidence.iter().filter_map(|evidence| Some((evidence, of_map(evidence.map.as_ref()?, look, SMALL))));
+    let mapped: Vec<(&Evidence, Field)> = mapped.collect();
+    let full = together(mapped.iter().map(|(_, field)| field), look, SMALL).full();
+    let panel = |(evidence, field): &(&Evidence, Field)| Panel {
+        title: format!("{} {}", evidence.name, signed(evidence.value)),
+        picture: over(look, field, SMALL, full),
+        lines: Vec::new(),
+    };
+    mapped.iter().map(panel).collect()
 }
 
 /// All maps together.
 fn field(look: &Look, side: u32) -> Field {
-    let (from, to) = ((look.picture.width, look.picture.height), size(&look.picture, side));
-    let mut field = Field::zeros(to.0, to.1);
     let maps = look.evidence.iter().filter_map(|evidence| evidence.map.as_ref());
-    maps.for_each(|map| field.add(&Field::of(&marks(map), from, to)));
-    field
+    let fields: Vec<Field> = maps.map(|map| of_map(map, look, side)).collect();
+    together(fields.iter(), look, side)
+}
+
+fn together<'a>(fields: impl Iterator<Item = &'a Field>, look: &Look, side: u32) -> Field {
+    let (width, height) = size(look, side);
+    let mut sum = Field::zeros(width, height);
+    fields.for_each(|field| sum.add(field));
+    sum
+}
+
+fn of_map(map: &Map, look: &Look, side: u32) -> Field {
+    Field::of(&marks(map), (look.picture.width, look.picture.height), size(look, side))
+}
+
+fn size(look: &Look, side: u32) -> (u32, u32) {
+    fitted_size(look.picture.width, look.picture.height, side)
 }
 
 fn marks(map: &Map) -> Vec<Mark> {
@@ -107,18 +121,6 @@ fn marks(map: &Map) -> Vec<Mark> {
 
 fn over(look: &Look, field: &Field, side: u32, full: f64) -> Rgb {
     field.over(&fitted(&look.picture, side), full)
-}
-
-fn fitted(picture: &Rgb, side: u32) -> Rgb {
-    let (width, height) = size(picture, side);
-    resize(picture, width, height)
-}
-
-/// With a longer side of so many pixels.
-fn size(picture: &Rgb, side: u32) -> (u32, u32) {
-    let longer = f64::from(picture.width.max(picture.height));
-    let scaled = |length: u32| ((f64::from(length) * f64::from(side) / longer).round() as u32).max(1);
-    (scaled(picture.width), scaled(picture.height))
 }
 
 fn short(name: &str) -> String {

@@ -10,12 +10,12 @@ use super::walk::Walk;
 use crate::conv::product::even;
 use crate::conv::shape::Shape;
 use crate::shared::Shared;
-use crate::tile::{GROUP, Sizes, along_rows};
+use crate::tile::{GROUP, Sizes, WIDEST, along_rows};
 use crate::{Isa, Run};
 
 /// Numbers of both sides' transformed tiles at a time, with few channels and with many: the sums of few are added to
 /// at every stage, those of many are better made at once.
-const STAGES: [usize; 2] = [3 << 18, 4 << 20];
+const STAGES: [usize; 2] = [3 << 18, 5 << 20];
 /// Channels times filters that are few.
 const FEW: usize = 128 * 128;
 /// Tiles that a task transforms.
@@ -64,8 +64,10 @@ impl<P: Points<I, N, O, D> + Reverse<N, O>, const I: usize, const N: usize, cons
     fn run(&self, run: Run, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let images = x.len() / (self.walk.source[0] * self.walk.source[1] * self.walk.channels);
         let tiles = self.walk.tiles(O, images);
-        let many = self.channels * self.filters > FEW;
-        let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + self.filters))).max(2 * TILES);
+        // the same stages with whatever instructions
+        let filters = self.walk.filters.next_multiple_of(WIDEST);
+        let many = self.channels * filters > FEW;
+        let wanted = (STAGES[usize::from(many)] / (N * N * (self.channels + filters))).max(2 * TILES);
         let one_stage = tiles <= wanted && many;
         let stride = self.channels * self.sizes.columns + GROUP;
         let panels = self.filters / self.sizes.columns;
@@ -141,7 +143,7 @@ impl<P: Points<I, N, O, D> + Reverse<N, O>, const I: usize, const N: usize, cons
         for (row, sums) in sums.chunks_exact_mut(lanes * columns).enumerate() {
             let place = channel + row * lanes;
             let left = &stage.left[position * stage.left_stride + place / GROUP * tiles * GROUP + place % GROUP..];
-            along_rows(isa, tiles, left, right, sums, add);
+            along_rows(isa, [tiles, GROUP], left, right, sums, add);
         }
     }
 
