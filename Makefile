@@ -25,7 +25,7 @@ report: setup
 	cargo run $(LOCKED) -- report $(ARGS)
 
 test: setup
-	cargo test $(LOCKED)
+	cargo test $(LOCKED) --workspace
 
 bench: setup
 	cargo bench $(LOCKED)
@@ -39,8 +39,8 @@ readme: setup
 	cargo run $(LOCKED) -- report --readme README.md
 
 lint: setup
-	cargo fmt --check
-	cargo clippy $(LOCKED) --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --no-deps
+	cargo fmt --all --check
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 	python3 benches/peers/render.py reports/benchmarks BENCHMARKS.md --check
 	@if [ -n "$$(find reports -name 'runs.csv*' 2>/dev/null)" ]; then set -x; cargo run $(LOCKED) -- report --check --from reports && cargo run $(LOCKED) -- report --check --readme README.md; fi

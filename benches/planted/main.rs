@@ -120,7 +120,7 @@ fn copies(dataset: &Dataset, each: usize, seed: u64) -> Result<Vec<Row>> {
         threads: rayon::current_num_threads(),
         canvas: None,
         progress: &Progress::Hidden,
-        device: Device::Cpu,
+        device: Device::cpu(),
         input: 224,
         backbone: None,
         seed: 0,

@@ -7,7 +7,10 @@ use anyhow::{Context, Result};
 
 use crate::dataset::splits::{Evaluated, FittedArm, Prediction};
 use crate::dataset::{Dataset, ImageFile};
-use crate::features::{Missing, Resources, Training};
+use crate::deep::extract::Extractor;
+use crate::deep::kernels::Kernels;
+use crate::deep::session::Device;
+use crate::features::{Features, Missing, Resources, Training};
 use crate::finetune::settings::Keep;
 use crate::record::format_scores;
 use crate::record::{Details, PredictionRow, RunRecord, RunRow, SelectionRow, Status, TimingRow};
@@ -105,6 +108,19 @@ fn blank(
     }
 }
 
+/// What the network ran on, and where that was a CPU with kernels of ours, how many nodes each one's computed.
+fn ran_on(features: &dyn Features, resources: &Resources) -> Result<String> {
+    let name = resources.device.name();
+    match (features.network(), resources.device) {
+        (Some(network), Device::Cpu(Kernels::Featbench)) => {
+            let extractor = Extractor::new(network, resources.device, resources.input as usize, 1)?;
+            let training = features.training().map(|training| format!("; training {}", training.shares));
+            Ok(format!("{name} ({}{})", extractor.shares()?, training.unwrap_or_default()))
+        }
+        _ => Ok(name.into()),
+    }
+}
+
 /// Times a run at length ([`Subject::long`]), its features and classifier chosen and fitted as for its record.
 pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images: usize) -> Result<Vec<TimingRow>> {
     let Chosen { features, fit, .. } = choose(planned, dataset, resources)?;
@@ -164,6 +180,7 @@ fn attempt(
         file_bytes: price.file_bytes,
         image_mib,
         joules,
+        device: ran_on(&*chosen.features, resources)?,
         ..row
     };
     let scores = |judged: &Evaluated| match &judged.prediction.scores {

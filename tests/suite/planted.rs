@@ -37,7 +37,7 @@ fn shares(dataset: &Dataset, each: usize, step: usize) -> ([f64; 3], f64) {
         threads: 2,
         canvas: None,
         progress: &Progress::Hidden,
-        device: Device::Cpu,
+        device: Device::cpu(),
         input: 224,
         backbone: None,
         seed: 0,

@@ -14,6 +14,7 @@ mod export;
 mod finetune;
 mod folders;
 mod help;
+mod kernels;
 mod layouts;
 mod list_doctor_cache;
 mod pictures;
