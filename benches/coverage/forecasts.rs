@@ -94,7 +94,10 @@ pub fn write(page: &mut String, rows: &[LawRow]) -> Result<()> {
          many, and how often that of the gain at twice as many did. *Training*: deviation, in probits, that the choice of the \
          training images brings. *Error* is that of all training images, *floor* the part of it that never goes.\n"
     )?;
-    writeln!(page, "| reported images | training | error, % | floor | exponent | now | twice | four times | gain | width at twice, points |")?;
+    writeln!(
+        page,
+        "| reported images | training | error, % | floor | exponent | now | twice | four times | gain | width at twice, points |"
+    )?;
     writeln!(page, "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
     for row in rows {
         let [now, twice, four_times, gain] =

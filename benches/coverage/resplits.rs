@@ -76,7 +76,8 @@ impl Resplits {
             for arm in 0..2 {
                 let left_out: f32 = reported.iter().map(|&image| pool[image][arm].lesson).sum();
                 let fit = means[arm] as f32 + (sums[arm] - left_out) / train as f32;
-                let right = reported.iter().filter(|&&image| fit + pool[image][arm].place + of_one * dice.normal() > 0.0);
+                let right =
+                    reported.iter().filter(|&&image| fit + pool[image][arm].place + of_one * dice.normal() > 0.0);
                 accuracies[arm].push(right.count() as f64 / reported.len() as f64);
             }
         }
@@ -88,7 +89,8 @@ impl Counts {
     fn add_splits(&mut self, cell: &Resplits, accuracies: &[Vec<f64>; 2], truth: [f64; 2]) {
         let ratio = cell.reported() as f64 / (cell.images - cell.reported()) as f64;
         // where there is no interval nothing is said
-        let covers = |found: &Resampled, truth: f64| found.bounds(cell.rule.level).is_none_or(|held| holds(held, truth));
+        let covers =
+            |found: &Resampled, truth: f64| found.bounds(cell.rule.level).is_none_or(|held| holds(held, truth));
         for arm in 0..2 {
             self.accuracy[arm] += usize::from(covers(&corrected(&accuracies[arm], ratio), truth[arm]));
         }

@@ -90,8 +90,7 @@ pub(super) fn measure(
             measured.outcome = measured.outcome.and(repeats::measure(&joining, &dataset, &wanted, &draws)?);
         }
         if let Some((curves, question)) = curves {
-            measured.outcome =
-                measured.outcome.and(curves.measure(&joining, &dataset, &plan, &folder, question)?);
+            measured.outcome = measured.outcome.and(curves.measure(&joining, &dataset, &plan, &folder, question)?);
         }
         measured.folders.push((dataset, folder));
     }

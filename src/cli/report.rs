@@ -100,7 +100,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         return each(&folders, |folder| render(folder, args.thumbnails, None, &question).map(|()| Outcome::Complete));
     }
-    let Some(measured) = measure::measure(&args.options, &args.repeats, args.share.shard, Some((&args.curve, &question)))? else {
+    let Some(measured) =
+        measure::measure(&args.options, &args.repeats, args.share.shard, Some((&args.curve, &question)))?
+    else {
         return Ok(Outcome::Complete);
     };
     measured
@@ -214,7 +216,9 @@ mod tests {
         refused.sort();
         let others = command.get_arguments().map(|argument| argument.get_id().as_str());
         let mut others: Vec<&str> = others
-            .filter(|id| !["from", "readme", "check", "thumbnails", "metric", "margin", "budget", "target"].contains(id))
+            .filter(|id| {
+                !["from", "readme", "check", "thumbnails", "metric", "margin", "budget", "target"].contains(id)
+            })
             .collect();
         others.sort();
         assert_eq!(refused, others);

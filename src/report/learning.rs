@@ -66,11 +66,7 @@ pub fn learning(summary: &Summary) -> Option<(String, LearningView, Figure)> {
     let first = arms.iter().find(|arm| Some(arm.index) == taken).or(arms.first())?;
     let level = summary.question.rule.level;
     let sentences = arms.iter().filter_map(|arm| target(summary, arm)).chain(meetings(&arms, level));
-    let view = LearningView {
-        sentences: sentences.collect(),
-        table: table(&arms, level),
-        note: note(summary, &arms),
-    };
+    let view = LearningView { sentences: sentences.collect(), table: table(&arms, level), note: note(summary, &arms) };
     let opening = [Some(would_help(summary, first)), target(summary, first)];
     let figure = plot::figure(&summary.records.dataset.title, summary.question.aim.title(), &arms, level);
     Some((opening.into_iter().flatten().collect::<Vec<_>>().join(" "), view, figure))
@@ -163,7 +159,8 @@ fn meetings(arms: &[Learnt], level: f64) -> Vec<String> {
     let mut said = Vec::new();
     for (cheaper, dearer) in pairs(arms) {
         let (label, other) = (&cheaper.entry.label, &dearer.entry.label);
-        let times = |arm: &Learnt| arm.ms.map_or_else(String::new, |ms| format!(" ({} ms an image)", significant(ms, 2)));
+        let times =
+            |arm: &Learnt| arm.ms.map_or_else(String::new, |ms| format!(" ({} ms an image)", significant(ms, 2)));
         let needed = cheaper.curve.meets(&dearer.curve, level);
         let met = match needed {
             Needed { images: Some(images), .. } => format!(

@@ -105,9 +105,8 @@ pub struct ArmView {
 impl View {
     pub fn of(summary: &Summary) -> View {
         let (dataset, experiment) = (&summary.records.dataset, experiment(summary));
-        let (opening, learning, curves) = learning(summary).map_or_else(Default::default, |(opening, view, figure)| {
-            (Some(opening), Some(view), Some(figure))
-        });
+        let (opening, learning, curves) = learning(summary)
+            .map_or_else(Default::default, |(opening, view, figure)| (Some(opening), Some(view), Some(figure)));
         View {
             name: dataset.name.clone(),
             title: experiment.as_ref().map_or(&dataset.title, |experiment| &experiment.title).clone(),

@@ -127,11 +127,7 @@ impl Curve {
         let part = if error > 0.0 { found / error } else { 0.0 };
         let (below, above) = self.images.reach(tail, Step(0.0));
         let (fewer, further) = (part * above, part.max(0.5 * most) * below);
-        Forecast {
-            accuracy: found,
-            low: (found - less.hypot(fewer)).max(0.0),
-            high: found + more.hypot(further),
-        }
+        Forecast { accuracy: found, low: (found - less.hypot(fewer)).max(0.0), high: found + more.hypot(further) }
     }
 
     /// How far what so many images give more may be from what the law says.
@@ -255,7 +251,8 @@ impl<'a> Again<'a> {
         let drawn: Vec<usize> = (0..draws).map(|_| below(&mut rng, draws)).collect();
         let error = |size: &Size| {
             let again = drawn.iter().filter_map(|&draw| size.right.get(draw));
-            let again: Vec<&Vec<i8>> = if size.right.len() < draws { size.right.iter().collect() } else { again.collect() };
+            let again: Vec<&Vec<i8>> =
+                if size.right.len() < draws { size.right.iter().collect() } else { again.collect() };
             let sum: f64 = again.iter().map(|right| 1.0 - dot(right, &counts)).sum();
             (sum / again.len() as f64).max(0.0)
         };

@@ -70,9 +70,9 @@ fn every_option_is_explained() {
     let place = Place::empty();
     let measuring: Vec<&str> = MEASURING.to_vec();
     let sharing = [&measuring[..], &["--shard <K/N>", "--repeats <K>"]].concat();
-    let asking =
-        ["--metric <accuracy|mean-class>", "--margin <POINTS>", "--budget <10ms,50MiB>", "--target <PERCENT>"];
-    let reporting = [&sharing[..], &["--from <FOLDER>", "--check", "--curve <auto|always|never>"], &asking[..]].concat();
+    let asking = ["--metric <accuracy|mean-class>", "--margin <POINTS>", "--budget <10ms,50MiB>", "--target <PERCENT>"];
+    let reporting =
+        [&sharing[..], &["--from <FOLDER>", "--check", "--curve <auto|always|never>"], &asking[..]].concat();
     let timing = [&measuring[..], &["--images <N>"]].concat();
     let sweeping = [
         "--start <RATE>",
