@@ -1,5 +1,5 @@
 //! Does every interval and every statement of a report hold its nominal rate? Judgements are drawn whose truth is known,
-//! 10,000 times a cell: minutes long, so only by name: `cargo bench --bench coverage`, or with another number of draws
+//! 10,000 times a cell (splits drawn again 2,000 times): minutes long, so only by name: `cargo bench --bench coverage`, or with another number of draws
 //! behind it, `-- 500`, which is printed and not kept, or `-- page` for the table of what is there. Writes
 //! `reports/benchmarks/coverage.csv` (seeds), `resplits.csv` (splits drawn again), `forecasts.csv` (learning curves) and
 //! `coverage.md`; what these hold already is not drawn again.
@@ -25,6 +25,8 @@ use serde::de::DeserializeOwned;
 use table::{Part, Place, RATES, Row};
 
 const DRAWS: usize = 10_000;
+/// Of splits that are drawn again: each draw is several fits.
+const DRAWS_OF_SPLITS: usize = 2_000;
 const IMAGES: [usize; 5] = [50, 100, 200, 500, 2000];
 const SEEDS: [usize; 4] = [1, 2, 3, 5];
 const ACCURACIES: [f64; 6] = [0.5, 0.7, 0.9, 0.95, 0.99, 0.995];
@@ -42,8 +44,8 @@ const OF_LAWS: &str = "forecasts.csv";
 fn main() -> Result<()> {
     let asked: Option<usize> = env::args().skip(1).find_map(|argument| argument.parse().ok());
     let page_only = env::args().any(|argument| argument == "page");
-    let of_seeds = all(OF_SEEDS, asked, &if page_only { Vec::new() } else { cells() })?;
-    let of_splits = all(OF_SPLITS, asked, &if page_only { Vec::new() } else { resplits() })?;
+    let of_seeds = all(OF_SEEDS, asked, &if page_only { Vec::new() } else { cells() }, DRAWS)?;
+    let of_splits = all(OF_SPLITS, asked, &if page_only { Vec::new() } else { resplits() }, DRAWS_OF_SPLITS)?;
     let of_laws = all_laws(asked, page_only)?;
     let page = page(&of_seeds, &of_splits, &of_laws)?;
     match asked {
@@ -82,14 +84,14 @@ impl Drawn for Resplits {
 }
 
 /// The rows of all cells; those that the file holds are not drawn again.
-fn all(name: &str, asked: Option<usize>, cells: &[impl Drawn]) -> Result<Vec<Row>> {
+fn all(name: &str, asked: Option<usize>, cells: &[impl Drawn], draws: usize) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = if asked.is_some() { Vec::new() } else { read(name)? };
     for (number, cell) in cells.iter().enumerate() {
         let place = cell.place();
         if rows.iter().any(|row| row.is(&place)) {
             continue;
         }
-        rows.push(Row::of(&place, &cell.run(asked.unwrap_or(DRAWS), number as u64)));
+        rows.push(Row::of(&place, &cell.run(asked.unwrap_or(draws), number as u64)));
         if asked.is_none() {
             write(name, &rows)?;
         }
@@ -186,10 +188,11 @@ fn page(of_seeds: &[Row], of_splits: &[Row], of_laws: &[LawRow]) -> Result<Strin
     writeln!(
         page,
         "## Splits drawn again\n\nThe corrected resampled interval (Nadeau and Bengio 2003) of `--repeats`: a fifth of the images is \
-         reported, a fit is on the others, each of which moves it; splits share images and lessons, {} cells. The truth is \
+         reported, a fit is on the others, each of which moves it; splits share images and lessons, {} cells of {} draws. The truth is \
          what fits on so many new images reach on new images. Where all splits gave the same number there is no interval, and \
          nothing is said.\n",
-        of_splits.len()
+        of_splits.len(),
+        of_splits.first().map_or(0, |row| row.draws),
     )?;
     let (counted, values, images) = ("splits", &SPLITS[..], &POOLS[..]);
     Part { rows: of_splits, rates: &RATES[..6], counted, values, images }.write(&mut page)?;

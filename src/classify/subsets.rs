@@ -30,18 +30,17 @@ impl Candidate {
         done: &dyn Fn(),
     ) -> Result<Vec<Vec<usize>>, ClassifyError> {
         let own = self.by_own_solver();
-        let decided: Box<dyn Fn(&Vec<usize>) -> Result<Vec<usize>, ClassifyError>> = match own.as_products(pool) {
-            Some((c, options)) => {
-                let (products, of_judged) = gram::products_and_of(pool.train.x, pool.judged)?;
-                let y = pool.train.y;
-                Box::new(move |rows| decided_on((&products, &of_judged), (c, options), (rows, y), pool.classes))
-            }
-            None => {
-                let (rows, judged) = (Kept::of(pool.train.x)?, Kept::of(pool.judged)?);
-                Box::new(move |subset| own.decided(&taken(&rows, subset)?, subset, pool, &judged))
-            }
-        };
-        subsets.iter().map(|subset| decided(subset).inspect(|_| done())).collect()
+        if let Some(machine) = own.as_products(pool) {
+            let (products, of_judged) = gram::products_and_of(pool.train.x, pool.judged)?;
+            let decided = |subset: &Vec<usize>| {
+                decided_on((&products, &of_judged), machine, (subset, pool.train.y), pool.classes).inspect(|_| done())
+            };
+            return subsets.iter().map(decided).collect();
+        }
+        let (rows, judged) = (Kept::of(pool.train.x)?, Kept::of(pool.judged)?);
+        let decided =
+            |subset: &Vec<usize>| own.decided(&taken(&rows, subset)?, subset, pool, &judged).inspect(|_| done());
+        subsets.iter().map(decided).collect()
     }
 
     fn by_own_solver(&self) -> Candidate {

@@ -70,14 +70,14 @@ fn splits_that_are_drawn_again_hold_the_truth_too() {
 
 #[test]
 fn forecasts_of_learning_curves_hold_known_laws() {
-    let draws = 60;
+    let draws = 40;
     for (images, training, error, floor, exponent) in
-        [(100, 0.1, 0.1, 0.5, 0.5), (500, 0.0, 0.3, 0.0, 0.3), (500, 0.1, 0.02, 0.5, 0.5)]
+        [(100, 0.1, 0.1, 0.5, 0.5), (200, 0.0, 0.3, 0.0, 0.3), (200, 0.1, 0.1, 0.0, 0.2)]
     {
         let held = Law { images, training, error, floor, exponent }.run(draws, 7);
         // three standard errors below 94 %
         let all = held.forecasts.into_iter().chain([held.gain]);
-        assert!(all.into_iter().all(|held| held >= 51), "{images}, {error}, {floor}, {exponent}: {held:?}");
+        assert!(all.into_iter().all(|held| held >= 33), "{images}, {error}, {floor}, {exponent}: {held:?}");
         assert!(held.width.iter().all(|&points| points < 100.0), "{held:?}");
     }
 }
