@@ -48,7 +48,8 @@ fn mini_natural_images() {
     }
     let within = |class: &str, rmse: f64| classes[class].iter().filter(|&&r| r <= rmse).count();
     assert_eq!(classes.keys().collect::<Vec<_>>(), [&"car", &"fruit"]);
-    assert_eq!((within("fruit", 5.0), within("fruit", 10.0), within("car", 10.0)), (7, 15, 1));
+    // one of the sixteen only once its edges are moved by less than a pixel
+    assert_eq!((within("fruit", 5.0), within("fruit", 10.0), within("car", 10.0)), (7, 16, 1));
     // two crops of one photograph
     let crop = record.near_duplicates.iter().find(|near| near.image == "test/car/car_0728.jpg").unwrap();
     assert_eq!((crop.other.as_str(), crop.change.as_str()), ("val/car/car_0621.jpg", "cropped"));
