@@ -56,8 +56,9 @@ impl Arm {
         let Settings { features, classifier } = super::read_toml(&record.settings, &origin)?;
         let family = Family::of(&record.family).ok_or_else(|| anyhow!("{origin}: no family {}", record.family))?;
         let ArmRecord { title, expectation, analysis, .. } = record.clone();
-        let arm =
-            Arm { name: name.to_owned(), family, title, default: false, expectation, analysis, features, classifier };
+        // as its file says, so that what is exported of it is the same to the byte
+        let default = Self::embedded()?.iter().find(|arm| arm.name == name).is_none_or(|arm| arm.default);
+        let arm = Arm { name: name.to_owned(), family, title, default, expectation, analysis, features, classifier };
         arm.check(&origin)?;
         Ok(arm)
     }

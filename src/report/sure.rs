@@ -151,7 +151,9 @@ fn table(summary: &Summary, entries: &[&Entry]) -> Table {
         let runs = calibrated(entry, &summary.runs);
         let temperature = mean(runs.iter().filter_map(|run| run.row.temperature));
         let mut cells = vec![Cell::code(&*entry.label), Cell::text(&*entry.row.canvas)];
-        cells.push(Cell::optional(temperature, |temperature| significant(temperature, 3)));
+        // scores that tell nothing have one without bound
+        let print = |value: f64| if value < 1e4 { significant(value, 3) } else { "> 10,000".to_owned() };
+        cells.push(Cell::optional(temperature, print));
         cells.extend(sure.iter().map(|(place, metric)| Cell::optional(entry.score_of(*place), metric.print)));
         let found = answered(entry, &summary.runs);
         let bounds = |interval: Interval| Cell::number(interval.low, between(interval).replace(" %", ""));

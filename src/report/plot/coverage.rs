@@ -36,7 +36,7 @@ pub fn figure(summary: &Summary) -> Option<Figure> {
          where the threshold lies that was chosen on the selection images. First seed.",
         counted(summary.reported_images(), "reported image")
     );
-    let title = format!("{}: what it is right on when it may say \"I don't know\"", summary.records.dataset.title);
+    let title = format!("{}: risk against coverage", summary.records.dataset.title);
     let (mut figure, top) = Figure::new("coverage", WIDTH, &title, &description);
     let (top, left, right) = (top + 26.0, MARGIN + 34.0, WIDTH - MARGIN - 190.0);
     let bottom = top + HEIGHT;

@@ -18,7 +18,7 @@ fn reported() -> Place {
 fn the_recommended_arm_is_exported_and_answers_where_it_is_sure() {
     let place = reported();
     let exported = place.run("export --dataset photos -o out/photos.featbench").with(0);
-    exported.saying(&["Take small-", "(one-sided", "photos.featbench ("]);
+    exported.saying(&["Take small-", "The best is that of the selection images", "photos.featbench ("]);
     let bytes = std::fs::read(place.path("out/photos.featbench")).unwrap();
     let run = &place.rows("featbench-report/photos/runs.csv");
     let sizes: Vec<usize> = run.iter().map(|run| run["file_bytes"].parse().unwrap()).collect();
