@@ -254,7 +254,8 @@ fn note(draws: &[DrawRecord], pairs: usize) -> String {
         "Each draw puts other images into train ({}), selection ({}) and report ({}); groups stay whole. The draws share \
          images, so that the variance of their mean is corrected: (1/K + reported/training images) S², Student's t with \
          K − 1 degrees of freedom (Nadeau and Bengio 2003). The interval is for the accuracy that the method reaches with so \
-         many images of this kind. Seeds of one draw are averaged. Without an interval all draws gave the same number. p \
+         many images of this kind, as long as its fits differ little with the images that they learn from: draws share most of \
+         these, and what they have in common no draw shows. Seeds of one draw are averaged. Without an interval all draws gave the same number. p \
          values are adjusted by Holm over all {}.",
         of(|draw| draw.train),
         of(|draw| draw.val),
