@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the binary is made of. Reports and pages may change without making it another one.
-const SOURCES: [&str; 7] = ["src", "arms", "datasets", "models", "Cargo.toml", "Cargo.lock", "build.rs"];
+const SOURCES: [&str; 8] = ["src", "kernels", "arms", "datasets", "models", "Cargo.toml", "Cargo.lock", "build.rs"];
 
 /// What a command prints; empty where it is not there or fails.
 fn output_of(program: &str, arguments: &[&str]) -> String {

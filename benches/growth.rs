@@ -120,7 +120,7 @@ impl Measured {
             threads: rayon::current_num_threads(),
             canvas: None,
             progress: &Progress::Hidden,
-            device: Device::Cpu,
+            device: Device::cpu(),
             input: SIDE,
             backbone: Some(&backbone),
             seed: 0,

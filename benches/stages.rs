@@ -224,7 +224,7 @@ fn encodings(criterion: &mut Criterion) {
 fn whole(criterion: &mut Criterion) {
     let drawn = Dataset::open("procedural,train=1,val=1,test=1", None, 0).expect("drawn");
     let cache = Cache::open(std::path::PathBuf::new(), false);
-    let (progress, device) = (&Progress::Hidden, Device::Cpu);
+    let (progress, device) = (&Progress::Hidden, Device::cpu());
     let (canvas, backbone) = (None, None);
     let resources = Resources { cache: &cache, threads: 1, canvas, progress, device, input: 0, backbone, seed: 0 };
     let mut group = criterion.benchmark_group("whole picture, drawn");
@@ -255,7 +255,7 @@ fn network(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("infer, resnet18-cntk, one image");
     group.throughput(Throughput::Elements(1)).sample_size(10);
     for side in [128, SIDE as usize] {
-        let mut extractor = Extractor::new(&backbone, Device::Cpu, side, 1).expect("a multiple of 32");
+        let mut extractor = Extractor::new(&backbone, Device::cpu(), side, 1).expect("a multiple of 32");
         let input = vec![0.1; extractor.image_len()];
         assert_eq!(extractor.features(&input).expect("an input of the right size").len(), backbone.dimension);
         group.bench_function(format!("{side} px"), |b| b.iter(|| extractor.features(black_box(&input))));

@@ -148,7 +148,7 @@ impl Side {
             "images": paths,
             "labels": train.labels(),
             "classes": self.dataset.splits.classes.len(),
-            "environment": environment(decode::version(), runtime, vec![Device::Cpu.provider()]),
+            "environment": environment(decode::version(), runtime, vec![Device::cpu().provider()]),
         }))
     }
 
@@ -158,7 +158,7 @@ impl Side {
 
     fn resources<'a>(&'a self, input: u32, progress: &'a Progress) -> Resources<'a> {
         let (cache, threads, backbone) = (&self.cache, self.threads, Some(&self.backbone));
-        Resources { cache, threads, canvas: None, progress, device: Device::Cpu, input, backbone, seed: 0 }
+        Resources { cache, threads, canvas: None, progress, device: Device::cpu(), input, backbone, seed: 0 }
     }
 
     fn work(&self, job: Job) -> Result<Value> {

@@ -50,7 +50,7 @@ impl Exported {
 /// vector where there is no classifier.
 pub fn times(model: &Model, picture: &Path, runs: usize) -> Result<(Vec<f64>, Vec<f32>)> {
     let cache = Cache::open(PathBuf::new(), false);
-    let (progress, device) = (&Progress::Hidden, Device::Cpu);
+    let (progress, device) = (&Progress::Hidden, Device::cpu());
     let (canvas, backbone) = (None, None);
     let resources = Resources { cache: &cache, threads: 1, canvas, progress, device, input: 0, backbone, seed: 0 };
     let bytes = fs::read(picture).with_context(|| picture.display().to_string())?;

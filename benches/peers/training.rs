@@ -126,7 +126,7 @@ impl Steps {
             batch_norm: &|_| BatchNorm::Train,
             optimiser: &optimiser,
         };
-        let mut training = Training::new(recipe, Device::Cpu, threads);
+        let mut training = Training::new(recipe, Device::cpu(), threads);
         let one = 3 * self.side * self.side;
         let images = read_floats(&self.images, one)?;
         let images = images.as_slice().context("rows lie one after the other")?;

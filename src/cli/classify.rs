@@ -80,7 +80,7 @@ enum Score {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let name = || args.model.display().to_string();
     let bytes = std::fs::read(&args.model).with_context(|| format!("can't read {}", name()))?;
-    let (device, fallback) = args.device.resolve(!Portable::is(&bytes))?;
+    let (device, fallback) = args.device.resolve(None, !Portable::is(&bytes))?;
     fallback.iter().for_each(|reason| eprintln!("{reason}"));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut model = Model::open(&bytes, device, threads).with_context(name)?;

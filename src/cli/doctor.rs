@@ -30,7 +30,10 @@ pub(super) fn run() -> Result<Outcome> {
     match Runtime::get() {
         Ok(runtime) => {
             line("ONNX Runtime", Ok(format!("{} ({})", runtime.version(), runtime.path.display())));
-            line("backbone", extract::probe(Device::Cpu).map(|name| format!("{name} runs")).map_err(|e| e.to_string()));
+            line(
+                "backbone",
+                extract::probe(Device::cpu()).map(|name| format!("{name} runs")).map_err(|e| e.to_string()),
+            );
             line("CUDA", cuda());
         }
         Err(error) => line("ONNX Runtime", Err(error.to_string())),

@@ -12,6 +12,7 @@ use crate::dataset::{Dataset, DatasetError, Refit, procedural};
 use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
+use crate::deep::kernels::Kernels;
 use crate::deep::session::{Device, SessionError};
 use crate::features::FoundBackbone;
 use crate::measure::plan::Request;
@@ -85,6 +86,10 @@ pub(super) struct Setup {
     /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
     #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
     pub device: DeviceOption,
+    /// Whose kernels compute networks on a CPU: featbench's own, or ONNX Runtime's [default: featbench where the processor
+    /// has what they are made for]; results differ in the last digits, and each has records of its own
+    #[arg(long, value_name = "onnxruntime|featbench", hide_possible_values = true)]
+    pub kernels: Option<KernelsOption>,
     /// Threads [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
@@ -115,23 +120,43 @@ pub(super) enum DeviceOption {
     Cuda,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum KernelsOption {
+    Onnxruntime,
+    Featbench,
+}
+
+impl From<KernelsOption> for Kernels {
+    fn from(option: KernelsOption) -> Kernels {
+        match option {
+            KernelsOption::Onnxruntime => Kernels::OnnxRuntime,
+            KernelsOption::Featbench => Kernels::Featbench,
+        }
+    }
+}
+
 impl DeviceOption {
     /// The device that will run, and where that is not a GPU that might have been, why.
     ///
     /// # Errors
     /// CUDA was asked for and does not work.
-    pub fn resolve(self, networks: bool) -> Result<(Device, Option<String>), SessionError> {
+    pub fn resolve(
+        self,
+        kernels: Option<KernelsOption>,
+        networks: bool,
+    ) -> Result<(Device, Option<String>), SessionError> {
+        let cpu = kernels.map_or_else(Device::cpu, |kernels| Device::Cpu(kernels.into()));
         match self {
             DeviceOption::Cuda => extract::probe(Device::Cuda).map(|_| (Device::Cuda, None)),
             DeviceOption::Auto if networks => Ok(match extract::probe(Device::Cuda) {
                 Ok(_) => (Device::Cuda, None),
                 // without the library no network runs at all, and each says so
-                Err(SessionError::Library(_) | SessionError::Load { .. }) => (Device::Cpu, None),
+                Err(SessionError::Library(_) | SessionError::Load { .. }) => (cpu, None),
                 // nothing to remedy
-                Err(SessionError::Cuda(reason @ CudaError::NoDriver)) => (Device::Cpu, Some(on_the_cpu(&reason))),
-                Err(reason) => (Device::Cpu, Some(on_the_cpu(&reason))),
+                Err(SessionError::Cuda(reason @ CudaError::NoDriver)) => (cpu, Some(on_the_cpu(&reason))),
+                Err(reason) => (cpu, Some(on_the_cpu(&reason))),
             }),
-            _ => Ok((Device::Cpu, None)),
+            _ => Ok((cpu, None)),
         }
     }
 }
@@ -212,14 +237,17 @@ impl Options {
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
             refit: self.refit,
             threads,
-            device: Device::Cpu,
+            device: Device::PLAIN,
             detailed: true,
             form: if form == Form::Standard { String::new() } else { form.name().into() },
         };
         let backbone = request.find_backbone();
         let stated = backbone.as_ref().and_then(|found| found.as_ref().ok()?.input);
         request.input = self.input.or(stated).unwrap_or(if drawn { procedural::SIDE } else { INPUT });
-        let (device, fallback) = self.setup.device.resolve(backbone.is_some())?;
+        let (device, fallback) = self.setup.device.resolve(self.setup.kernels, backbone.is_some())?;
+        if device == Device::Cuda && self.setup.kernels.is_some() {
+            bail!("--kernels is for the CPU, and networks run on the GPU here: leave it out, or add --device cpu");
+        }
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
         let described = backbone.as_ref().and_then(|found| found.as_ref().ok()?.described(request.input));

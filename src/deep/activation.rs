@@ -35,7 +35,7 @@ impl Activation {
         }
         model.graph = Some(graph);
         Ok(Activation {
-            session: Session::open(&model.write(), Device::Cpu).map_err(named)?,
+            session: Session::open(&model.write(), Device::PLAIN).map_err(named)?,
             name: backbone.name.clone(),
             input: backbone.ports.input.clone(),
             map,
@@ -100,7 +100,7 @@ mod tests {
         let image: Vec<f32> = (0..3 * 64 * 64).map(|i| ((i * 7919) % 1009) as f32 / 252.0 - 2.0).collect();
         let map = Activation::open(&backbone, 64).unwrap().of(&image).unwrap();
         assert_eq!(map.shape, [512, 2, 2]);
-        let features = Extractor::new(&backbone, Device::Cpu, 64, 1).unwrap().features(&image).unwrap();
+        let features = Extractor::new(&backbone, Device::cpu(), 64, 1).unwrap().features(&image).unwrap();
         for (feature, cells) in features.iter().zip(map.data.chunks_exact(4)) {
             assert!((feature - cells.iter().sum::<f32>() / 4.0).abs() < 1e-4);
         }

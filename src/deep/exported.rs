@@ -113,9 +113,9 @@ fn compare(
     for (seed, image) in (0..).zip(images.chunks_exact_mut(one)) {
         preprocessing.prepare(&pattern(seed), image);
     }
-    let mut exported = Exported::open(bytes, Device::Cpu, 1)?;
+    let mut exported = Exported::open(bytes, Device::PLAIN, 1)?;
     let found = exported.run(&images, FEATURES).map_err(ExportedError::Batch)?;
-    let features = Extractor::new(backbone, Device::Cpu, preprocessing.crop as usize, 2)?.features(&images)?;
+    let features = Extractor::new(backbone, Device::cpu(), preprocessing.crop as usize, 2)?.features(&images)?;
     same(FEATURES, &found, &features)?;
     let alone = exported.run(&images[..one], FEATURES)?;
     same(FEATURES, &alone, &features[..backbone.dimension])?;

@@ -57,6 +57,15 @@ impl Extractor {
         3 * self.side * self.side
     }
 
+    /// How many nodes each one's kernels compute: [`Session::shares`].
+    ///
+    /// # Errors
+    /// The library does not tell.
+    pub fn shares(&self) -> Result<String, BackboneError> {
+        let shares = self.session.shares();
+        shares.map_err(|reason| BackboneError::Session { name: self.name.clone(), reason })
+    }
+
     /// Length of one feature vector.
     pub fn dimension(&self) -> usize {
         self.dimension
@@ -126,10 +135,10 @@ pub fn probe(device: Device) -> Result<String, SessionError> {
         extractor.features(&ramp).map_err(unnamed)
     };
     let found = features(device)?;
-    if device == Device::Cpu {
+    if device != Device::Cuda {
         return Ok(backbone.name);
     }
-    let expected = features(Device::Cpu)?;
+    let expected = features(Device::PLAIN)?;
     let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
     let apart = found.iter().zip(&expected).fold(0f32, |apart, (a, b)| apart.max((a - b).abs())) / largest;
     if apart <= DEVICES_APART { Ok(backbone.name) } else { Err(CudaError::Differs(format!("{apart:.1e}")).into()) }
@@ -155,7 +164,7 @@ mod tests {
 
     fn extractor(batch: usize) -> Extractor {
         let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        Extractor::new(&backbone, Device::Cpu, 32, batch).unwrap()
+        Extractor::new(&backbone, Device::cpu(), 32, batch).unwrap()
     }
 
     #[test]
@@ -184,10 +193,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("average.onnx"), graph.model().write()).unwrap();
         let backbone = Backbone::open("average", &[folder.path().to_owned()]).unwrap();
-        let mut extractor = Extractor::new(&backbone, Device::Cpu, 32, BATCH).unwrap();
+        let mut extractor = Extractor::new(&backbone, Device::cpu(), 32, BATCH).unwrap();
         let mut images: Vec<f32> = (0..3 * 3 * 1024).map(|i| (i / 1024) as f32).collect();
         assert_eq!(extractor.features(&images).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-        assert!(matches!(Extractor::new(&backbone, Device::Cpu, 64, 1), Err(BackboneError::Side { side: 64, .. })));
+        assert!(matches!(Extractor::new(&backbone, Device::cpu(), 64, 1), Err(BackboneError::Side { side: 64, .. })));
         images[2 * 3 * 1024] = f32::NAN;
         let error = extractor.features(&images).unwrap_err();
         assert!(matches!(error, BackboneError::NotFinite { image: 2, .. }), "{error}");
@@ -196,13 +205,13 @@ mod tests {
     #[test]
     fn a_side_that_does_not_fit_is_refused() {
         let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        let error = Extractor::new(&backbone, Device::Cpu, 100, BATCH).unwrap_err();
+        let error = Extractor::new(&backbone, Device::cpu(), 100, BATCH).unwrap_err();
         assert!(matches!(error, BackboneError::Side { side: 100, .. }), "{error}");
     }
 
     #[test]
     fn a_device_is_probed_before_it_is_believed() {
-        assert_eq!(probe(Device::Cpu), Ok(EMBEDDED.to_owned()));
+        assert_eq!(probe(Device::cpu()), Ok(EMBEDDED.to_owned()));
         match probe(Device::Cuda) {
             Ok(name) => assert_eq!(name, EMBEDDED),
             Err(error) => assert!(matches!(error, SessionError::Cuda(_)), "{error}"),

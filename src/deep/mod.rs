@@ -8,6 +8,7 @@ pub mod cuda;
 pub mod exported;
 pub mod extract;
 pub mod fetch;
+pub mod kernels;
 pub mod library;
 pub mod mistaken;
 pub mod network;

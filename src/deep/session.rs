@@ -2,6 +2,7 @@
 //! A session computes with one thread and its results do not depend on how many sessions run beside it, so work is
 //! spread by giving each worker a session of its own.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
@@ -17,21 +18,20 @@ use ort::{AsPointer, ortsys};
 
 use super::Tensor;
 use super::cuda::{self, CudaError};
+use super::kernels::{self, Kernels};
 use super::library::{self, LibraryError};
+use super::onnx::{DOMAIN, ModelProto};
 
 mod arena;
+mod device;
+mod operators;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use arena::Arena;
+pub use device::Device;
 pub use state::State;
-
-/// What a session computes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Device {
-    Cpu,
-    /// The first NVIDIA GPU; never replaced by the CPU in silence.
-    Cuda,
-}
 
 /// What went wrong with the library, a model or a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,39 +52,6 @@ pub enum SessionError {
 impl From<CudaError> for SessionError {
     fn from(error: CudaError) -> Self {
         SessionError::Cuda(error)
-    }
-}
-
-impl Device {
-    /// As in records: `cpu` or `cuda`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Device::Cpu => "cpu",
-            Device::Cuda => "cuda",
-        }
-    }
-
-    /// Loads the library and everything that this device needs; later calls cost nothing.
-    ///
-    /// # Errors
-    /// No library, or what the device lacks.
-    pub fn start(self) -> Result<&'static Runtime, SessionError> {
-        let runtime = Runtime::get()?;
-        if self == Device::Cuda {
-            runtime.start_cuda()?;
-        }
-        Ok(runtime)
-    }
-
-    /// The execution provider and its options, for records.
-    pub fn provider(self) -> String {
-        match self {
-            Device::Cpu => "CPUExecutionProvider intra_op_threads=1 arena=1".into(),
-            Device::Cuda => {
-                let options = cuda::OPTIONS.map(|(key, value)| format!("{key}={value}"));
-                format!("{} {}", cuda::PROVIDER, options.join(" "))
-            }
-        }
     }
 }
 
@@ -174,18 +141,36 @@ impl Session {
 
     /// The same with several threads for each node, where one run must follow the other.
     pub fn open_with_threads(model: &[u8], device: Device, threads: usize) -> Result<Session, SessionError> {
-        Session::prepare(model, device, threads, None)
+        let rewritten = match device {
+            Device::Cpu(Kernels::Featbench) => ModelProto::read(model).ok().and_then(kernels::rewritten),
+            _ => None,
+        };
+        match rewritten {
+            Some(rewritten) => Session::prepare(&rewritten.write(), device, threads, None),
+            None => Session::prepare(model, device, threads, None),
+        }
     }
 
-    /// The same with memory that it shares with others, on the CPU: for sessions that run in turn.
-    pub fn open_in(arena: &Arena, model: &[u8], device: Device, threads: usize) -> Result<Session, SessionError> {
-        Session::prepare(model, device, threads, Some(arena))
+    /// The same for a model that may have operators of ours, with memory that it shares with others on the CPU, for
+    /// sessions that run in turn.
+    pub fn open_in(
+        arena: Option<&Arena>,
+        model: ModelProto,
+        device: Device,
+        threads: usize,
+    ) -> Result<Session, SessionError> {
+        let rewritten = match device {
+            Device::Cpu(Kernels::Featbench) => kernels::rewritten(model.clone()),
+            _ => None,
+        };
+        let model = rewritten.unwrap_or_else(|| model.in_standard_operators());
+        Session::prepare(&model.write(), device, threads, arena)
     }
 
     fn prepare(model: &[u8], device: Device, threads: usize, arena: Option<&Arena>) -> Result<Session, SessionError> {
         let runtime = device.start()?;
         let provider = match device {
-            Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
+            Device::Cpu(_) => ep::CPU::default().with_arena_allocator(true).build(),
             Device::Cuda => {
                 let set = |cuda: ep::CUDA, (key, value): (&str, &str)| cuda.with_arbitrary_config(key, value);
                 cuda::OPTIONS.into_iter().fold(ep::CUDA::default(), set).build()
@@ -198,6 +183,12 @@ impl Session {
             .and_then(|b| Ok(b.with_optimization_level(GraphOptimizationLevel::All)?))
             .and_then(|b| Ok(b.with_config_entry("session.record_ep_graph_assignment_info", "1")?))
             .and_then(|b| Ok(if arena.is_some() { b.with_env_allocators()? } else { b }))
+            .and_then(|b| match device {
+                Device::Cpu(Kernels::Featbench) => Ok(b.with_operators(operators::domain(
+                    arena.map_or_else(Default::default, |arena| arena.scratch.clone()),
+                )?)?),
+                _ => Ok(b),
+            })
             .map_err(refused)?;
         let mut options = options
             .with_execution_providers([provider.error_on_failure()])
@@ -209,7 +200,42 @@ impl Session {
         Ok(session)
     }
 
-    /// The provider and the operator of every node, as ONNX Runtime placed them.
+    /// How many nodes each one's kernels compute, by operator: `featbench: Conv 20, MaxPool 1; onnxruntime: Flatten 1`.
+    ///
+    /// # Errors
+    /// The library does not tell.
+    pub fn nodes(&self) -> Result<String, SessionError> {
+        let of = |(kernels, counts): (Kernels, BTreeMap<String, usize>)| {
+            let nodes: Vec<String> = counts.iter().map(|(operator, count)| format!("{operator} {count}")).collect();
+            format!("{}: {}", kernels.name(), nodes.join(", "))
+        };
+        Ok(self.counts()?.into_iter().map(of).collect::<Vec<_>>().join("; "))
+    }
+
+    /// The same without the operators, for records: `featbench 21, onnxruntime 1`.
+    ///
+    /// # Errors
+    /// The library does not tell.
+    pub fn shares(&self) -> Result<String, SessionError> {
+        let of = |(kernels, counts): (Kernels, BTreeMap<String, usize>)| {
+            format!("{} {}", kernels.name(), counts.values().sum::<usize>())
+        };
+        Ok(self.counts()?.into_iter().map(of).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Nodes by whose kernels compute them, and by operator.
+    fn counts(&self) -> Result<BTreeMap<Kernels, BTreeMap<String, usize>>, SessionError> {
+        let placed = self.placement().map_err(|e| SessionError::Model(one_line(&e)))?;
+        let mut counts: BTreeMap<Kernels, BTreeMap<String, usize>> = BTreeMap::new();
+        for (_, operator) in &placed {
+            let own = operator.strip_prefix(DOMAIN).and_then(|rest| rest.strip_prefix('.'));
+            let whose = if own.is_some() { Kernels::Featbench } else { Kernels::OnnxRuntime };
+            *counts.entry(whose).or_default().entry(own.unwrap_or(operator).to_owned()).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// The provider and the operator of every node, as ONNX Runtime placed them; `featbench.` stands before ours.
     fn placement(&self) -> ort::Result<Vec<(String, String)>> {
         let (mut groups, mut count) = (ptr::null(), 0);
         let mut placed = Vec::new();
@@ -223,9 +249,11 @@ impl Session {
                 ortsys![unsafe EpAssignedSubgraph_GetEpName(group, &mut provider)?];
                 ortsys![unsafe EpAssignedSubgraph_GetNodes(group, &mut nodes, &mut count)?];
                 for j in 0..count {
-                    let mut operator = ptr::null();
+                    let (mut operator, mut domain) = (ptr::null(), ptr::null());
                     ortsys![unsafe EpAssignedNode_GetOperatorType(*nodes.add(j), &mut operator)?];
-                    placed.push((text(provider), text(operator)));
+                    ortsys![unsafe EpAssignedNode_GetDomain(*nodes.add(j), &mut domain)?];
+                    let own = if text(domain) == DOMAIN { format!("{DOMAIN}.") } else { String::new() };
+                    placed.push((text(provider), own + &text(operator)));
                 }
             }
         }
@@ -302,99 +330,4 @@ fn without_place(message: &str) -> &str {
     let rest = closed.map_or("", |at| message[open + at + 1..].trim_start());
     let rest = rest.strip_prefix("const ").unwrap_or(rest);
     if rest.is_empty() { message } else { rest }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::deep::onnx::{Attribute, Dimension, Graph};
-
-    /// The two largest of each four numbers, and the sum of all.
-    fn largest() -> Vec<u8> {
-        let mut graph = Graph::new("largest");
-        graph.input("x", &[Dimension::Name("batch".into()), Dimension::Size(4)]);
-        let two = graph.ints(&[2]);
-        graph.node_to("TopK", &["x", &two], &[("axis", Attribute::Int(1))], &["top", "index"]);
-        let shape = graph.ints(&[-1, 1, 2]);
-        graph.node_to("Reshape", &["top", &shape], &[], &["cube"]);
-        graph.node_to("ReduceSum", &["x"], &[("keepdims", Attribute::Int(0))], &["sum"]);
-        for output in ["cube", "top"] {
-            graph.output(output, &[]);
-        }
-        graph.output("sum", &[]);
-        // ranks are left to ONNX Runtime
-        let mut model = graph.model();
-        model.graph.iter_mut().flat_map(|g| &mut g.output).for_each(|output| {
-            output.r#type.iter_mut().flat_map(|t| &mut t.tensor_type).for_each(|t| t.shape = None);
-        });
-        model.write()
-    }
-
-    #[test]
-    fn a_graph_runs_by_name_and_gives_several_outputs() {
-        let mut session = Session::open(&largest(), Device::Cpu).unwrap();
-        let x = Input { name: "x", shape: &[2, 4], data: &[1.0, 4.0, 2.0, 3.0, 0.0, 0.0, -1.0, 5.0] };
-        let outputs = session.run(&[x], &["sum", "cube"]).unwrap();
-        assert_eq!(outputs[0], Tensor::new(&[], vec![14.0]), "a stated keepdims=0 arrives");
-        assert_eq!(outputs[1], Tensor::new(&[2, 1, 2], vec![4.0, 3.0, 5.0, 0.0]));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_an_error() {
-        let mut session = Session::open(&largest(), Device::Cpu).unwrap();
-        let x = Input { name: "x", shape: &[1, 3], data: &[1.0; 3] };
-        let y = Input { name: "y", shape: &[1, 4], data: &[1.0; 4] };
-        let unfit = [
-            (x, "sum", "x for the following indices index: 1 Got: 3 Expected: 4"),
-            (y, "sum", "Invalid input name: y"),
-            (Input { name: "x", ..y }, "z", "Invalid output name: z"),
-        ];
-        for (input, output, expected) in unfit {
-            let error = session.run(&[input], &[output]).unwrap_err().to_string();
-            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
-        }
-        assert!(matches!(Session::open(b"no model", Device::Cpu), Err(SessionError::Model(_))));
-    }
-
-    #[test]
-    fn every_node_has_a_place() {
-        let session = Session::open(&largest(), Device::Cpu).unwrap();
-        let mut placed = session.placement().unwrap();
-        placed.sort();
-        assert_eq!(placed, ["ReduceSum", "Reshape", "TopK"].map(|o| ("CPUExecutionProvider".into(), o.to_owned())));
-    }
-
-    #[test]
-    fn a_providers_message_is_shortened_to_what_it_says() {
-        let message = "/a/provider.cc:63 from(const O&) [ONNXRuntimeError] : 1 : FAIL : options.h:187 Parse CUDA failure \
-                       35: the driver is too old ; GPU=-1 ; hostname=h ; file=/a/provider.cc";
-        assert_eq!(in_short(message), "options.h:187 Parse CUDA failure 35: the driver is too old");
-        assert_eq!(in_short("as it is"), "as it is");
-        let placed =
-            "/src/model.cc:256 ort::Model::Model(P&&, const F<void (X)>&) const Unsupported model IR version: 99";
-        assert_eq!(without_place(placed), "Unsupported model IR version: 99");
-        assert_eq!(without_place("x (y) z"), "x (y) z");
-    }
-
-    #[test]
-    fn a_refusal_says_what_can_be_done() {
-        let refusal = SessionError::Model("Unsupported model IR version: 99, max supported IR version: 14".into());
-        assert!(refusal.to_string().contains("export it with an older `onnx` package"), "{refusal}");
-        assert!(SessionError::Model("something else".into()).to_string().ends_with("something else"));
-    }
-
-    #[test]
-    fn cuda_without_a_gpu_is_a_loud_error() {
-        let Err(error) = Session::open(&largest(), Device::Cuda) else { return eprintln!("skipped: CUDA works here") };
-        assert!(matches!(error, SessionError::Cuda(_)), "{error}");
-        assert!(error.to_string().ends_with("or use --device cpu"), "{error}");
-    }
-
-    #[test]
-    fn the_library_tells_its_version() {
-        let runtime = Runtime::get().unwrap();
-        let version = runtime.version();
-        let numbers = version.split(' ').next().unwrap();
-        assert!(!numbers.is_empty() && !version.contains("Build Info"), "{version}");
-    }
 }

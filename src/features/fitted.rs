@@ -73,7 +73,7 @@ pub trait Features: Send + Sync {
 
 /// Everything that the vectors of fitted features depend on but their images, for keys of the cache.
 pub fn of_vectors(features: &dyn Features, resources: &Resources) -> impl Serialize + use<> {
-    (features.identity(), resources.frame(), resources.device.name(), resources.input)
+    (features.identity(), resources.frame(), resources.device.identity(), resources.input)
 }
 
 /// One thread's own detector or session.
@@ -124,4 +124,6 @@ pub struct Training {
     pub seconds: f64,
     /// Its learning rate as `lr=VALUE`, with what speaks against it, where that was left to range tests.
     pub found: Option<String>,
+    /// How many nodes of its steps whose kernels compute.
+    pub shares: String,
 }

@@ -89,7 +89,7 @@ impl Network {
     /// Another worker's session for this batch, or a new one.
     fn extractor(&self, device: Device, side: u32, batch: usize) -> Result<Arc<Mutex<Extractor>>> {
         let open = || Ok(Arc::new(Mutex::new(Extractor::new(&self.backbone, device, side as usize, batch)?)));
-        if device == Device::Cpu {
+        if device != Device::Cuda {
             return open();
         }
         let mut sessions = self.on_gpu.lock().unwrap_or_else(|e| e.into_inner());
@@ -112,7 +112,7 @@ impl Features for Network {
     }
 
     fn vectors(&self, resources: &Resources, images: &[Arc<ImageFile>]) -> Result<Vectors> {
-        let ingredients = (self.identity(), resources.input, resources.device.name());
+        let ingredients = (self.identity(), resources.input, resources.device.identity());
         let chunks = chunked(
             resources,
             ("infer", VERSION),

@@ -196,7 +196,7 @@ mod tests {
             let graph = model.graph.as_ref().unwrap();
             assert!(graph.initializer.iter().all(|constant| constant.name != "old"));
             let x = [1.0, 0.5, 2.0, 3.0, 0.0, 0.25, 1.5, 1.0];
-            let mut session = Session::open(&model.write(), Device::Cpu).unwrap();
+            let mut session = Session::open(&model.write(), Device::cpu()).unwrap();
             let found = session.run(&[Input { name: "x", shape: &[2, 4, 1, 1], data: &x }], &[LOGITS]).unwrap();
             let Linear { weight, bias } = linear(&model);
             for (row, logits) in x.chunks(4).zip(found[0].data.chunks(3)) {

@@ -124,7 +124,7 @@ impl Eye {
             threads: 1,
             canvas,
             progress: &Progress::Hidden,
-            device: Device::Cpu,
+            device: Device::PLAIN,
             input,
             backbone: None,
             seed: 0,

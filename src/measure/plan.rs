@@ -116,7 +116,8 @@ struct Network<'a> {
     /// Hash of its file and of how it is used; empty where it is not here.
     identity: &'a str,
     input: u32,
-    device: &'a str,
+    /// What it runs on, and with whose kernels.
+    device: String,
     runtime: String,
 }
 
@@ -154,7 +155,7 @@ fn plan_one(
         backbone: &request.backbone,
         identity: backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.identity.as_str()),
         input: request.input_of(arm),
-        device: request.device.name(),
+        device: request.device.identity(),
         runtime: Runtime::get().map(|runtime| runtime.version()).unwrap_or_default(),
     });
     // an epoch that val chose belongs to a network that did not learn from val
@@ -176,7 +177,7 @@ fn plan_one(
         canvas,
         seed,
         refit,
-        device: if needs.network { request.device } else { Device::Cpu },
+        device: if needs.network { request.device } else { Device::PLAIN },
     })
 }
 
@@ -196,7 +197,7 @@ mod tests {
 
     fn ingredients(arm: &Arm) -> Ingredients<'_> {
         let pixels = Pixels { version: 1, opencv: "4".into(), canvas: None };
-        let network = Network { backbone: "net", identity: "a", input: 224, device: "cpu", runtime: "1".into() };
+        let network = Network { backbone: "net", identity: "a", input: 224, device: "cpu".into(), runtime: "1".into() };
         Ingredients {
             manifest: "m",
             settings: "s",

@@ -121,7 +121,7 @@ impl Portable {
             threads: 1,
             canvas: self.canvas,
             progress: &Progress::Hidden,
-            device: Device::Cpu,
+            device: Device::PLAIN,
             input: 0,
             backbone: None,
             seed: 0,

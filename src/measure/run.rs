@@ -13,6 +13,9 @@ use crate::classify::{Candidate, Classifier, ClassifierSettings, Labelled, decid
 use crate::dataset::splits::{Evaluated, FittedArm, Prediction};
 use crate::dataset::{Dataset, ImageFile, Refit, Split, Train};
 use crate::deep::exported::are_scores;
+use crate::deep::extract::Extractor;
+use crate::deep::kernels::Kernels;
+use crate::deep::session::Device;
 use crate::features::{Choice, Features, Lessons, Missing, Resources, Training, hashes, of_vectors};
 use crate::finetune::settings::Keep;
 use crate::record::format_scores;
@@ -169,6 +172,19 @@ fn blank(
     }
 }
 
+/// What the network ran on, and where that was a CPU with kernels of ours, how many nodes each one's computed.
+fn ran_on(features: &dyn Features, resources: &Resources) -> Result<String> {
+    let name = resources.device.name();
+    match (features.network(), resources.device) {
+        (Some(network), Device::Cpu(Kernels::Featbench)) => {
+            let extractor = Extractor::new(network, resources.device, resources.input as usize, 1)?;
+            let training = features.training().map(|training| format!("; training {}", training.shares));
+            Ok(format!("{name} ({}{})", extractor.shares()?, training.unwrap_or_default()))
+        }
+        _ => Ok(name.into()),
+    }
+}
+
 /// Times a run at length ([`Subject::long`]), its features and classifier chosen and fitted as for its record.
 pub fn time(planned: &Planned, dataset: &Dataset, resources: &Resources, images: usize) -> Result<Vec<TimingRow>> {
     let Chosen { features, fit, .. } = choose(planned, dataset, resources)?;
@@ -241,6 +257,7 @@ fn attempt(
         fit_s: fit.seconds,
         gap: fit.classifier.gap(),
         peak_mib,
+        device: ran_on(&*features, resources)?,
         ..row
     };
     let details = Details {

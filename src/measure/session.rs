@@ -247,7 +247,7 @@ impl<'a> Session<'a> {
             threads: self.request.threads,
             canvas: None,
             progress: &self.progress,
-            device: Device::Cpu,
+            device: Device::PLAIN,
             input: self.request.input,
             backbone: self.backbone,
             seed: 0,

@@ -80,7 +80,8 @@ pub struct RunRow {
     /// Peak resident memory while the arm ran, MiB; empty where the system does not tell.
     pub peak_mib: Option<f64>,
     pub threads: usize,
-    /// What the network ran on, `cpu` or `cuda`; `cpu` where there is none.
+    /// What the network ran on, `cpu` or `cuda`; `cpu` where there is none. Where kernels of ours computed on a CPU, how many
+    /// nodes of the network each one's computed, as in `cpu (featbench 24, onnxruntime 1)`; behind `; training` those of a step.
     pub device: String,
 }
 

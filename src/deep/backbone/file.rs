@@ -81,7 +81,7 @@ fn probed(bytes: &[u8], ports: &Ports, stated: Option<u32>) -> Result<usize, Str
     let images = ports.batch.unwrap_or(1);
     let data = vec![0.5; images * 3 * side * side];
     let input = Input { name: &ports.input, shape: &[images, 3, side, side], data: &data };
-    let run = || Session::open(bytes, Device::Cpu)?.run(&[input], &[&ports.output]);
+    let run = || Session::open(bytes, Device::PLAIN)?.run(&[input], &[&ports.output]);
     let told =
         |error: SessionError| format!("how many features it gives is not stated, and running it once failed: {error}");
     let found = run().map_err(told)?.pop().unwrap_or_else(|| Tensor::new(&[0], Vec::new()));

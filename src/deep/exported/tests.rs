@@ -62,7 +62,7 @@ fn names_are_made_alike_and_no_value_gets_lost() {
             let outputs: Vec<String> = written.graph.unwrap().output.iter().map(ToString::to_string).collect();
             assert_eq!(outputs[0], "`features` (batch x 3)");
             assert!(outputs[1].starts_with("`logits` (batch x ") && outputs.len() == 2, "{outputs:?}");
-            let mut exported = Exported::open(&bytes, Device::Cpu, 1).unwrap();
+            let mut exported = Exported::open(&bytes, Device::cpu(), 1).unwrap();
             assert_eq!(exported.description, description(&["red", "green"]));
             let logits = exported.logits(&[picture([255, 0, 0]), picture([0, 255, 0]), picture([255, 0, 0])]).unwrap();
             let expected = [(1.0 - 0.485) / 0.229, -0.456 / 0.224];
@@ -81,7 +81,7 @@ fn a_map_of_one_pixel_becomes_a_vector() {
     graph.output(FEATURES, &sides(1));
     let (_folder, backbone) = open(&graph.model());
     let bytes = export(&backbone, &description(&[])).unwrap();
-    let mut exported = Exported::open(&bytes, Device::Cpu, 1).unwrap();
+    let mut exported = Exported::open(&bytes, Device::cpu(), 1).unwrap();
     assert_eq!(exported.run(&vec![1.0; 2 * 3 * 32 * 32], FEATURES).unwrap(), [1.0; 6]);
     let error = exported.logits(&[picture([0; 3])]).unwrap_err().to_string();
     assert!(error.starts_with("it has features and no `logits`"), "{error}");
@@ -128,14 +128,14 @@ fn a_file_that_fixes_its_batch_is_freed_or_refused() {
 fn a_description_that_does_not_fit_is_said() {
     let (_folder, backbone) = open(&classifier("a", "b", None, 0));
     let bytes = export(&backbone, &description(&["one"])).unwrap();
-    let error = Exported::open(&bytes, Device::Cpu, 1).unwrap().logits(&[picture([0; 3])]).unwrap_err();
+    let error = Exported::open(&bytes, Device::cpu(), 1).unwrap().logits(&[picture([0; 3])]).unwrap_err();
     assert_eq!(error.to_string(), "it has 2 logits, but names 1 classes; export it again");
 
     let model = ModelProto::read(&bytes).unwrap();
     let changed = |from: &str, to: &str| {
         let mut model = model.clone();
         model.metadata_props.iter_mut().for_each(|entry| entry.value = entry.value.replace(from, to));
-        Exported::open(&model.write(), Device::Cpu, 1).unwrap_err().to_string()
+        Exported::open(&model.write(), Device::cpu(), 1).unwrap_err().to_string()
     };
     assert!(changed("RGB", "BGR").starts_with("its metadata `preprocessing` can't be read (unknown variant `BGR`"));
     assert!(changed("\"divide_by\":255.0", "\"divide_by\":1.0").contains("divide_by = 1 must be 255"));
@@ -143,7 +143,7 @@ fn a_description_that_does_not_fit_is_said() {
     assert!(changed("[\"one\"]", "one").starts_with("its metadata `labels` can't be read"));
     let mut bare = model.clone();
     bare.metadata_props.clear();
-    let error = Exported::open(&bare.write(), Device::Cpu, 1).unwrap_err();
+    let error = Exported::open(&bare.write(), Device::cpu(), 1).unwrap_err();
     assert!(matches!(error, ExportedError::NoDescription) && error.to_string().contains("featbench export"), "{error}");
 }
 

@@ -169,7 +169,7 @@ fn whole(tensor: &TensorProto) -> Result<(), String> {
 
 impl TensorProto {
     /// How many numbers its shape says.
-    pub(super) fn count(&self) -> Option<usize> {
+    pub(in crate::deep) fn count(&self) -> Option<usize> {
         self.dims.iter().try_fold(1usize, |product, &side| product.checked_mul(side.try_into().ok()?))
     }
 

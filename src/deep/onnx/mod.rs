@@ -6,6 +6,7 @@ mod constants;
 mod external;
 mod finite;
 mod makers;
+mod own;
 pub mod ports;
 mod proto;
 
@@ -15,6 +16,7 @@ use prost::Message;
 
 use super::{Tensor, mistaken};
 pub use makers::{Makers, Weight};
+pub use own::{Beginning, DOMAIN, Definitions};
 pub use proto::*;
 
 /// Version of the standard operator set that graphs are written in, and the oldest file version that has it.
@@ -39,6 +41,8 @@ pub enum OnnxError {
 pub struct Graph {
     proto: GraphProto,
     values: usize,
+    /// Definitions of our own operators.
+    functions: Vec<FunctionProto>,
 }
 
 /// A typed setting of a node.
@@ -54,7 +58,7 @@ pub enum Attribute {
 
 impl Graph {
     pub fn new(name: &str) -> Graph {
-        Graph { proto: GraphProto { name: name.into(), ..Default::default() }, values: 0 }
+        Graph { proto: GraphProto { name: name.into(), ..Default::default() }, values: 0, functions: Vec::new() }
     }
 
     /// Adds a node with one output and returns that value's name.
@@ -117,15 +121,17 @@ impl Graph {
 
     /// The finished model.
     pub fn model(self) -> ModelProto {
-        ModelProto {
+        let own = !self.functions.is_empty();
+        let model = ModelProto {
             ir_version: IR_VERSION,
             producer_name: "featbench".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.proto),
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
             metadata_props: Vec::new(),
-            functions: Vec::new(),
-        }
+            functions: self.functions,
+        };
+        if own { model.with_own_operators() } else { model }
     }
 }
 
@@ -335,7 +341,7 @@ impl TensorProto {
 }
 
 impl Attribute {
-    fn named(&self, name: &str) -> AttributeProto {
+    pub(in crate::deep) fn named(&self, name: &str) -> AttributeProto {
         let mut proto = AttributeProto { name: name.into(), ..Default::default() };
         match self.clone() {
             Attribute::Int(v) => (proto.r#type, proto.i) = (ATTRIBUTE_INT, Some(v)),

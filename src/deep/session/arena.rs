@@ -3,11 +3,12 @@
 
 use std::ffi::CStr;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::{AsPointer, ortsys, sys};
 
+use super::operators::Scratch;
 use super::{Runtime, SessionError, one_line};
 
 /// Values of these that exist. ONNX Runtime knows one arena of the CPU in a process.
@@ -20,6 +21,8 @@ const EXACTLY: (&CStr, usize) = (c"arena_extend_strategy", 1);
 #[derive(Debug)]
 pub struct Arena {
     environment: &'static Environment,
+    /// What our kernels work in.
+    pub(super) scratch: Arc<Scratch>,
 }
 
 impl Arena {
@@ -34,7 +37,7 @@ impl Arena {
             register(environment).map_err(|e| SessionError::Model(one_line(&e)))?;
         }
         *users += 1;
-        Ok(Arena { environment })
+        Ok(Arena { environment, scratch: Arc::default() })
     }
 }
 
@@ -105,10 +108,10 @@ mod tests {
         graph.input("x", &[]);
         graph.node_to("Add", &["x", "x"], &[], &["y"]);
         graph.output("y", &[]);
-        let model = graph.model().write();
+        let model = graph.model();
         let open = || {
             let (first, second) = (Arena::shared().unwrap(), Arena::shared().unwrap());
-            [&first, &second].map(|arena| Session::open_in(arena, &model, Device::Cpu, 1).unwrap())
+            [&first, &second].map(|arena| Session::open_in(Some(arena), model.clone(), Device::cpu(), 1).unwrap())
         };
         for mut session in [open(), open()].into_iter().flatten() {
             let x = Input { name: "x", shape: &[], data: &[1.5] };

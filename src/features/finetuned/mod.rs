@@ -17,7 +17,7 @@ use crate::deep::backbone::Backbone;
 use crate::finetune::head::{self, Linear};
 use crate::finetune::settings::{Keep, Settings};
 use crate::finetune::step::with_weights;
-use crate::finetune::trainer::{Trained, VERSION};
+use crate::finetune::trainer::{self, Trained, VERSION};
 
 use super::evidence::Explainer;
 use super::fitted::{Features, Lessons, Training, Vectors, Worker};
@@ -69,8 +69,9 @@ impl Finetuned {
             let seconds = log.train_s();
             let identity = format!("{} epoch {epoch}", identity.hash());
             let found = found.map(|found| found.describe());
+            let shares = trainer::shares(task)?;
             let network = Network::of(Arc::new(frozen.backbone().trained(model.write(), identity)))?;
-            Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds, found } })
+            Ok(Finetuned { network, training: Training { classifier, log, epoch, seconds, found, shares } })
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::finetune::settings::{Head, Keep, Settings, Start};
 use crate::finetune::step::with_weights;
 use crate::finetune::trainer::{self, Checkpoint, Examples, Log, Observer, Pictures, Task, Trained, VERSION};
 use crate::image::Rgb;
-use crate::stage::cache::{Cache, Key};
+use crate::stage::cache::Key;
 use crate::stage::progress::Bar;
 use crate::stage::stopwatch::Stopwatch;
 
@@ -75,7 +75,7 @@ fn identity(settings: &Settings, frozen: &Network, resources: &Resources, lesson
     let val = lessons.val.map(|val| (hashes(val.images()), val.labels()));
     let watched = if settings.watch { hashes(lessons.reported) } else { Vec::new() };
     let data = (hashes(lessons.train.images()), lessons.train.labels(), val, watched, lessons.classes);
-    let place = (resources.device.name(), resources.frame(), resources.input, resources.seed);
+    let place = (resources.device.identity(), resources.frame(), resources.input, resources.seed);
     Key::new("train", VERSION, &(&settings, frozen.identity(), place, data))
 }
 
@@ -104,7 +104,7 @@ pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOn
     }
     let kept = checkpoint.as_ref().map_or(0, Checkpoint::images);
     let bar = resources.progress.bar("train", task.images()).begun_at(kept as u64);
-    let mut keeper = Keeper { cache: resources.cache, place: &place, bar };
+    let mut keeper = Keeper { resources, place: &place, bar };
     let trained = trainer::train(task, checkpoint, &mut keeper)?;
     resources.progress.say(&format!("  {}", rates_of(&trained.log)));
     let kept = keep(trained)?;
@@ -130,18 +130,22 @@ fn rates_of(log: &Log) -> String {
 
 /// Shows how far a training is, and keeps what it needs to go on.
 struct Keeper<'a> {
-    cache: &'a Cache,
+    resources: &'a Resources<'a>,
     place: &'a Key,
     bar: Bar,
 }
 
 impl Observer for Keeper<'_> {
+    fn prepared(&mut self, nodes: &str) {
+        self.resources.progress.say(&format!("  nodes of a step by whose kernels compute them: {nodes}"));
+    }
+
     fn stepped(&mut self, images: usize) {
         self.bar.inc(images);
     }
 
     fn keep(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        self.cache.put(self.place, checkpoint)
+        self.resources.cache.put(self.place, checkpoint)
     }
 }
 

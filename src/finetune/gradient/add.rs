@@ -1,11 +1,16 @@
 //! Add: the gradient goes to both sides; where one was repeated to fit the other, its gradient is summed up again.
 
 use super::{Node, Tape, Value};
+use crate::deep::kernels::operator;
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let (a, b) = (node.input(0)?.clone(), node.input(1)?.clone());
     let shape = broadcast(&a.shape, &b.shape).ok_or_else(|| format!("{:?} and {:?} don't fit", a.shape, b.shape))?;
+    let begin = tape.graph.begin();
     let y = tape.graph.two("Add", &a.name, &b.name);
+    if a.is_map() && a.shape == b.shape {
+        tape.graph.as_one(begin, operator::ADD, &[&a.name, &b.name], &[], &[&y]);
+    }
     let (learns, output) = (a.learns || b.learns, shape.clone());
     Ok(tape.record(y, shape, learns, move |tape, dy| {
         for x in [&a, &b] {

@@ -3,6 +3,7 @@
 
 use super::{Node, Tape, Value};
 use crate::deep::Tensor;
+use crate::deep::kernels::operator;
 use crate::deep::onnx::{Attribute, Graph};
 
 /// Which statistics normalise. Whether scale and bias learn is said where the parameters to be trained are chosen.
@@ -54,7 +55,18 @@ struct Layer {
     epsilon: f32,
 }
 
+/// Of a batch, with what lies around its mean.
+struct Moments {
+    centred: String,
+    mean: String,
+    variance: String,
+}
+
 impl Layer {
+    fn epsilon(&self) -> [(&'static str, Attribute); 1] {
+        [("epsilon", Attribute::Float(self.epsilon))]
+    }
+
     /// The statistics are those of the batch; `mean` and `variance` follow, keeping `keep` of themselves.
     fn of_batch(self, tape: &mut Tape, mean: &Value, variance: &Value, keep: f64) -> Result<Value, String> {
         if self.count < 2 {
@@ -63,64 +75,92 @@ impl Layer {
             );
         }
         let g = &mut tape.graph;
+        let begin = g.begin();
         let batch_mean = g.reduce("ReduceMean", &self.x.name, &self.axes);
         // the mean square minus the square of the mean would save this pass, and lose three digits of the gradients
         let shift = self.for_each_channel(g, &batch_mean);
         let centred = g.two("Sub", &self.x.name, &shift);
         let squares = g.reduce("ReduceSumSquare", &centred, &self.axes);
         let batch_variance = g.times(&squares, 1.0 / self.count as f64);
+        let zero = g.floats(Tensor::new(&mean.shape, vec![0.0; mean.shape[0]]));
+        let y = self.normalised(g, &centred, &zero, &batch_variance);
+        if self.x.is_map() {
+            let inputs = [&self.x, &self.scale, &self.bias].map(|value| value.name.as_str());
+            g.as_one(begin, operator::BATCH_NORM, &inputs, &self.epsilon(), &[&y, &batch_mean, &batch_variance]);
+        }
         follow(tape, mean, &batch_mean, keep, 1.0);
         // as in PyTorch, the running variance is the unbiased one
         follow(tape, variance, &batch_variance, keep, self.count as f64 / (self.count - 1) as f64);
-        let zero = tape.graph.floats(Tensor::new(&mean.shape, vec![0.0; mean.shape[0]]));
-        let y = self.normalised(&mut tape.graph, &centred, &zero, &batch_variance);
-        Ok(self.record(tape, y, move |layer, tape, dy| layer.backward_of_batch(tape, dy, &centred, &batch_variance)))
+        let moments = Moments { centred, mean: batch_mean, variance: batch_variance };
+        Ok(self.record(tape, y, move |layer, tape, dy| layer.backward_of_batch(tape, dy, &moments)))
     }
 
     /// dx = a dy + b (x - mean) + c, with one a, b and c a channel: mean and variance depend on x too.
-    fn backward_of_batch(self, tape: &mut Tape, dy: &str, centred: &str, variance: &str) {
+    fn backward_of_batch(self, tape: &mut Tape, dy: &str, Moments { centred, mean, variance }: &Moments) {
         let g = &mut tape.graph;
+        let begin = g.begin();
         let inverse = self.inverse_deviation(g, variance);
         let bias = g.reduce("ReduceSum", dy, &self.axes);
         let scale = self.sum_of_products(g, dy, centred);
         let scale = g.two("Mul", &inverse, &scale);
-        tape.add_gradient(&self.x, |g| {
-            let share = -1.0 / self.count as f64;
-            let a = g.two("Mul", &self.scale.name, &inverse);
-            let slope = g.two("Mul", &a, &inverse);
-            let (of_scale, of_bias) = (g.times(&scale, share), g.times(&bias, share));
-            let (b, c) = (g.two("Mul", &slope, &of_scale), g.two("Mul", &a, &of_bias));
-            let bent = affine(g, centred, &b, &c, self.x.shape[1]);
-            let a = self.for_each_channel(g, &a);
-            let scaled = g.two("Mul", dy, &a);
-            g.two("Add", &scaled, &bent)
-        });
+        let share = -1.0 / self.count as f64;
+        let a = g.two("Mul", &self.scale.name, &inverse);
+        let slope = g.two("Mul", &a, &inverse);
+        let (of_scale, of_bias) = (g.times(&scale, share), g.times(&bias, share));
+        let (b, c) = (g.two("Mul", &slope, &of_scale), g.two("Mul", &a, &of_bias));
+        let bent = affine(g, centred, &b, &c, self.x.shape[1]);
+        let a = self.for_each_channel(g, &a);
+        let scaled = g.two("Mul", dy, &a);
+        let dx = g.two("Add", &scaled, &bent);
+        if self.x.is_map() {
+            let inputs = [dy, &self.x.name, &self.scale.name, mean, variance];
+            g.as_one(begin, operator::BATCH_NORM_GRADIENT, &inputs, &self.epsilon(), &[&dx, &scale, &bias]);
+        }
+        tape.add_gradient(&self.x, |_| dx);
         tape.add_gradient(&self.scale, |_| scale);
         tape.add_gradient(&self.bias, |_| bias);
     }
 
     /// The running statistics, which stay.
     fn frozen(self, tape: &mut Tape, mean: String, variance: &str) -> Value {
+        let begin = tape.graph.begin();
         let y = self.normalised(&mut tape.graph, &self.x.name, &mean, variance);
+        if self.x.is_map() {
+            let inputs = [&self.x.name, &self.scale.name, &self.bias.name, mean.as_str(), variance];
+            tape.graph.as_one(begin, operator::FIXED_NORM, &inputs, &self.epsilon(), &[&y]);
+        }
         let variance = variance.to_owned();
         self.record(tape, y, move |layer, tape, dy| layer.backward_of_frozen(tape, dy, &mean, &variance))
     }
 
     fn backward_of_frozen(self, tape: &mut Tape, dy: &str, mean: &str, variance: &str) {
-        let inverse = self.inverse_deviation(&mut tape.graph, variance);
-        if self.scale.learns || self.bias.learns {
-            let g = &mut tape.graph;
+        let g = &mut tape.graph;
+        let begin = g.begin();
+        let inverse = self.inverse_deviation(g, variance);
+        let of_parameters = (self.scale.learns || self.bias.learns).then(|| {
             let bias = g.reduce("ReduceSum", dy, &self.axes);
             let (product, shift) = (self.sum_of_products(g, dy, &self.x.name), g.two("Mul", mean, &bias));
             let centred = g.two("Sub", &product, &shift);
-            tape.add_gradient(&self.scale, |g| g.two("Mul", &inverse, &centred));
-            tape.add_gradient(&self.bias, |_| bias);
-        }
-        tape.add_gradient(&self.x, |g| {
+            (g.two("Mul", &inverse, &centred), bias)
+        });
+        let dx = self.x.learns.then(|| {
             let a = g.two("Mul", &self.scale.name, &inverse);
             let a = self.for_each_channel(g, &a);
             g.two("Mul", dy, &a)
         });
+        if let Some(dx) = dx.as_deref().filter(|_| self.x.is_map()) {
+            let inputs = [dy, &self.x.name, &self.scale.name, mean, variance];
+            let of_parameters = of_parameters.iter().flat_map(|(scale, bias)| [scale.as_str(), bias]);
+            let outputs: Vec<&str> = [dx].into_iter().chain(of_parameters).collect();
+            g.as_one(begin, operator::FIXED_NORM_GRADIENT, &inputs, &self.epsilon(), &outputs);
+        }
+        if let Some((scale, bias)) = of_parameters {
+            tape.add_gradient(&self.scale, |_| scale);
+            tape.add_gradient(&self.bias, |_| bias);
+        }
+        if let Some(dx) = dx {
+            tape.add_gradient(&self.x, |_| dx);
+        }
     }
 
     fn record(self, tape: &mut Tape, y: String, backward: impl FnOnce(Layer, &mut Tape, &str) + 'static) -> Value {
@@ -131,7 +171,7 @@ impl Layer {
     /// The operator's inference form.
     fn normalised(&self, g: &mut Graph, x: &str, mean: &str, variance: &str) -> String {
         let inputs = [x, &self.scale.name, &self.bias.name, mean, variance];
-        g.node("BatchNormalization", &inputs, &[("epsilon", Attribute::Float(self.epsilon))])
+        g.node("BatchNormalization", &inputs, &self.epsilon())
     }
 
     /// One number a channel, in a shape that fits the data.

@@ -4,6 +4,7 @@
 use super::window::{Window, ints};
 use super::{Node, Tape, Value};
 use crate::deep::Tensor;
+use crate::deep::kernels::operator;
 use crate::deep::onnx::{Attribute, Graph};
 
 /// Up to this many input channels (the stem has three) the weights' gradient is a convolution.
@@ -39,19 +40,31 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let learns = [&x, &w].into_iter().chain(&bias).any(|value| value.learns);
     let shape = vec![x.shape[0], outputs, sides[0], sides[1]];
     let conv = Conv { x, w, groups, window, sides, unreached };
+    let begin = tape.graph.begin();
     let columns = conv.suits_columns().then(|| conv.columns(&mut tape.graph));
     let y = match &columns {
         Some(columns) => conv.by_columns(&mut tape.graph, columns, bias.as_ref()),
         None => conv.forward(&mut tape.graph, bias.as_ref()),
     };
+    let operands: Vec<&str> = [&conv.x, &conv.w].into_iter().chain(&bias).map(|value| value.name.as_str()).collect();
+    tape.graph.as_one(begin, operator::CONV, &operands, &conv.attributes(), &[&y]);
     Ok(tape.record(y, shape, learns, move |tape, dy| {
-        match columns {
-            Some(columns) => conv.backward_by_columns(tape, dy, &columns),
-            None => {
-                tape.add_gradient(&conv.w, |g| conv.weights(g, dy));
-                tape.add_gradient(&conv.x, |g| conv.input(g, dy));
-            }
-        }
+        tape.add_gradient(&conv.w, |g| {
+            let begin = g.begin();
+            let dw = match &columns {
+                Some(columns) => conv.weights_by_columns(g, dy, columns),
+                None => conv.weights(g, dy),
+            };
+            g.as_one(begin, operator::CONV_WEIGHT_GRADIENT, &[&conv.x.name, dy], &conv.attributes(), &[&dw]);
+            dw
+        });
+        tape.add_gradient(&conv.x, |g| {
+            let begin = g.begin();
+            let dx = if columns.is_some() { conv.input_by_columns(g, dy) } else { conv.input(g, dy) };
+            let attributes = [&conv.attributes()[..], &[("sides", ints(&conv.x.shape[2..]))]].concat();
+            g.as_one(begin, operator::CONV_DATA_GRADIENT, &[dy, &conv.w.name], &attributes, &[&dx]);
+            dx
+        });
         if let Some(bias) = &bias {
             tape.add_gradient(bias, |g| g.reduce("ReduceSum", dy, &[0, 2, 3]));
         }
@@ -64,12 +77,17 @@ fn swapped(g: &mut Graph, x: &str) -> String {
 }
 
 impl Conv {
+    /// Window and groups, as a node states them.
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let mut attributes = self.window.attributes().to_vec();
+        attributes.push(("group", Attribute::Int(self.groups as i64)));
+        attributes
+    }
+
     fn forward(&self, g: &mut Graph, bias: Option<&Value>) -> String {
         let operands = [&self.x, &self.w].into_iter().chain(bias);
         let names: Vec<&str> = operands.map(|value| value.name.as_str()).collect();
-        let mut attributes = self.window.attributes().to_vec();
-        attributes.push(("group", Attribute::Int(self.groups as i64)));
-        g.node("Conv", &names, &attributes)
+        g.node("Conv", &names, &self.attributes())
     }
 
     /// A convolution with the turned kernel; where the stride is larger than one, a transposed convolution.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{BatchNorm, Mask, Statistic};
 use crate::deep::Tensor;
+use crate::deep::kernels::operator;
 use crate::deep::onnx::{Attribute, Graph};
 
 /// A tensor of the new graph.
@@ -13,6 +14,13 @@ pub struct Value {
     pub shape: Vec<usize>,
     /// Does it depend on something that learns? If not, no gradient is computed for it.
     pub learns: bool,
+}
+
+impl Value {
+    /// Is it images x channels x rows x columns?
+    pub fn is_map(&self) -> bool {
+        self.shape.len() == 4
+    }
 }
 
 /// What a node does when the gradient of its output, a value of this name, is known.
@@ -67,7 +75,12 @@ impl Tape {
         }
         let mut gradient = compute(&mut self.graph);
         if let Some(so_far) = self.gradients.remove(&value.name) {
-            gradient = self.graph.node("Add", &[&so_far, &gradient], &[]);
+            let begin = self.graph.begin();
+            let sum = self.graph.node("Add", &[&so_far, &gradient], &[]);
+            if value.is_map() {
+                self.graph.as_one(begin, operator::ADD, &[&so_far, &gradient], &[], &[&sum]);
+            }
+            gradient = sum;
         }
         self.gradients.insert(value.name.clone(), gradient);
     }

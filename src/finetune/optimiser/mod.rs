@@ -10,6 +10,7 @@ use super::schedule::Rates;
 use crate::deep::onnx::Graph;
 
 pub use adam::Adam;
+use adam::KEPT_SHARE;
 pub use sgd::Sgd;
 
 /// The `optimiser` table of a training. Learning rate and momentum come from the schedule.
@@ -68,12 +69,18 @@ impl Optimiser {
         match (self, kept) {
             (Optimiser::Sgd(sgd), [velocity]) => sgd.update(g, parameter, gradient, velocity),
             (Optimiser::Adam(adam), [first, second]) => {
-                let gradient = decayed(g, parameter, gradient, adam.weight_decay);
-                adam.update(g, parameter, &gradient, first, second)
+                let begin = g.begin();
+                let pulled = decayed(g, parameter, gradient, adam.weight_decay);
+                let update = adam.update(g, parameter, &pulled, first, second);
+                adam.as_one(g, begin, &[parameter, gradient, first, second], adam.weight_decay, &update);
+                update
             }
             (Optimiser::AdamW(adam), [first, second]) => {
+                let begin = g.begin();
                 let shrunk = adam.shrunk(g, parameter);
-                adam.update(g, &shrunk, gradient, first, second)
+                let update = adam.update(g, &shrunk, gradient, first, second);
+                adam.as_one(g, begin, &[parameter, gradient, first, second, KEPT_SHARE], 0.0, &update);
+                update
             }
             _ => unreachable!("an optimiser is given what it keeps"),
         }

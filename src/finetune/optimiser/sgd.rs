@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Update, decayed};
-use crate::deep::onnx::Graph;
+use crate::deep::kernels::operator;
+use crate::deep::onnx::{Attribute, Graph};
 use crate::finetune::schedule::Rates;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,10 +21,15 @@ pub fn numbers(rates: Rates) -> [(&'static str, f64); 2] {
 impl Sgd {
     /// v = momentum v + gradient, w = w - lr v.
     pub fn update(&self, g: &mut Graph, parameter: &str, gradient: &str, velocity: &str) -> Update {
-        let gradient = decayed(g, parameter, gradient, self.weight_decay);
+        let begin = g.begin();
+        let pulled = decayed(g, parameter, gradient, self.weight_decay);
         let slowed = g.two("Mul", velocity, "momentum");
-        let velocity = g.two("Add", &slowed, &gradient);
-        let change = g.two("Mul", &velocity, "learning rate");
-        Update { parameter: g.two("Sub", parameter, &change), kept: vec![velocity] }
+        let new_velocity = g.two("Add", &slowed, &pulled);
+        let change = g.two("Mul", &new_velocity, "learning rate");
+        let new = g.two("Sub", parameter, &change);
+        let inputs = [parameter, gradient, velocity, "learning rate", "momentum"];
+        let decay = [("weight_decay", Attribute::Float(self.weight_decay as f32))];
+        g.as_one(begin, operator::SGD, &inputs, &decay, &[&new, &new_velocity]);
+        Update { parameter: new, kept: vec![new_velocity] }
     }
 }

@@ -116,6 +116,11 @@ fn name_alike(model: &mut ModelProto, changing: &mut [(String, String, Tensor)])
         changing.iter().map(|(input, output, _)| (output.clone(), format!("new {input}"))).collect();
     let rename = |name: &mut String| new.get(name).into_iter().for_each(|renamed| name.clone_from(renamed));
     changing.iter_mut().for_each(|(_, output, _)| rename(output));
+    let within = model.functions.iter_mut().flat_map(|function| {
+        let ports = function.input.iter_mut().chain(&mut function.output);
+        function.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output)).chain(ports)
+    });
+    within.for_each(rename);
     if let Some(graph) = &mut model.graph {
         graph.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output)).for_each(rename);
         graph.output.iter_mut().for_each(|value| rename(&mut value.name));

@@ -120,7 +120,7 @@ impl<'a> Training<'a> {
                 Some(arena) => arena,
                 none => none.insert(Arena::shared()?),
             };
-            let session = Session::open_in(arena, &graph.model.write(), self.device, self.threads)?;
+            let session = Session::open_in(Some(arena), graph.model.clone(), self.device, self.threads)?;
             self.graphs.insert(images, (graph, session));
         }
         let prepared = self.graphs.get_mut(&images).expect("it was just put there");
@@ -162,6 +162,16 @@ impl<'a> Training<'a> {
         };
         self.steps += 1;
         Ok(Outcome { loss: loss.data[0], logits: logits.data })
+    }
+
+    /// Which nodes of a step whose kernels compute ([`Session::nodes`]); of the largest batch so far, empty before it.
+    pub fn nodes(&self) -> Result<String, StepError> {
+        Ok(self.graphs.values().next_back().map(|(_, session)| session.nodes()).transpose()?.unwrap_or_default())
+    }
+
+    /// The same without the operators, for records.
+    pub fn shares(&self) -> Result<String, StepError> {
+        Ok(self.graphs.values().next_back().map(|(_, session)| session.shares()).transpose()?.unwrap_or_default())
     }
 
     /// How many steps were taken.

@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::deep::Tensor;
+use crate::deep::kernels::Kernels;
+use crate::deep::network::resnet::{Block, ResNet};
+use crate::deep::network::{FEATURES, LOGITS};
 use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
-use crate::finetune::optimiser::Sgd;
+use crate::finetune::head::Head;
+use crate::finetune::optimiser::{Adam, Sgd};
+use crate::finetune::parameters;
 
 const RATES: Rates = Rates { learning_rate: 0.5, momentum: 0.0 };
 
@@ -31,7 +36,7 @@ const TARGETS: [f32; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
 #[test]
 fn batches_of_any_size_train_the_same_weights() {
     let (model, optimiser) = (model(), Optimiser::Sgd(Sgd::default()));
-    let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::Cpu, 1);
+    let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::cpu(), 1);
     let mut losses = Vec::new();
     for step in 0..8 {
         let images = if step % 4 == 3 { 2 } else { 3 };
@@ -53,7 +58,7 @@ fn batches_of_any_size_train_the_same_weights() {
 #[test]
 fn what_is_dropped_and_what_is_frozen_does_not_learn() {
     let (model, optimiser) = (model(), Optimiser::Sgd(Sgd::default()));
-    let mut training = Training::new(recipe(&model, &optimiser, &|name| name == "fc.weight"), Device::Cpu, 1);
+    let mut training = Training::new(recipe(&model, &optimiser, &|name| name == "fc.weight"), Device::cpu(), 1);
     let masks = [[0.0, 2.0, 2.0, 0.0].repeat(3)];
     let batch = Batch { images: &IMAGES, targets: &TARGETS, masks: &masks };
     training.step(batch, RATES).unwrap();
@@ -76,7 +81,7 @@ fn what_can_t_be_trained_is_said() {
     let softmax = Recipe { logits: "probabilities", ..recipe(&model, &optimiser, &|_| true) };
     assert!(refused(softmax).starts_with("node `probabilities` has the operator Softmax, which can't be trained"));
 
-    let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::Cpu, 1);
+    let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::cpu(), 1);
     let batch = Batch { images: &IMAGES, targets: &TARGETS[..6], masks: &[] };
     let error = training.step(batch, RATES).unwrap_err().to_string();
     assert_eq!(error, "targets: 6 numbers were given; 9 are expected");
@@ -89,7 +94,7 @@ fn what_can_t_be_trained_is_said() {
 #[test]
 fn a_checkpoint_leads_to_the_same_bits() {
     let (model, optimiser) = (model(), Optimiser::Adam(Default::default()));
-    let begin = || Training::new(recipe(&model, &optimiser, &|_| true), Device::Cpu, 1);
+    let begin = || Training::new(recipe(&model, &optimiser, &|_| true), Device::cpu(), 1);
     let masks = [vec![1.0; 12]];
     let batch = Batch { images: &IMAGES, targets: &TARGETS, masks: &masks };
     let mut whole = begin();
@@ -106,4 +111,76 @@ fn a_checkpoint_leads_to_the_same_bits() {
     other.remove("parameter:fc.bias");
     let error = begin().resume(other, 2).step(batch, RATES).unwrap_err().to_string();
     assert!(error.starts_with("the checkpoint has no `parameter:fc.bias`"), "{error}");
+}
+
+/// A residual network of two stages with a head, from random numbers.
+fn residual() -> ModelProto {
+    let network = ResNet { block: Block::Basic, blocks: vec![1, 1], classes: None }.network();
+    let zeros = |shape: &[usize]| Tensor::new(shape, vec![0.0; shape.iter().product()]);
+    let zeros = network.parameters.iter().map(|(name, shape)| (name.clone(), zeros(shape))).collect();
+    let model = network.with(zeros).unwrap();
+    let numbers = parameters::random(&model, 3);
+    Head::random(3, 128, 0).append(with_weights(&model, numbers), FEATURES)
+}
+
+/// Everything that a step changes, and which nodes whose kernels computed.
+fn stepped(
+    kernels: Kernels,
+    threads: usize,
+    optimiser: &Optimiser,
+    batch_norm: BatchNorm,
+) -> (Outcome, Weights, String) {
+    let (model, side) = (residual(), 48);
+    let recipe = Recipe {
+        model: &model,
+        input: crate::deep::network::INPUT,
+        image: &[3, side, side],
+        logits: LOGITS,
+        learns: &|_| true,
+        batch_norm: &|_| batch_norm,
+        optimiser,
+    };
+    let images: Vec<f32> = (0..3 * 3 * side * side).map(|i| (i * 7919 % 10_007) as f32 / 5_003.5 - 1.0).collect();
+    let mut training = Training::new(recipe, Device::Cpu(kernels), threads);
+    let rates = Rates { learning_rate: 0.1, momentum: 0.9 };
+    let outcome = training.step(Batch { images: &images, targets: &TARGETS, masks: &[] }, rates).unwrap();
+    (outcome, training.state().unwrap(), training.nodes().unwrap())
+}
+
+/// What both kernels change by this step agrees; returns which nodes ours computed.
+fn agree(optimiser: &Optimiser, batch_norm: BatchNorm) -> String {
+    let (expected, state, nodes) = stepped(Kernels::OnnxRuntime, 1, optimiser, batch_norm);
+    assert!(nodes.starts_with("onnxruntime: "), "{nodes}");
+    let (found, own, nodes) = stepped(Kernels::Featbench, 1, optimiser, batch_norm);
+    assert!(!nodes.contains("Relu") && !nodes.contains("ScatterElements"), "{nodes}");
+    assert!((found.loss - expected.loss).abs() < 1e-5, "{} and {}", found.loss, expected.loss);
+    assert!(own.keys().eq(state.keys()));
+    for (name, expected) in &state {
+        let largest = expected.data.iter().fold(0f32, |largest, v| largest.max(v.abs()));
+        let apart = own[name].data.iter().zip(&expected.data).fold(0f32, |apart, (a, b)| apart.max((a - b).abs()));
+        assert!(apart <= 3e-5 * largest, "{name}: {apart:e} of {largest:e}");
+    }
+    nodes
+}
+
+#[test]
+fn both_kernels_take_the_same_step() {
+    let fused = "featbench: BatchNorm 6, BatchNormGradient 6, ChannelsLast 1, Conv 6, ConvDataGradient 5, \
+                 ConvWeightGradient 6, GlobalAveragePool 1, GlobalAveragePoolGradient 1, MaxPool 1, MaxPoolGradient 1, \
+                 Sgd 20; onnxruntime: ";
+    let nodes = agree(&Optimiser::Sgd(Sgd { weight_decay: 1e-3 }), BatchNorm::Train);
+    assert!(nodes.starts_with(fused), "{nodes}");
+    let adam = Optimiser::Adam(Adam { weight_decay: 1e-3, epsilon: 1.0, ..Adam::default() });
+    assert!(agree(&adam, BatchNorm::Train).contains("Adam 20"));
+    let adam = Optimiser::AdamW(Adam { weight_decay: 1e-3, epsilon: 1.0, ..Adam::default() });
+    let nodes = agree(&adam, BatchNorm::Frozen);
+    assert!(nodes.contains("FixedNorm 6, FixedNormGradient 6"), "{nodes}");
+}
+
+#[test]
+fn our_kernels_give_the_same_bits_on_any_number_of_threads() {
+    let optimiser = Optimiser::Sgd(Sgd::default());
+    let one = stepped(Kernels::Featbench, 1, &optimiser, BatchNorm::Train);
+    assert!(stepped(Kernels::Featbench, 2, &optimiser, BatchNorm::Train) == one, "2 threads");
+    assert!(stepped(Kernels::Featbench, 3, &optimiser, BatchNorm::Train) == one, "3 threads");
 }

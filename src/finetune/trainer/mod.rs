@@ -135,6 +135,8 @@ pub struct Trained {
 
 /// Who looks on.
 pub trait Observer {
+    /// The graph of a step is there; `nodes` tells which of its nodes whose kernels compute.
+    fn prepared(&mut self, _nodes: &str) {}
     /// A step with so many images was taken.
     fn stepped(&mut self, _images: usize) {}
     /// An epoch is over; an error ends the training.
@@ -217,11 +219,21 @@ pub fn train(task: &Task, from: Option<Checkpoint>, observer: &mut dyn Observer)
     let state = state.map(|state| (state, log.steps.len() as u64));
     prepare(task, &ground, state, |training, batches| {
         let first = log.epochs.len();
+        observer.prepared(&training.nodes()?);
         let mut course = Course { task, training, plan, val, watched, log, best, observer };
         ahead(&batches, first..settings.epochs, |prepared| course.run(prepared, steps_per_epoch))?;
         course.check_loss()?;
         Ok(Trained { last: course.training.weights()?, best: course.best, log: course.log })
     })
+}
+
+/// How many nodes of the task's steps whose kernels compute, as [`Session::shares`](crate::deep::session::Session::shares)
+/// says it: also where a training comes from a cache.
+///
+/// # Errors
+/// A network that can't be trained.
+pub fn shares(task: &Task) -> Result<String> {
+    prepare(task, &Ground::of(task)?, None, |training, _| Ok(training.shares()?))
 }
 
 /// Hands `act` a training at its beginning, or where it had this state after so many steps, with its mini-batches.

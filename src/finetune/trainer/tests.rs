@@ -120,7 +120,7 @@ fn with_task<T>(settings: &Settings, threads: usize, act: impl FnOnce(&Task) -> 
         train: Examples { pictures: &Drawn(27), labels: &train },
         val: Some(Examples { pictures: &Drawn(9), labels: &val }),
         watched: settings.watch.then_some(&Drawn(4)),
-        device: Device::Cpu,
+        device: Device::cpu(),
         threads,
         seed: 5,
     };

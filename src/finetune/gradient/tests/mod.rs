@@ -105,7 +105,7 @@ impl OneNode {
         model.graph.iter_mut().flat_map(|g| &mut g.output).for_each(|output| {
             output.r#type.iter_mut().flat_map(|t| &mut t.tensor_type).for_each(|t| t.shape = None);
         });
-        let mut found = Session::open(&model.write(), Device::Cpu).unwrap().run(&inputs, &outputs).unwrap();
+        let mut found = Session::open_in(None, model, Device::cpu(), 1).unwrap().run(&inputs, &outputs).unwrap();
         let y = found.remove(0);
         assert_eq!(y.shape, output.shape);
         (y, found, dy)
@@ -356,7 +356,7 @@ fn a_value_that_is_used_twice_gets_both_gradients() {
     tape.backpropagate(&output, "dy");
     let gradient = tape.gradient(&parameters[0].value).unwrap().to_owned();
     tape.graph.output(&gradient, &sides(&[2]));
-    let mut session = Session::open(&tape.graph.model().write(), Device::Cpu).unwrap();
+    let mut session = Session::open_in(None, tape.graph.model(), Device::cpu(), 1).unwrap();
     let feed = |name, shape, data| Input { name, shape, data };
     let inputs = [feed(INPUT, &[1], &[0.0]), feed("parameter:x", &[2], &[-1.0, 2.0]), feed("dy", &[2], &[1.0, 10.0])];
     assert_eq!(session.run(&inputs, &[&gradient]).unwrap()[0].data, [2.0, 40.0]);
