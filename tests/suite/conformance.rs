@@ -87,7 +87,7 @@ fn request(arms: Vec<Arm>) -> Request {
         canvases: vec![None],
         refit: None,
         threads: 1,
-        device: Device::Cpu,
+        device: Device::cpu(),
         detailed: true,
         form: String::new(),
     }
@@ -116,7 +116,7 @@ impl Place {
     }
 
     fn resources<'a>(&'a self, cache: &'a Cache, threads: usize) -> Resources<'a> {
-        let (canvas, device, backbone) = (None, Device::Cpu, self.backbone.as_ref());
+        let (canvas, device, backbone) = (None, Device::cpu(), self.backbone.as_ref());
         Resources { cache, threads, canvas, progress: &Progress::Hidden, device, input: INPUT, backbone, seed: 0 }
     }
 
@@ -363,7 +363,7 @@ fn every_arm_can_be_measured_and_an_exported_file_classifies_the_same() {
             return;
         }
         let bytes = export::run(&planned, &place.dataset, &resources).unwrap();
-        let mut exported = Exported::open(&bytes, Device::Cpu, 1).unwrap();
+        let mut exported = Exported::open(&bytes, Device::cpu(), 1).unwrap();
         assert_same_classes(arm, &record, &place.dataset, exported.logits(&pictures).unwrap().into_iter());
     });
 }

@@ -26,7 +26,7 @@ fn described(name: &str) -> Option<DatasetRecord> {
         threads: 2,
         canvas: None,
         progress: &Progress::Hidden,
-        device: Device::Cpu,
+        device: Device::cpu(),
         input: 224,
         backbone: None,
         seed: 0,

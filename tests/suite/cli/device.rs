@@ -74,7 +74,7 @@ fn auto_falls_back_says_so_and_measures_what_cpu_measures() {
     let ended = run(&place, MEASURE).with(0).saying(&[line, "1 runs, 0 of them recorded"]);
     assert_eq!(ended.stderr.matches("the CPU").count(), 1, "{}", ended.stderr);
     let rows = place.rows("featbench-report/photos/runs.csv");
-    assert_eq!(rows[0]["device"], "cpu", "what ran is recorded, not what was asked for");
+    assert!(rows[0]["device"].starts_with("cpu"), "what ran is recorded, not what was asked for");
     assert!(place.read("featbench-report/photos/environment.json").contains("\"CPUExecutionProvider intra_op"));
 
     let ended = run(&place, &format!("{MEASURE} --device cpu")).with(0).saying(&["1 runs, 1 of them recorded"]);

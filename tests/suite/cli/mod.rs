@@ -12,6 +12,7 @@ mod export;
 mod finetune;
 mod folders;
 mod help;
+mod kernels;
 mod layouts;
 mod list_doctor_cache;
 mod real;

@@ -35,7 +35,7 @@ fn step(model: ModelProto, dimension: usize) -> (f32, Weights) {
     };
     let images = generated::input("train64", IMAGES, SIDE);
     let targets = [1.0, 0.0, 0.0, 1.0].repeat(IMAGES / 2);
-    let mut training = Training::new(recipe, Device::Cpu, 2);
+    let mut training = Training::new(recipe, Device::cpu(), 2);
     let batch = Batch { images: &images, targets: &targets, masks: &[] };
     let loss = training.step(batch, Rates { learning_rate: 0.01, momentum: 0.9 }).unwrap().loss;
     (loss, training.weights().unwrap())

@@ -2,6 +2,7 @@
 
 use featbench::deep::backbone::Backbone;
 use featbench::deep::extract::Extractor;
+use featbench::deep::kernels::Kernels;
 use featbench::deep::network::resnet::{Block, ResNet};
 use featbench::deep::network::vgg::Vgg;
 use featbench::deep::network::{FEATURES, INPUT, LOGITS, Network};
@@ -10,6 +11,9 @@ use serde::Deserialize;
 
 use super::generated;
 use crate::support::folder_of;
+
+/// Both give what torchvision gives.
+const KERNELS: [Kernels; 2] = [Kernels::OnnxRuntime, Kernels::Featbench];
 
 #[derive(Deserialize)]
 struct Reference {
@@ -79,8 +83,9 @@ impl Output {
 fn compare(name: &str, network: Network, outputs: &[&str], inputs: &[&str]) {
     let reference = reference();
     let weights = generated::weights(&network.parameters);
-    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::Cpu).unwrap();
-    for &input in inputs {
+    let model = network.with(weights).unwrap().write();
+    for (kernels, &input) in KERNELS.into_iter().flat_map(|kernels| inputs.iter().map(move |input| (kernels, input))) {
+        let mut session = Session::open(&model, Device::Cpu(kernels)).unwrap();
         let side = side_of(input);
         let images = generated::input(input, 2, side);
         let fed = Input { name: INPUT, shape: &[2, 3, side, side], data: &images };
@@ -152,7 +157,7 @@ fn vgg16_classifies_as_torchvision_does() {
     let Some(fixtures) = folder_of("FEATBENCH_FIXTURES") else { return };
     let network = vgg16().network(64);
     let weights = generated::weights(&network.parameters);
-    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::Cpu).unwrap();
+    let mut session = Session::open(&network.with(weights).unwrap().write(), Device::cpu()).unwrap();
     let images = generated::input("input64", 2, 64);
     let fed = Input { name: INPUT, shape: &[2, 3, 64, 64], data: &images };
     let found = session.run(&[fed], &[FEATURES, LOGITS]).unwrap();
@@ -182,8 +187,10 @@ fn the_embedded_backbone_gives_its_published_features() {
     assert_eq!(outputs.len(), 3, "at 64, 128 and 224 px");
     for output in outputs {
         let side = side_of(&output.input);
-        let mut extractor = Extractor::new(&backbone, Device::Cpu, side, 2).unwrap();
-        let found = extractor.features(&generated::input(&output.input, 2, side)).unwrap();
-        output.assert_equal(&found, reference.every);
+        for kernels in KERNELS {
+            let mut extractor = Extractor::new(&backbone, Device::Cpu(kernels), side, 2).unwrap();
+            let found = extractor.features(&generated::input(&output.input, 2, side)).unwrap();
+            output.assert_equal(&found, reference.every);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use featbench::deep::kernels::Kernels;
 use featbench::deep::network::resnet::{Block, ResNet};
 use featbench::deep::network::{INPUT, LOGITS};
 use featbench::deep::onnx::ModelProto;
@@ -104,7 +105,7 @@ impl Run {
         }
     }
 
-    fn compare(&self, model: &ModelProto, parameters: &[String]) {
+    fn compare(&self, model: &ModelProto, parameters: &[String], device: Device) {
         let head_only = self.variant.starts_with("head_only");
         let frozen = matches!(&*self.variant, "frozen_bn" | "head_only_eval_backbone");
         let optimiser = self.optimiser();
@@ -121,7 +122,7 @@ impl Run {
         let targets = targets(if self.variant == "label_smoothing" { 0.1 } else { 0.0 });
         let batch = Batch { images: &images, targets: &targets, masks: &[] };
         let rates = Rates { learning_rate: self.lr, momentum: self.momentum };
-        let mut training = Training::new(recipe, Device::Cpu, 2);
+        let mut training = Training::new(recipe, device, 2);
         let tolerance = self.tolerance();
         for (step, &expected) in self.loss.iter().enumerate() {
             let outcome = training.step(batch, rates).unwrap();
@@ -144,7 +145,7 @@ impl Run {
         for (name, expected) in &self.first_4_step4 {
             self.assert_close(name, &weight(name)[..4], expected, tolerance.first);
         }
-        let mut session = Session::open(&after.write(), Device::Cpu).unwrap();
+        let mut session = Session::open(&after.write(), device).unwrap();
         let fed = Input { name: INPUT, shape: &[LABELS.len(), 3, SIDE, SIDE], data: &images };
         let logits = &session.run(&[fed], &[LOGITS]).unwrap()[0].data;
         let expected = self.eval_logits.concat();
@@ -211,7 +212,9 @@ fn compare(optimizer: &str) {
     let runs: Vec<&Run> = reference.runs.iter().filter(|run| run.optimizer == optimizer).collect();
     assert_eq!(runs.len(), 5, "variants");
     let model = model();
-    runs.iter().for_each(|run| run.compare(&model, &reference.parameters));
+    for kernels in [Kernels::OnnxRuntime, Kernels::Featbench] {
+        runs.iter().for_each(|run| run.compare(&model, &reference.parameters, Device::Cpu(kernels)));
+    }
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
     let (model, optimiser) = (model(), Optimiser::Sgd(Sgd { weight_decay: 1e-4 }));
     let (images, targets) = (generated::input("train64", LABELS.len(), SIDE), targets(0.0));
     let batch = Batch { images: &images, targets: &targets, masks: &[] };
-    let trained = |threads| {
+    let trained = |kernels, threads| {
         let recipe = Recipe {
             model: &model,
             input: INPUT,
@@ -244,12 +247,14 @@ fn the_number_of_threads_does_not_change_a_bit() {
             batch_norm: &|_| BatchNorm::Train,
             optimiser: &optimiser,
         };
-        let mut training = Training::new(recipe, Device::Cpu, threads);
+        let mut training = Training::new(recipe, Device::Cpu(kernels), threads);
         let rates = Rates { learning_rate: 0.01, momentum: 0.9 };
         (0..4).for_each(|_| drop(training.step(batch, rates).unwrap()));
         training.state().unwrap()
     };
-    let one = trained(1);
-    assert!(trained(2) == one, "2 threads");
-    assert!(trained(3) == one, "3 threads");
+    for kernels in [Kernels::OnnxRuntime, Kernels::Featbench] {
+        let one = trained(kernels, 1);
+        assert!(trained(kernels, 2) == one, "2 threads");
+        assert!(trained(kernels, 3) == one, "3 threads");
+    }
 }
