@@ -28,8 +28,6 @@ const BLOCK: usize = 64 * 1024;
 const KERNELS: usize = 36 * 128 * 128;
 /// Numbers of the transformed tiles that all tasks share.
 const SHARED: usize = 4 << 20;
-/// Tasks wanted of a product of many kernels.
-const TASKS: usize = 16;
 /// Numbers of products that wait for their transform at a time.
 const SUMS: usize = 128 * 1024;
 
@@ -159,9 +157,9 @@ impl Plan {
         self.run_with(run, source, Kernels::Packed(packed), epilogue, out);
     }
 
-    /// A pass with weights as they are. Of enough panels, each is transformed by the task that multiplies it.
+    /// A pass with weights as they are.
     pub fn run_once(&self, run: Run, source: &[f32], weights: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
-        if self.large() && self.panels(Sizes::of(run.isa)) >= TASKS / 2 {
+        if self.large() {
             return self.run_with(run, source, Kernels::Plain(weights), epilogue, out);
         }
         let mut packed = run.scratch.take(self.packed(Sizes::of(run.isa)));
@@ -277,29 +275,21 @@ impl Pass<'_> {
                 self.transform::<_, I, N, O, D>(points, run.isa, start, &panels[panel..=panel], stride, &shared);
             });
             let transformed = &transformed[..];
-            let filters = self.plan.panels(sizes);
-            let cuts = match self.kernels {
-                Kernels::Packed(_) => TASKS.div_ceil(filters).min(panels.len()).max(1),
-                // each task transforms kernels, which should be used for all tiles
-                Kernels::Plain(_) => 1,
-            };
-            let cut: Vec<_> = even(panels.len(), panels.len().div_ceil(cuts)).collect();
-            run.pool.run(filters * cut.len(), &|task| {
-                let (panel, (first, count)) = (task / cut.len(), cut[task % cut.len()]);
+            run.pool.run(self.plan.panels(sizes), &|panel| {
                 let mut made;
                 let kernels = match self.kernels {
                     Kernels::Packed(packed) => &packed[panel * length..][..length],
                     Kernels::Plain(weights) => {
                         made = run.scratch.take(length);
-                        self.plan.pack_panel(points, run.isa, weights, panel, &mut made);
+                        self.plan.pack_panel::<_, I, N, O, D>(points, run.isa, weights, panel, &mut made);
                         &made[..]
                     }
                 };
                 let most = (SUMS / (N * N * sizes.rows * sizes.columns)).max(1);
                 let mut sums = run.scratch.take(N * N * most * sizes.rows * sizes.columns);
-                for panels in panels[first..first + count].chunks(most) {
+                for panels in panels.chunks(most) {
                     let tiles = Tiles { start, panels, stride, transformed };
-                    self.multiply(points, run.isa, panel, kernels, &tiles, &mut sums);
+                    self.multiply::<_, I, N, O, D>(points, run.isa, panel, kernels, &tiles, &mut sums);
                 }
             });
         }
