@@ -54,6 +54,18 @@ pub(crate) trait Simd: Copy {
     }
 }
 
+/// Asks for the cache line of a number that is read soon.
+#[inline(always)]
+pub(crate) fn prefetch(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing; any address will do.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(p.cast())
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
 /// N x N vectors; `steps` are the numbers from one row to the next and from one column to the next.
 /// # Safety
 /// All of them can be read.

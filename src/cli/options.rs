@@ -90,9 +90,9 @@ pub(super) struct Setup {
     /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
     #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", hide_possible_values = true)]
     pub device: DeviceOption,
-    /// Whose kernels compute networks on a CPU: featbench's own, or ONNX Runtime's [default: featbench where the processor
-    /// has what they are made for]; results differ in the last digits, and each has records of its own
-    #[arg(long, value_name = "onnxruntime|featbench", hide_possible_values = true)]
+    /// Whose kernels compute networks on a CPU, `featbench` or `onnxruntime` [default: featbench where the processor has
+    /// what they are made for]; results differ in the last digits, and each has records of its own
+    #[arg(long, value_name = "WHOSE", hide_possible_values = true)]
     pub kernels: Option<KernelsOption>,
     /// Threads [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N")]

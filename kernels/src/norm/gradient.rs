@@ -1,9 +1,25 @@
 //! The gradients of batch norm in two passes: sums over every channel, then the gradient of the input, which depends on
 //! them where the statistics are those of the batch.
 
-use super::{LANES, Pieces, check};
+use std::ops::Range;
+
+use super::{LANES, Pieces, check, factors};
 use crate::Run;
 use crate::shared::Shared;
+
+/// Calls a loop as compiled for what there is.
+macro_rules! by_kind {
+    ($before:ident, $loop:ident($($argument:expr),*)) => {
+        match $before.kind() {
+            (false, NONE) => $loop::<false, NONE>($($argument),*),
+            (false, OUTPUT) => $loop::<false, OUTPUT>($($argument),*),
+            (false, _) => $loop::<false, ANEW>($($argument),*),
+            (true, NONE) => $loop::<true, NONE>($($argument),*),
+            (true, OUTPUT) => $loop::<true, OUTPUT>($($argument),*),
+            (true, _) => $loop::<true, ANEW>($($argument),*),
+        }
+    };
+}
 
 /// What the gradients follow from.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +52,33 @@ impl Forward<'_> {
     /// Slices whose lengths do not fit together.
     pub fn backward(&self, run: Run, dy: &[f32], more: Option<&[f32]>, out: Gradients) {
         self.check(dy, more, &out);
+        self.all(run, Before { dy, more, y: self.y, line: None }, out);
+    }
+
+    /// The same where ReLU was fused and no residual, without the output: what it was is computed anew, bit by bit, which
+    /// costs less than to read it. Takes the bias that was added.
+    ///
+    /// # Panics
+    /// Slices whose lengths do not fit together; an output or a residual.
+    pub fn backward_of_relu(&self, run: Run, dy: &[f32], more: Option<&[f32]>, bias: &[f32], out: Gradients) {
+        self.check(dy, more, &out);
+        assert!(self.y.is_none() && out.residual.is_none(), "neither the output nor a residual is expected");
+        assert_eq!(bias.len(), self.mean.len(), "biases");
+        let mut factor = run.scratch.take(self.mean.len());
+        factors(self.scale, self.variance, self.epsilon, &mut factor);
+        self.all(run, Before { dy, more, y: None, line: Some([&factor, bias]) }, out);
+    }
+
+    fn all(&self, run: Run, before: Before, out: Gradients) {
+        let dy = before.dy;
         let (channels, pieces) = (self.mean.len(), Pieces::new(self.mean.len(), dy.len()));
         let mut sums = run.scratch.take(pieces.count() * 2 * channels);
-        let before = Before { dy, more, y: self.y };
         let residual = out.residual;
         // the residual's gradient is what the second pass needs
         let before = match residual {
             Some(residual) => {
                 self.sum(run, &before, &pieces, Some(&mut *residual), &mut sums);
-                Before { dy: residual, more: None, y: None }
+                Before::plain(residual)
             }
             None => {
                 self.sum(run, &before, &pieces, None, &mut sums);
@@ -98,14 +132,9 @@ impl Forward<'_> {
                 || match residual {
                     Some(residual) => {
                         before.write(residual);
-                        products::<false, false>(x, &Before::plain(residual), self.mean, bias, scale);
+                        products::<false, NONE>(x, &Before::plain(residual), self.mean, bias, scale);
                     }
-                    None => match before.kind() {
-                        (false, false) => products::<false, false>(x, &before, self.mean, bias, scale),
-                        (false, true) => products::<false, true>(x, &before, self.mean, bias, scale),
-                        (true, false) => products::<true, false>(x, &before, self.mean, bias, scale),
-                        (true, true) => products::<true, true>(x, &before, self.mean, bias, scale),
-                    },
+                    None => by_kind!(before, products(x, &before, self.mean, bias, scale)),
                 },
             );
         });
@@ -120,12 +149,7 @@ impl Forward<'_> {
             let (x, before) = (&self.x[range.clone()], before.piece(range));
             run.isa.vectorised(
                 #[inline(always)]
-                || match before.kind() {
-                    (false, false) => bend::<false, false>(x, &before, self.mean, lines, dx),
-                    (false, true) => bend::<false, true>(x, &before, self.mean, lines, dx),
-                    (true, false) => bend::<true, false>(x, &before, self.mean, lines, dx),
-                    (true, true) => bend::<true, true>(x, &before, self.mean, lines, dx),
-                },
+                || by_kind!(before, bend(x, &before, self.mean, lines, dx)),
             );
         });
     }
@@ -137,21 +161,24 @@ struct Before<'a> {
     dy: &'a [f32],
     more: Option<&'a [f32]>,
     y: Option<&'a [f32]>,
+    /// Factor and bias of every channel, from which y follows.
+    line: Option<[&'a [f32]; 2]>,
 }
 
 impl<'a> Before<'a> {
     fn plain(dy: &'a [f32]) -> Before<'a> {
-        Before { dy, more: None, y: None }
+        Before { dy, more: None, y: None, line: None }
     }
 
-    /// Is there more, and was there a ReLU?
-    fn kind(&self) -> (bool, bool) {
-        (self.more.is_some(), self.y.is_some())
+    /// Is there more, and what tells where ReLU passed?
+    fn kind(&self) -> (bool, u8) {
+        let relu = if self.line.is_some() { ANEW } else { u8::from(self.y.is_some()) };
+        (self.more.is_some(), relu)
     }
 
-    fn piece(&self, range: std::ops::Range<usize>) -> Before<'a> {
+    fn piece(&self, range: Range<usize>) -> Before<'a> {
         let piece = |numbers: &'a [f32]| &numbers[range.clone()];
-        Before { dy: piece(self.dy), more: self.more.map(piece), y: self.y.map(piece) }
+        Before { dy: piece(self.dy), more: self.more.map(piece), y: self.y.map(piece), line: self.line }
     }
 
     /// What there is of some numbers; whatever where there is none.
@@ -161,28 +188,40 @@ impl<'a> Before<'a> {
         [dy, self.more.map_or(dy, |more| &more[start..][..count]), self.y.map_or(dy, |y| &y[start..][..count])]
     }
 
+    /// Factor and bias of some channels; whatever where they are not needed.
+    #[inline(always)]
+    fn lines(&self, first: usize, count: usize, whatever: &'a [f32]) -> [&'a [f32]; 2] {
+        let [factor, bias] = self.line.unwrap_or([whatever; 2]);
+        [&factor[first..][..count], &bias[first..][..count]]
+    }
+
     #[inline(always)]
     fn write(&self, out: &mut [f32]) {
         let [dy, more, y] = self.slices(0, out.len());
         match self.kind() {
-            (false, false) => out.copy_from_slice(dy),
-            (false, true) => (0..dy.len()).for_each(|i| out[i] = after::<false, true>(dy[i], more[i], y[i])),
-            (true, false) => (0..dy.len()).for_each(|i| out[i] = after::<true, false>(dy[i], more[i], y[i])),
-            (true, true) => (0..dy.len()).for_each(|i| out[i] = after::<true, true>(dy[i], more[i], y[i])),
+            (false, NONE) => out.copy_from_slice(dy),
+            (true, NONE) => (0..dy.len()).for_each(|i| out[i] = after::<true, NONE>(dy[i], more[i], y[i])),
+            (false, _) => (0..dy.len()).for_each(|i| out[i] = after::<false, OUTPUT>(dy[i], more[i], y[i])),
+            (true, _) => (0..dy.len()).for_each(|i| out[i] = after::<true, OUTPUT>(dy[i], more[i], y[i])),
         }
     }
 }
 
+/// What tells where ReLU passed: there was none, the output, or the output computed anew.
+const NONE: u8 = 0;
+const OUTPUT: u8 = 1;
+const ANEW: u8 = 2;
+
 /// The gradient before the ReLU, whose output y is above 0 where it passes.
 #[inline(always)]
-fn after<const MORE: bool, const RELU: bool>(dy: f32, more: f32, y: f32) -> f32 {
+fn after<const MORE: bool, const RELU: u8>(dy: f32, more: f32, y: f32) -> f32 {
     let dy = if MORE { dy + more } else { dy };
-    if !RELU || y > 0.0 { dy } else { 0.0 }
+    if RELU == NONE || y > 0.0 { dy } else { 0.0 }
 }
 
 /// Sums of dy and of dy (x - mean) of every channel of a piece.
 #[inline(always)]
-fn products<const MORE: bool, const RELU: bool>(
+fn products<const MORE: bool, const RELU: u8>(
     x: &[f32],
     before: &Before,
     mean: &[f32],
@@ -205,7 +244,7 @@ fn products<const MORE: bool, const RELU: bool>(
 }
 
 #[inline(always)]
-fn add_products<const MORE: bool, const RELU: bool>(
+fn add_products<const MORE: bool, const RELU: u8>(
     x: &[f32],
     before: &Before,
     mean: &[f32],
@@ -213,28 +252,32 @@ fn add_products<const MORE: bool, const RELU: bool>(
     count: usize,
     [sum, product]: [&mut [f32; LANES]; 2],
 ) {
-    let about = &mean[first..][..count];
+    let (about, [factor, bias]) = (&mean[first..][..count], before.lines(first, count, mean));
     for start in (first..x.len()).step_by(mean.len()) {
         let (x, [dy, more, y]) = (&x[start..][..count], before.slices(start, count));
         for i in 0..count {
-            let dy = after::<MORE, RELU>(dy[i], more[i], y[i]);
+            let apart = x[i] - about[i];
+            let y = if RELU == ANEW { apart * factor[i] + bias[i] } else { y[i] };
+            let dy = after::<MORE, RELU>(dy[i], more[i], y);
             sum[i] += dy;
-            product[i] += dy * (x[i] - about[i]);
+            product[i] += dy * apart;
         }
     }
 }
 
 /// dx = a dy + b (x - mean) + c.
 #[inline(always)]
-fn bend<const MORE: bool, const RELU: bool>(x: &[f32], before: &Before, mean: &[f32], lines: &[f32], dx: &mut [f32]) {
+fn bend<const MORE: bool, const RELU: u8>(x: &[f32], before: &Before, mean: &[f32], lines: &[f32], dx: &mut [f32]) {
     let channels = mean.len();
     let (a, rest) = lines.split_at(channels);
     let (b, c) = rest.split_at(channels);
-    let c = &c[..channels];
+    let (c, [factor, bias]) = (&c[..channels], before.lines(0, channels, mean));
     for (pixel, (x, dx)) in x.chunks_exact(channels).zip(dx.chunks_exact_mut(channels)).enumerate() {
         let [dy, more, y] = before.slices(pixel * channels, channels);
         for i in 0..channels {
-            dx[i] = a[i] * after::<MORE, RELU>(dy[i], more[i], y[i]) + (b[i] * (x[i] - mean[i]) + c[i]);
+            let apart = x[i] - mean[i];
+            let y = if RELU == ANEW { apart * factor[i] + bias[i] } else { y[i] };
+            dx[i] = a[i] * after::<MORE, RELU>(dy[i], more[i], y) + (b[i] * apart + c[i]);
         }
     }
 }

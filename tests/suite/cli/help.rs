@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Ended, Place};
 
 /// Options that `measure` and `report` share.
-const MEASURING: [&str; 17] = [
+const MEASURING: [&str; 18] = [
     "--dataset <NAME|FOLDER>",
     "--data-dir <FOLDER>",
     "--labels <FILE.csv>",
@@ -15,6 +15,7 @@ const MEASURING: [&str; 17] = [
     "--model-dir <FOLDER>",
     "--input <PIXELS>",
     "--device <auto|cpu|cuda>",
+    "--kernels <WHOSE>",
     "--seeds <N,...>",
     "--threads <N>",
     "--canvas <native|N>",

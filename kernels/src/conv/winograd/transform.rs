@@ -5,7 +5,7 @@ use super::walk::Walk;
 use crate::conv::epilogue::Epilogue;
 use crate::isa::Kernel;
 use crate::shared::Shared;
-use crate::simd::{Simd, load_square};
+use crate::simd::{Simd, load_square, prefetch};
 use crate::tile::GROUP;
 
 /// Where the pixels of a tile are; those outside of the image are zeros.
@@ -33,6 +33,14 @@ impl<const N: usize> Pixels<N> {
             }
         }
         Pixels { starts, channels }
+    }
+
+    /// Asks for some channels of the pixels that the tile before, `advance` pixels to the left, did not see.
+    #[inline(always)]
+    fn prefetch(&self, first: usize, advance: usize) {
+        for line in &self.starts {
+            line[N.saturating_sub(advance)..].iter().for_each(|start| prefetch(start.wrapping_add(first)));
+        }
     }
 
     /// Some channels of each from `first` on, zeros for those that do not exist.
@@ -90,11 +98,18 @@ impl<P: Points<I, N, O, D>, const I: usize, const N: usize, const O: usize, cons
         let (groups, channels) = (walk.channels.div_ceil(GROUP), walk.channels);
         let image_length = walk.source[0] * walk.source[1] * channels;
         for &(first, tiles) in panels {
-            for tile in part.0..tiles.min(part.0 + part.1) {
+            let pixels_of = |tile: usize| {
                 let (image, place) = walk.tile::<O>(start + first + tile);
                 let image = &source[image * image_length..][..image_length];
-                let pixels = Pixels::<I>::new(image, walk.source, channels, walk.seen::<O>(place), zeros);
+                Pixels::<I>::new(image, walk.source, channels, walk.seen::<O>(place), zeros)
+            };
+            let end = tiles.min(part.0 + part.1);
+            let mut next = pixels_of(part.0.min(end - 1));
+            for tile in part.0..end {
+                let pixels = next;
+                next = pixels_of((tile + 1).min(end - 1));
                 for lane in (0..groups * GROUP).step_by(S::LANES) {
+                    next.prefetch(lane, walk.advance);
                     let d = pixels.load(simd, lane);
                     let v = both(
                         d,
