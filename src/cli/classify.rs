@@ -128,11 +128,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for paths in images.chunks(BATCH) {
         let found = model.scores(paths, threads).with_context(name)?;
         for (image, scores) in paths.iter().zip(found) {
-            match scores.and_then(checked) {
-                Ok(scores) => {
-                    read += 1;
-                    printer.print(&model.found(image, &scores, args))?;
-                }
+            match scores.inspect(|_| read += 1).and_then(checked) {
+                Ok(scores) => printer.print(&model.found(image, &scores, args))?,
                 Err(error) => {
                     progress.say(&format!("{}: {error:#}", image.display()));
                     outcome = Outcome::Partial;

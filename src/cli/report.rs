@@ -34,7 +34,7 @@ Examples:
   featbench report --check --from reports            are the reports there what their records give?";
 
 /// Every option that says what to measure and how; a group would hold those of flattened structs only.
-const MEASURING: [&str; 21] = [
+const MEASURING: [&str; 22] = [
     "dataset",
     "arms",
     "form",
@@ -46,6 +46,7 @@ const MEASURING: [&str; 21] = [
     "backbone",
     "model_dir",
     "device",
+    "kernels",
     "threads",
     "memory",
     "input",

@@ -231,7 +231,8 @@ fn labels_note(labels: &LabelsRecord) -> String {
 /// Classes that are absent from a split or too small, in one sentence.
 fn classes(counts: &[ClassCount]) -> Option<String> {
     let of = |problem: &str, is: fn(&ClassCount) -> bool| {
-        let classes: Vec<String> = counts.iter().filter(|c| is(c)).map(|c| format!("`{}`", c.class)).collect();
+        let classes: Vec<String> =
+            counts.iter().filter(|c| is(c)).map(|c| format!("`{}`", c.class.replace('`', "'"))).collect();
         let more = classes.len().saturating_sub(NAMED);
         let mut named: Vec<String> = classes.into_iter().take(NAMED).collect();
         if more > 0 {

@@ -12,8 +12,9 @@ use super::synthetic::{empty, small};
 
 /// Presses a column's head and a cell, and leaves what came of it in the title.
 const PRESS: &str = r#"
-const table = document.querySelector("table.sortable");
-const column = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === "accuracy, %");
+const place = table => [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === "accuracy, %");
+const table = [...document.querySelectorAll("table.sortable")].find(table => place(table) > 0 && table.tHead.textContent.includes("family"));
+const column = place(table);
 table.tHead.rows[0].cells[column].querySelector("button").click();
 const first = table.tBodies[0].rows[0].cells[0].textContent;
 document.getElementById("entry").selectedIndex = 2;

@@ -67,7 +67,7 @@ fn names_are_made_alike_and_no_value_gets_lost() {
             assert_eq!(exported.description, description(&["red", "green"]));
             let logits = exported.logits(&[picture([255, 0, 0]), picture([0, 255, 0]), picture([255, 0, 0])]).unwrap();
             let expected = [(1.0 - 0.485) / 0.229, -0.456 / 0.224];
-            assert!(logits[0].iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5));
+            assert!(logits[0].iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 3e-5));
             assert!(logits[1][1] > logits[1][0] && logits[0] == logits[2]);
         }
     }

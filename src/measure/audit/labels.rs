@@ -69,14 +69,15 @@ pub fn labels(
     for &i in &judged {
         let (label, answer) = (learned.labels()[i], answers[i]);
         let score = scores[[i, answer]];
-        if answer != label && score >= likely[answer] {
+        let margin = f64::from(score - scores[[i, label]]);
+        if answer != label && score >= likely[answer] && margin.is_finite() {
             let role = if i < dataset.splits.train.len() { "train" } else { "val" };
             suspects.push(SuspectRecord {
                 image: images[i].id.clone(),
                 role: role.into(),
                 label: classes[label].clone(),
                 looks_like: classes[answer].clone(),
-                margin: f64::from(score - scores[[i, label]]),
+                margin,
             });
         }
     }
@@ -104,7 +105,8 @@ fn reported(row: &PredictionRow, classes: &[String], likely: &[f32]) -> Option<S
     let scores = Scores::parse(&row.scores)?;
     let score = scores.of(answer)?;
     let margin = score - scores.of_truth(label)?;
-    (answer != label && score >= f64::from(likely[answer])).then(|| SuspectRecord {
+    // a class that was never learnt has no score that could be held against it
+    (answer != label && score >= f64::from(likely[answer]) && margin.is_finite()).then(|| SuspectRecord {
         image: row.image.clone(),
         role: "test".into(),
         label: row.truth.clone(),

@@ -229,7 +229,7 @@ fn recorded(place: &Place, folder: &str) -> usize {
 
 /// The rows of `runs.csv` without what may differ between two equal measurements: times, memory, number of threads.
 fn without_times(rows: Vec<Row>) -> Vec<Row> {
-    let differing = ["select_s", "fit_s", "peak_mib", "threads"];
+    let differing = ["select_s", "fit_s", "peak_mib", "image_mib", "joules", "threads"];
     let strip = |mut row: Row| {
         differing.iter().for_each(|column| drop(row.remove(*column).expect("the column is there")));
         row

@@ -9,8 +9,9 @@ const OUT: &str = "featbench-report/photos";
 /// As DESIGN and METHODOLOGY define them.
 pub const SUMMARY_COLUMNS: &str = "dataset,arm,family,backbone,input_px,canvas,seed,form,epochs,protocol,settings_hash,\
     environment_id,split,status,reason,n,skipped,correct,accuracy,accuracy_low,accuracy_high,mean_class_accuracy,\
-    mean_class_accuracy_low,mean_class_accuracy_high,macro_f1,extract_ms_median,extract_ms_p90,classify_ms_median,\
-    images_per_s,fit_s,select_s,peak_mib,dimension,threads,device";
+    mean_class_accuracy_low,mean_class_accuracy_high,macro_f1,ece,log_loss,temperature,extract_ms_median,extract_ms_p90,\
+    classify_ms_median,ms_median,ms_p90,images_per_s,threads,joules,file_bytes,parameters,multiply_adds,image_mib,fit_s,\
+    select_s,peak_mib,dimension,device";
 
 #[test]
 fn a_report_is_measured_written_and_rendered_again_byte_for_byte() {
