@@ -126,7 +126,7 @@ impl Smooth {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fit {
     pub part: Part,
-    /// Root mean square difference of [`CELLS`] x [`CELLS`] means, 0 to 255.
+    /// Root mean square difference of `CELLS` x `CELLS` means, 0 to 255.
     pub rmse: f32,
     /// The same of the picture and its mean colour.
     contrast: f32,
