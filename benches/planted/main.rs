@@ -217,9 +217,9 @@ fn page(rows: &[Row]) -> Result<String> {
          Copies of each kind planted across splits, half of them among the reported images and half among those to learn \
          from, and swapped labels, by `cargo bench --bench planted`; parameters are drawn by seed and stand in \
          `benches/planted/plant.rs`, which shares no code with the search. A copy is found where the image that it is a copy \
-         of is named. Near-duplicates that are found among the reported images before anything is planted were looked at one \
-         by one: frames of one turning fruit, crops of one photograph of a car or a motorbike, all of them true. *False \
-         alarms* are reported images beside these that have no part in the planting and are called near-duplicates all the \
+         of is named. Near-duplicates that are found among the reported images before anything is planted are counted apart \
+         (of photographs they are frames of one turning fruit and crops of one photograph). *False alarms* are reported \
+         images beside these that have no part in the planting and are called near-duplicates all the \
          same.\n\n",
     );
     writeln!(page, "| pictures | what | images | found | share, % |\n|---|---|---:|---:|---:|")?;
