@@ -179,7 +179,8 @@ fn labels(labels: Option<&LabelsRecord>) -> String {
     match suspects.len() {
         0 => format!("No label looks wrong to {by}."),
         all => format!(
-            "{} to {by}: {} of images to learn from, {} of reported ones.",
+            "{} to {by}: {} of images to learn from, {} of reported ones. Only a look tells a wrong label from a mistake of that \
+             arm; the surest come first.",
             if all == 1 { "1 label looks wrong".to_owned() } else { format!("{} look wrong", counted(all, "label")) },
             count(all - reported),
             count(reported),

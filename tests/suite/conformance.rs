@@ -160,39 +160,45 @@ fn assert_same(arm: &Arm, a: &Array2<f32>, b: &Array2<f32>, what: &str) {
     assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance), "{}: {what}", arm.name);
 }
 
+/// One cache for both checks, so that nothing is trained twice.
 #[test]
-fn vectors_depend_on_nothing_but_the_image() {
+fn vectors_depend_on_nothing_but_the_image_and_an_exported_file_classifies_the_same() {
     let place = Place::drawn();
-    let images = place.dataset.splits.test.images();
     check_each(any, |arm| {
         let cache = place.cache(&arm.name);
-        // a trained network sees a canvas through the same code as a frozen one
-        let canvases = if arm.training().is_some() { 1 } else { 2 };
-        for canvas in [None, Some(Canvas { side: 64, reduce: 48 })].into_iter().take(canvases) {
-            let resources = Resources { canvas, ..place.resources(&cache, 1) };
-            let features = place.fit(arm, &first(arm), &resources);
-            let vectors = features.vectors(&resources, images).unwrap().x;
-            assert_eq!(vectors.dim(), (images.len(), features.dimension()), "{}", arm.name);
-            assert!(vectors.iter().all(|v| v.is_finite()), "{}", arm.name);
-            let again = features.vectors(&resources, images).unwrap().x;
-            assert!(again == vectors, "{}: the cache gives other vectors", arm.name);
-            let backwards: Vec<_> = images.iter().rev().cloned().collect();
-            let mut turned = features.vectors(&resources, &backwards).unwrap().x;
-            turned.invert_axis(ndarray::Axis(0));
-            assert_same(arm, &vectors, &turned, "the order of the images");
-            for batch in [1, 4] {
-                let worker = by_worker(&*features, &resources, images, batch);
-                assert_same(arm, &vectors, &worker, "a worker's vectors");
-            }
-            let other = place.cache(&format!("{} on three threads", arm.name));
-            let threads = Resources { threads: 3, cache: &other, ..resources };
-            // a training of its own would take long and is compared elsewhere
-            let refitted = if arm.training().is_some() { None } else { Some(place.fit(arm, &first(arm), &threads)) };
-            let fitted = refitted.as_ref().unwrap_or(&features);
-            assert!(fitted.identity() == features.identity(), "{}: identity and threads", arm.name);
-            assert_same(arm, &vectors, &fitted.vectors(&threads, images).unwrap().x, "the number of threads");
-        }
+        vectors_depend_on_nothing_but_the_image(&place, arm, &cache);
+        an_exported_file_classifies_the_same(&place, arm, &cache);
     });
+}
+
+fn vectors_depend_on_nothing_but_the_image(place: &Place, arm: &Arm, cache: &Cache) {
+    let images = place.dataset.splits.test.images();
+    // a trained network sees a canvas through the same code as a frozen one
+    let canvases = if arm.training().is_some() { 1 } else { 2 };
+    for canvas in [None, Some(Canvas { side: 64, reduce: 48 })].into_iter().take(canvases) {
+        let resources = Resources { canvas, ..place.resources(cache, 1) };
+        let features = place.fit(arm, &first(arm), &resources);
+        let vectors = features.vectors(&resources, images).unwrap().x;
+        assert_eq!(vectors.dim(), (images.len(), features.dimension()), "{}", arm.name);
+        assert!(vectors.iter().all(|v| v.is_finite()), "{}", arm.name);
+        let again = features.vectors(&resources, images).unwrap().x;
+        assert!(again == vectors, "{}: the cache gives other vectors", arm.name);
+        let backwards: Vec<_> = images.iter().rev().cloned().collect();
+        let mut turned = features.vectors(&resources, &backwards).unwrap().x;
+        turned.invert_axis(ndarray::Axis(0));
+        assert_same(arm, &vectors, &turned, "the order of the images");
+        for batch in [1, 4] {
+            let worker = by_worker(&*features, &resources, images, batch);
+            assert_same(arm, &vectors, &worker, "a worker's vectors");
+        }
+        let other = place.cache(&format!("{} on three threads", arm.name));
+        let threads = Resources { threads: 3, cache: &other, ..resources };
+        // a training of its own would take long and is compared elsewhere
+        let refitted = if arm.training().is_some() { None } else { Some(place.fit(arm, &first(arm), &threads)) };
+        let fitted = refitted.as_ref().unwrap_or(&features);
+        assert!(fitted.identity() == features.identity(), "{}: identity and threads", arm.name);
+        assert_same(arm, &vectors, &fitted.vectors(&threads, images).unwrap().x, "the number of threads");
+    }
 }
 
 #[test]
@@ -335,37 +341,30 @@ fn every_arm_has_an_estimate_and_candidates_that_describe_themselves() {
     }
 }
 
-#[test]
-fn every_arm_can_be_measured_and_an_exported_file_classifies_the_same() {
-    let place = Place::drawn();
-    let splits = &place.dataset.splits;
-    let pictures: Vec<Rgb> =
-        splits.test.images().iter().map(|image| decode_rgb(&image.read().unwrap()).unwrap()).collect();
-    check_each(any, |arm| {
-        let cache = place.cache(&arm.name);
-        let resources = place.resources(&cache, 1);
-        let planned = Planned { refit: Refit::Train, ..place.planned(arm) };
-        let record = run::run(&planned, &request(vec![arm.clone()]), &place.dataset, &resources, "here");
-        assert_eq!((record.run.status, &*record.run.reason), (Status::Ok, ""), "{}", arm.name);
-        assert_eq!((record.run.n, record.details.predictions.len()), (9, 9), "{}", arm.name);
-        if !arm.needs().network && arm.needs().pixels {
-            let bytes = export::run(&planned, &place.dataset, &resources).unwrap();
-            let read = Portable::read(&bytes).unwrap();
-            let images = splits.test.images();
-            let files = images.iter().map(|image| (image.id.clone().into(), image.read().unwrap())).collect();
-            // other threads would wait for those that run this test
-            let scores = read.scores(files, 1).unwrap().into_iter().map(Result::unwrap);
-            assert_same_classes(arm, &record, &place.dataset, scores);
-            return;
-        }
-        let optimistic = arm.training().is_some_and(|training| training.keep == Keep::BestReported);
-        if !arm.needs().network || !arm.classifier.may_be_linear() || optimistic {
-            return;
-        }
+fn an_exported_file_classifies_the_same(place: &Place, arm: &Arm, cache: &Cache) {
+    let images = place.dataset.splits.test.images();
+    let resources = place.resources(cache, 1);
+    let planned = Planned { refit: Refit::Train, ..place.planned(arm) };
+    let record = run::run(&planned, &request(vec![arm.clone()]), &place.dataset, &resources, "here");
+    assert_eq!((record.run.status, &*record.run.reason), (Status::Ok, ""), "{}", arm.name);
+    assert_eq!((record.run.n, record.details.predictions.len()), (9, 9), "{}", arm.name);
+    if !arm.needs().network && arm.needs().pixels {
         let bytes = export::run(&planned, &place.dataset, &resources).unwrap();
-        let mut exported = Exported::open(&bytes, Device::cpu(), 1).unwrap();
-        assert_same_classes(arm, &record, &place.dataset, exported.logits(&pictures).unwrap().into_iter());
-    });
+        let read = Portable::read(&bytes).unwrap();
+        let files = images.iter().map(|image| (image.id.clone().into(), image.read().unwrap())).collect();
+        // other threads would wait for those that run this test
+        let scores = read.scores(files, 1).unwrap().into_iter().map(Result::unwrap);
+        assert_same_classes(arm, &record, &place.dataset, scores);
+        return;
+    }
+    let optimistic = arm.training().is_some_and(|training| training.keep == Keep::BestReported);
+    if !arm.needs().network || !arm.classifier.may_be_linear() || optimistic {
+        return;
+    }
+    let pictures: Vec<Rgb> = images.iter().map(|image| decode_rgb(&image.read().unwrap()).unwrap()).collect();
+    let bytes = export::run(&planned, &place.dataset, &resources).unwrap();
+    let mut exported = Exported::open(&bytes, Device::cpu(), 1).unwrap();
+    assert_same_classes(arm, &record, &place.dataset, exported.logits(&pictures).unwrap().into_iter());
 }
 
 fn assert_same_classes(arm: &Arm, record: &RunRecord, dataset: &Dataset, scores: impl Iterator<Item = Vec<f32>>) {

@@ -65,22 +65,14 @@ pub fn labels(
     let judged: Vec<usize> = (0..images.len()).filter(|&i| scores[[i, 0]].is_finite()).collect();
     let likely = thresholds(&scores, learned.labels(), &judged, classes.len());
     let answers = decide(&scores);
-    let mut suspects = Vec::new();
-    for &i in &judged {
+    let of_learned = |&i: &usize| {
+        let role = if i < dataset.splits.train.len() { "train" } else { "val" };
         let (label, answer) = (learned.labels()[i], answers[i]);
-        let score = scores[[i, answer]];
-        let margin = f64::from(score - scores[[i, label]]);
-        if answer != label && score >= likely[answer] && margin.is_finite() {
-            let role = if i < dataset.splits.train.len() { "train" } else { "val" };
-            suspects.push(SuspectRecord {
-                image: images[i].id.clone(),
-                role: role.into(),
-                label: classes[label].clone(),
-                looks_like: classes[answer].clone(),
-                margin,
-            });
-        }
-    }
+        let (score, own) = (scores[[i, answer]], scores[[i, label]]);
+        let judged = Judged { label, answer, score: score.into(), margin: f64::from(score - own) };
+        judged.suspect(&images[i].id, role, classes, &likely)
+    };
+    let mut suspects: Vec<SuspectRecord> = judged.iter().filter_map(of_learned).collect();
     let predictions: Vec<&PredictionRow> =
         records.details.predictions.iter().filter(|row| row.run_id == run.run_id && !row.scores.is_empty()).collect();
     suspects.extend(predictions.iter().filter_map(|row| reported(row, classes, &likely)));
@@ -104,15 +96,33 @@ fn reported(row: &PredictionRow, classes: &[String], likely: &[f32]) -> Option<S
     let (label, answer) = (place(&row.truth)?, place(&row.predicted)?);
     let scores = Scores::parse(&row.scores)?;
     let score = scores.of(answer)?;
-    let margin = score - scores.of_truth(label)?;
-    // a class that was never learnt has no score that could be held against it
-    (answer != label && score >= f64::from(likely[answer]) && margin.is_finite()).then(|| SuspectRecord {
-        image: row.image.clone(),
-        role: "test".into(),
-        label: row.truth.clone(),
-        looks_like: row.predicted.clone(),
-        margin,
-    })
+    let judged = Judged { label, answer, score, margin: score - scores.of_truth(label)? };
+    judged.suspect(&row.image, "test", classes, likely)
+}
+
+/// What scores say of one image.
+struct Judged {
+    label: usize,
+    /// The class with the highest score, and that score.
+    answer: usize,
+    score: f64,
+    /// By how much it is above that of the label.
+    margin: f64,
+}
+
+impl Judged {
+    /// The suspect that the image is, where it is one.
+    fn suspect(&self, image: &str, role: &str, classes: &[String], likely: &[f32]) -> Option<SuspectRecord> {
+        // a class that was never learnt has no score that could be held against it
+        let held = self.margin.is_finite();
+        (self.answer != self.label && self.score >= f64::from(likely[self.answer]) && held).then(|| SuspectRecord {
+            image: image.to_owned(),
+            role: role.to_owned(),
+            label: classes[self.label].clone(),
+            looks_like: classes[self.answer].clone(),
+            margin: self.margin,
+        })
+    }
 }
 
 /// Of each class the score for it that all but a share of the images that are labelled so reach.
@@ -168,7 +178,7 @@ fn judged(
     classes: usize,
 ) -> Result<Array2<f32>> {
     let mut scores = Array2::from_elem((x.nrows(), classes), f32::NAN);
-    let fold = folds(y, images, classes);
+    let fold = folds(y, images);
     for this in 0..FOLDS {
         let (inside, outside): (Vec<usize>, Vec<usize>) =
             (0..y.len()).filter(|&i| fold[i].is_some()).partition(|&i| fold[i] == Some(this));
@@ -184,7 +194,7 @@ fn judged(
 
 /// The fold of each image: those of a class dealt out one after the other, in an order that only their content gives.
 /// Copies stand in one fold, or each would tell the other's label. `None` for the images of a class with too few.
-fn folds(y: &[usize], images: &[Arc<ImageFile>], classes: usize) -> Vec<Option<usize>> {
+fn folds(y: &[usize], images: &[Arc<ImageFile>]) -> Vec<Option<usize>> {
     let mut fold = vec![None; y.len()];
     let mut order: Vec<usize> = (0..y.len()).collect();
     order.sort_by_key(|&i| (y[i], &images[i].sha256, Reverse(i)));
@@ -192,6 +202,5 @@ fn folds(y: &[usize], images: &[Arc<ImageFile>], classes: usize) -> Vec<Option<u
         let copies = of_class.chunk_by(|&a, &b| images[a].sha256 == images[b].sha256);
         copies.enumerate().for_each(|(k, copies)| copies.iter().for_each(|&i| fold[i] = Some(k % FOLDS)));
     }
-    debug_assert!(y.iter().all(|&class| class < classes));
     fold
 }
