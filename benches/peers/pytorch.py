@@ -62,6 +62,17 @@ def gradients(tensors, images, labels, double):
     return {name: found[own_name(name)] for name in tensors if own_name(name) in found}
 
 
+def nearest_to_a_bend(tensors, images):
+    """The smallest distance of a ReLU's input from 0, where its gradient jumps, in the first step in 64 bits."""
+    net, nearest = network(tensors).double(), []
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_pre_hook(lambda _, inputs: nearest.append(inputs[0].abs().min().item()))
+    with torch.no_grad():
+        net(torch.from_numpy(images).double())
+    return min(nearest)
+
+
 class Views(torch.utils.data.Dataset):
     """Random views of images, as a ResNet is usually trained on them, with their classes."""
 

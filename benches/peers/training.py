@@ -14,8 +14,9 @@ WARM = 2  # steps before those that count
 STEPS = 5  # of one round
 LARGEST_ERROR = 3e-5  # of a gradient, as a share of the largest number of its tensor
 # Gradients of a small batch: in a large one some ReLU is always so near 0 that 32 bits choose its other side, in
-# PyTorch as in featbench, and what differs then is more than rounding.
-FEW, SMALL = 4, 64  # images and side
+# PyTorch as in featbench, and what differs then is more than rounding. Of several small ones that is taken whose ReLUs
+# are farthest from 0 in 64 bits.
+FEW, SMALL, BATCHES = 4, 64, 50  # images, side, and batches to choose from
 
 ARM, ARMS_NETWORK, ARMS_SIDE = "resnet-finetuned-1cycle", "resnet18-cntk", 128
 
@@ -33,10 +34,12 @@ def read(answer, path):
 class Ready:
     """A network's first numbers and a batch of noise, for both sides the same."""
 
-    def __init__(self, featbench, network, side, scratch, count=peers.BATCH):
+    def __init__(self, featbench, network, side, scratch, count=peers.BATCH, batches=1):
         self.tensors = read(featbench("weights", network=network, classes=CLASSES, out=str(scratch / "weights")),
                             scratch / "weights")
-        self.images = np.random.default_rng(0).standard_normal((count, 3, side, side), dtype=np.float32)
+        noise = lambda seed: np.random.default_rng(seed).standard_normal((count, 3, side, side), dtype=np.float32)
+        far = lambda seed: pytorch.nearest_to_a_bend(self.tensors, noise(seed))
+        self.images = noise(max(range(batches), key=far) if batches > 1 else 0)
         self.images.tofile(scratch / "images")
         self.labels = [i % CLASSES for i in range(count)]
         self.job = {"network": network, "classes": CLASSES, "side": side, "images": str(scratch / "images"),
@@ -74,7 +77,7 @@ def stepping(featbench, record, rounds, scratch):
 
 def comparing_gradients(featbench, record, scratch):
     """How far gradients are from those in 64 bits, for featbench and for PyTorch in 32."""
-    ready, out = Ready(featbench, NETWORKS[0], SMALL, scratch, FEW), scratch / "gradients"
+    ready, out = Ready(featbench, NETWORKS[0], SMALL, scratch, FEW, BATCHES), scratch / "gradients"
     ours = read(featbench("gradients", steps={"sizes": [FEW], **ready.job}, out=str(out)), out)
     theirs, exact = (pytorch.gradients(ready.tensors, ready.images, ready.labels, double) for double in (False, True))
     assert ours.keys() == theirs.keys() == exact.keys(), "gradients of other parameters"
