@@ -38,7 +38,8 @@ impl Extractor {
         backbone.check_side(side)?;
         let named = |reason| BackboneError::Session { name: backbone.name.clone(), reason };
         let half = device == Device::Cuda && backbone.precision == Precision::F16;
-        let half = if half { ModelProto::read(&backbone.plain_model(side)?).ok().and_then(computed_in_half) } else { None };
+        let half =
+            if half { ModelProto::read(&backbone.plain_model(side)?).ok().and_then(computed_in_half) } else { None };
         let session = match half {
             Some(model) => Session::open(&model.write(), device),
             None => Session::open(&backbone.model(side)?, device),

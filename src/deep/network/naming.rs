@@ -66,7 +66,9 @@ impl Found {
         let expected = family.network(224).parameters;
         weights::check(&shapes, &expected).map_err(misfit)?;
         let used: BTreeSet<String> = expected.into_iter().map(|(name, _)| name).collect();
-        if let Some((name, shape)) = shapes.iter().find(|(name, _)| !used.contains(*name) && own.iter().any(|own| name.starts_with(own))) {
+        if let Some((name, shape)) =
+            shapes.iter().find(|(name, _)| !used.contains(*name) && own.iter().any(|own| name.starts_with(own)))
+        {
             return Err(misfit(WeightsError::Extra { name: name.clone(), found: shape.clone() }));
         }
         names.retain(|name, _| used.contains(name));
@@ -178,12 +180,18 @@ fn flat(name: &str, shape: &[usize]) -> Vec<usize> {
 fn unread(file: &Shapes, names: &BTreeMap<String, String>) -> Vec<String> {
     let used: BTreeSet<&str> = names.values().map(String::as_str).collect();
     let beginnings = |name: &str| name.match_indices('.').map(|(at, _)| at).chain([name.len()]).collect::<Vec<_>>();
-    let inner: BTreeSet<&str> = used.iter().flat_map(|&name| beginnings(name).into_iter().map(move |at| &name[..at])).collect();
+    let inner: BTreeSet<&str> =
+        used.iter().flat_map(|&name| beginnings(name).into_iter().map(move |at| &name[..at])).collect();
     let others = file.keys().filter(|name| !used.contains(name.as_str()) && !name.ends_with("num_batches_tracked"));
-    let parted = |name: &String| beginnings(name).into_iter().map(|at| &name[..at]).find(|part| !inner.contains(part)).map(str::to_owned);
+    let parted = |name: &String| {
+        beginnings(name).into_iter().map(|at| &name[..at]).find(|part| !inner.contains(part)).map(str::to_owned)
+    };
     let mut parts: BTreeMap<String, usize> = BTreeMap::new();
     others.filter_map(parted).for_each(|part| *parts.entry(part).or_default() += 1);
-    parts.into_iter().map(|(part, count)| format!("{part} ({count} tensors)").replace("(1 tensors)", "(1 tensor)")).collect()
+    parts
+        .into_iter()
+        .map(|(part, count)| format!("{part} ({count} tensors)").replace("(1 tensors)", "(1 tensor)"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -235,7 +243,8 @@ mod tests {
     #[test]
     fn heads_of_other_names_are_left_unread_and_said() {
         let network = resnet(Block::Bottleneck, None);
-        for (head, shape) in [("fc.1", [8, 2048]), ("head", [8, 2048]), ("fc", [8, 99]), ("projector.0", [2048, 2048])] {
+        for (head, shape) in [("fc.1", [8, 2048]), ("head", [8, 2048]), ("fc", [8, 99]), ("projector.0", [2048, 2048])]
+        {
             let mut file = shapes(&network);
             file.insert(format!("{head}.weight"), shape.to_vec());
             file.insert(format!("{head}.bias"), vec![shape[0]]);
@@ -251,7 +260,10 @@ mod tests {
         let mut file = shapes(&resnet(Block::Bottleneck, None));
         file.insert("layer1.0.se.fc1.weight".into(), vec![16, 256, 1, 1]);
         let told = Found::within(&file).unwrap_err().to_string();
-        assert!(told.starts_with("it begins like a ResNet, and is another network: tensor `layer1.0.se.fc1.weight`"), "{told}");
+        assert!(
+            told.starts_with("it begins like a ResNet, and is another network: tensor `layer1.0.se.fc1.weight`"),
+            "{told}"
+        );
         assert!(told.contains("torch.onnx.export("), "{told}");
         let alexnet = Shapes::from([("features.0.weight".into(), vec![64, 3, 11, 11])]);
         assert!(Found::within(&alexnet).unwrap_err().to_string().contains("[64, 3, 3, 3]"));
@@ -273,7 +285,10 @@ mod tests {
         let timm = |(name, shape): (String, Vec<usize>)| match name.strip_prefix("classifier.") {
             Some("0.weight") => ("pre_logits.fc1.weight".into(), vec![4096, 128, 7, 7]),
             Some("3.weight") => ("pre_logits.fc2.weight".into(), vec![4096, 4096, 1, 1]),
-            Some(rest) => (rest.replace("0.", "pre_logits.fc1.").replace("3.", "pre_logits.fc2.").replace("6.", "head.fc."), shape),
+            Some(rest) => (
+                rest.replace("0.", "pre_logits.fc1.").replace("3.", "pre_logits.fc2.").replace("6.", "head.fc."),
+                shape,
+            ),
             None => (name, shape),
         };
         let file: Shapes = shapes(&Family::Vgg(vgg.clone())).into_iter().map(timm).collect();

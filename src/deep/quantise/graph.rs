@@ -50,7 +50,8 @@ pub fn folded(graph: GraphProto) -> GraphProto {
     }
     let node = nodes.in_order();
     let used: HashSet<&str> = node.iter().flat_map(NodeProto::uses).collect();
-    let mut initializer: Vec<TensorProto> = known.into_values().filter(|tensor| used.contains(tensor.name.as_str())).collect();
+    let mut initializer: Vec<TensorProto> =
+        known.into_values().filter(|tensor| used.contains(tensor.name.as_str())).collect();
     initializer.sort_by(|a, b| a.name.cmp(&b.name));
     GraphProto { node, initializer, input, output, name, value_info: Vec::new() }
 }
@@ -58,8 +59,11 @@ pub fn folded(graph: GraphProto) -> GraphProto {
 /// Does this node become one of integers?
 fn is_whole(node: &NodeProto, constants: &Constants) -> bool {
     let constant = |place: usize| node.input.get(place).and_then(|name| constants.get(name));
-    let bias = node.input.get(2).is_none_or(String::is_empty) || constant(2).is_some_and(|bias| bias.data_type == FLOAT);
-    node.is_standard("Conv") && bias && constant(1).is_some_and(|weights| weights.data_type == FLOAT && weights.dims.len() == 4)
+    let bias =
+        node.input.get(2).is_none_or(String::is_empty) || constant(2).is_some_and(|bias| bias.data_type == FLOAT);
+    node.is_standard("Conv")
+        && bias
+        && constant(1).is_some_and(|weights| weights.data_type == FLOAT && weights.dims.len() == 4)
 }
 
 /// How much of a graph's weights are in the convolutions that become integers.
@@ -95,7 +99,8 @@ pub fn rounded_values(graph: &GraphProto) -> Vec<String> {
 fn bounded<'g>(graph: &'g GraphProto, constants: &Constants, value: &str) -> Option<&'g String> {
     let mut users = graph.node.iter().filter(|node| node.uses().any(|name| name == value));
     let user = users.next().filter(|_| !graph.output.iter().any(|output| output.name == value))?;
-    let zero = |name: &String| constants.get(name).and_then(TensorProto::tensor).is_some_and(|bound| bound.data == [0.0]);
+    let zero =
+        |name: &String| constants.get(name).and_then(TensorProto::tensor).is_some_and(|bound| bound.data == [0.0]);
     let clip = user.is_standard("Clip") && user.input.get(1).is_some_and(zero);
     ((clip || user.is_standard("Relu")) && users.next().is_none()).then_some(&user.output[0])
 }
@@ -108,11 +113,14 @@ pub fn quantised(graph: GraphProto, ranges: &BTreeMap<String, Range>) -> GraphPr
     let cut: HashMap<&str, &str> = graph
         .node
         .iter()
-        .filter_map(|node| Some((node.output.first()?.as_str(), bounded(&graph, &known, node.output.first()?)?.as_str())))
+        .filter_map(|node| {
+            Some((node.output.first()?.as_str(), bounded(&graph, &known, node.output.first()?)?.as_str()))
+        })
         .filter(|(_, last)| ranges.get(*last).is_some_and(|range| range.steps().1 == 0))
         .collect();
     // a largest value is one of those that it is the largest of, in their steps
-    let mut steps: HashMap<&str, (f32, u8)> = ranges.iter().map(|(name, range)| (name.as_str(), range.steps())).collect();
+    let mut steps: HashMap<&str, (f32, u8)> =
+        ranges.iter().map(|(name, range)| (name.as_str(), range.steps())).collect();
     for node in graph.node.iter().filter(|node| node.is_standard("MaxPool")) {
         if let (Some(&of), true) = (steps.get(node.input[0].as_str()), steps.contains_key(node.output[0].as_str())) {
             steps.insert(&node.output[0], of);
@@ -127,10 +135,10 @@ pub fn quantised(graph: GraphProto, ranges: &BTreeMap<String, Range>) -> GraphPr
             continue;
         }
         let mut node = node.clone();
-        if is_whole(&node, &known) {
-            if let Some(&(scale, _)) = steps.get(node.input[0].as_str()) {
-                made.weights(&mut node, &known, scale);
-            }
+        if is_whole(&node, &known)
+            && let Some(&(scale, _)) = steps.get(node.input[0].as_str())
+        {
+            made.weights(&mut node, &known, scale);
         }
         if let Some(last) = cut.get(node.output[0].as_str()) {
             node.output[0] = (*last).to_owned();
@@ -185,15 +193,19 @@ impl Made {
         let steps: Vec<f32> =
             data.chunks_exact(each).map(largest).map(|most| if most > 0.0 { most / 127.0 } else { 1.0 }).collect();
         let channels = data.chunks_exact(each).zip(&steps);
-        let whole = channels.flat_map(|(channel, step)| channel.iter().map(move |w| (w / step).round() as i8 as u8)).collect();
+        let whole =
+            channels.flat_map(|(channel, step)| channel.iter().map(move |w| (w / step).round() as i8 as u8)).collect();
         let dims: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
         let name = conv.output[0].clone();
         conv.input[1] = self.channels(&format!("{name} (rounded weights)"), INT8, dims, whole, &steps);
-        let Some(bias) = conv.input.get(2).and_then(|bias| known.get(bias)).and_then(TensorProto::tensor) else { return };
+        let Some(bias) = conv.input.get(2).and_then(|bias| known.get(bias)).and_then(TensorProto::tensor) else {
+            return;
+        };
         let steps: Vec<f32> = steps.iter().map(|step| step * scale).collect();
         let in_steps = |(bias, step): (&f32, &f32)| (f64::from(*bias) / f64::from(*step)).round() as i32;
         let whole = bias.data.iter().zip(&steps).map(in_steps).flat_map(i32::to_le_bytes).collect();
-        conv.input[2] = self.channels(&format!("{name} (rounded bias)"), INT32, vec![bias.data.len() as i64], whole, &steps);
+        conv.input[2] =
+            self.channels(&format!("{name} (rounded bias)"), INT32, vec![bias.data.len() as i64], whole, &steps);
     }
 
     /// A constant whose first side has a step each, as floats.

@@ -8,8 +8,26 @@ use crate::deep::onnx::{Attribute, FLOAT, FLOAT16, GraphProto, ModelProto, NodeP
 
 /// Operators that CUDA computes in 16-bit floats and that take and give nothing but such.
 const COMPUTED: [&str; 20] = [
-    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Dropout", "Flatten", "Gemm", "GlobalAveragePool",
-    "HardSigmoid", "HardSwish", "Identity", "MatMul", "MaxPool", "Mul", "Relu", "Sigmoid", "Sub", "Transpose",
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Clip",
+    "Concat",
+    "Conv",
+    "Dropout",
+    "Flatten",
+    "Gemm",
+    "GlobalAveragePool",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Relu",
+    "Sigmoid",
+    "Sub",
+    "Transpose",
 ];
 
 /// The model with its weights in 16 bits, which it widens itself: half the bytes, computed as before.
@@ -40,7 +58,9 @@ pub fn computed_in_half(mut model: ModelProto) -> Option<ModelProto> {
     let half = |name: &str| format!("{name} (16 bits)");
     for node in &mut node {
         let names = node.input.iter_mut().chain(&mut node.output);
-        names.filter(|name| fed.contains(name.as_str()) || given.contains(name.as_str())).for_each(|name| *name = half(name));
+        names
+            .filter(|name| fed.contains(name.as_str()) || given.contains(name.as_str()))
+            .for_each(|name| *name = half(name));
         node.name = node.output[0].clone();
     }
     let narrowed = input.iter().map(|value| cast(&value.name, &half(&value.name), FLOAT16));
@@ -81,5 +101,11 @@ fn cast(from: &str, to: &str, data_type: i32) -> NodeProto {
 fn in_half(tensor: &TensorProto) -> Option<TensorProto> {
     let numbers = tensor.tensor()?.data;
     let raw_data = numbers.into_iter().flat_map(|number| f16::from_f32(number).to_le_bytes()).collect();
-    Some(TensorProto { data_type: FLOAT16, dims: tensor.dims.clone(), name: tensor.name.clone(), raw_data, ..Default::default() })
+    Some(TensorProto {
+        data_type: FLOAT16,
+        dims: tensor.dims.clone(),
+        name: tensor.name.clone(),
+        raw_data,
+        ..Default::default()
+    })
 }

@@ -14,7 +14,7 @@ use super::onnx::ModelProto;
 pub use graph::share_of_convolutions;
 pub use half::{computed_in_half, stored_in_half, widened};
 
-/// Raised whenever the int8 form of the same network, by the same images, changes; part of what features depend on.
+/// Raised whenever a cheaper form of the same network, by the same images, changes; part of what features depend on.
 pub const VERSION: u32 = 1;
 
 /// Training images that are looked at.
@@ -62,7 +62,10 @@ pub fn in_int8(backbone: &Backbone, side: usize, images: &[f32]) -> Result<Backb
     let opset = model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
     if let Some(old) = opset.filter(|set| set.version < 13) {
         let words = "it is written for operator set";
-        return Err(failed(format!("{words} {}; export it for 13 or newer (torch.onnx.export: opset_version=18)", old.version)));
+        return Err(failed(format!(
+            "{words} {}; export it for 13 or newer (torch.onnx.export: opset_version=18)",
+            old.version
+        )));
     }
     let graph = model.graph.take().unwrap_or_default().with_plain_constants();
     let folded = graph::folded(widened(graph).leading_to(&[&backbone.ports.output]));
@@ -70,9 +73,10 @@ pub fn in_int8(backbone: &Backbone, side: usize, images: &[f32]) -> Result<Backb
         return Err(failed("less than half of its weights are in convolutions, which alone become integers".into()));
     }
     let values = graph::rounded_values(&folded);
-    let ranges = calibrate::ranges(&model, &folded, &values, &backbone.ports, side, images).map_err(|error| failed(error.to_string()))?;
+    let ranges = calibrate::ranges(&model, &folded, &values, &backbone.ports, side, images)
+        .map_err(|error| failed(error.to_string()))?;
     model.graph = Some(graph::quantised(folded, &ranges));
     let bytes = model.with_plain_constants().write();
     let hash = blake3::hash(&bytes).to_hex()[..16].to_owned();
-    Ok(backbone.with_model(bytes, format!("{} {VERSION} {hash}", backbone.identity), None))
+    Ok(backbone.with_model(bytes, format!("{} {hash}", backbone.identity), None))
 }

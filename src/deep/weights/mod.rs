@@ -78,7 +78,8 @@ impl Format {
     /// The file's name without its ending, and its format; `None` for another file and for one shard of several.
     pub fn named(path: &Path) -> Option<(&str, Format)> {
         let name = path.file_name()?.to_str()?;
-        let (stem, ending) = ENDINGS.iter().find_map(|ending| Some((name.strip_suffix(ending)?.strip_suffix('.')?, ending)))?;
+        let (stem, ending) =
+            ENDINGS.iter().find_map(|ending| Some((name.strip_suffix(ending)?.strip_suffix('.')?, ending)))?;
         let numbered = |part: &str| part.len() == 5 && part.bytes().all(|byte| byte.is_ascii_digit());
         let shard = stem.rsplit_once("-of-").is_some_and(|(before, last)| {
             numbered(last) && before.rsplit_once('-').is_some_and(|(_, number)| numbered(number))

@@ -53,7 +53,8 @@ mod tests {
         let brains: Vec<u8> = [0x3f80u16, 0xbf00].iter().flat_map(|b| b.to_le_bytes()).collect();
         let singles: Vec<u8> = [1.0f32, -0.5].iter().flat_map(|b| b.to_le_bytes()).collect();
         let doubles: Vec<u8> = [1.0f64, -0.5].iter().flat_map(|b| b.to_le_bytes()).collect();
-        for (dtype, data) in [(Dtype::F64, doubles), (Dtype::F16, halves), (Dtype::BF16, brains), (Dtype::F32, singles)] {
+        for (dtype, data) in [(Dtype::F64, doubles), (Dtype::F16, halves), (Dtype::BF16, brains), (Dtype::F32, singles)]
+        {
             assert_eq!(read(&file(dtype, &[2], &data)).unwrap(), Some(expected.clone()), "{dtype:?}");
         }
     }

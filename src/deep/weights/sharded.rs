@@ -42,9 +42,9 @@ pub fn joined(index: &Path, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> 
             (name, (tensor.shape, numbers))
         }));
     }
-    let views = tensors.iter().map(|(name, (shape, numbers))| {
-        TensorView::new(Dtype::F32, shape.clone(), numbers).map(|view| (name, view))
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, (shape, numbers))| TensorView::new(Dtype::F32, shape.clone(), numbers).map(|view| (name, view)));
     let views: Result<Vec<_>, _> = views.collect();
     views.and_then(|views| safetensors::serialize(views, None)).map_err(|error| failed(error.to_string()))
 }

@@ -129,16 +129,18 @@ fn tensors<'a>(
                 found.insert(name.clone(), stored.map_err(|what| format!("tensor `{name}`: {what}"))?);
             }
             // each once, whatever refers to it
-            Value::Dict(dict) if seen.insert(dict) => left.extend(objects.dicts[dict].iter().filter_map(|&(key, v)| {
-                let joined = |key: &dyn std::fmt::Display| {
-                    if name.is_empty() { key.to_string() } else { format!("{name}.{key}") }
-                };
-                match key {
-                    Value::Text(text) => Some((joined(&text), v)),
-                    Value::Int(number) => Some((joined(&number), v)),
-                    _ => None,
-                }
-            })),
+            Value::Dict(dict) if seen.insert(dict) => {
+                left.extend(objects.dicts[dict].iter().filter_map(|&(key, v)| {
+                    let joined = |key: &dyn std::fmt::Display| {
+                        if name.is_empty() { key.to_string() } else { format!("{name}.{key}") }
+                    };
+                    match key {
+                        Value::Text(text) => Some((joined(&text), v)),
+                        Value::Int(number) => Some((joined(&number), v)),
+                        _ => None,
+                    }
+                }))
+            }
             _ => {}
         }
     }
