@@ -14,7 +14,7 @@ use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::kernels::Kernels;
-use crate::deep::quantise::Precision;
+use crate::deep::precision::Precision;
 use crate::deep::session::{Device, SessionError};
 use crate::features::FoundBackbone;
 use crate::measure::plan::Request;

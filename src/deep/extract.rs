@@ -4,7 +4,8 @@
 use super::backbone::{Backbone, BackboneError, EMBEDDED};
 use super::cuda::CudaError;
 use super::onnx::ModelProto;
-use super::quantise::{Precision, computed_in_half};
+use super::onnx::halves::computed_in_half;
+use super::precision::Precision;
 use super::session::{Device, Input, Session, SessionError};
 
 /// Raised whenever the features of the same image by the same backbone change; part of every cache key.

@@ -13,7 +13,7 @@ use crate::deep::network::Family;
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     pub title: String,
-    pub(in crate::deep) network: Family,
+    pub(super) network: Family,
     /// Length of the feature vector.
     pub dimension: usize,
     #[serde(default = "one")]

@@ -16,8 +16,8 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
+use super::onnx::halves::widened;
 use super::onnx::{DOMAIN, Definitions, GraphProto, ModelProto, NodeProto, TensorProto};
-use super::quantise::widened;
 use nodes::Nodes;
 
 /// Raised whenever our kernels give other numbers; part of cache keys and run ids.

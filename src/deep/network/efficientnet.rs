@@ -118,14 +118,19 @@ fn layer(b: &mut Builder, x: &str, (conv, norm): (&str, &str), c: Conv) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deep::backbone::REGISTRY;
-    use crate::deep::network::Family;
 
     fn lite0() -> EfficientNetLite {
-        match REGISTRY["efficientnet-lite0"].network.clone().with_classes(Some(1000)) {
-            Family::EfficientNetLite(network) => network,
-            other => panic!("{other:?}"),
-        }
+        let stages = [
+            (1, 16, 3, 1),
+            (2, 24, 3, 6),
+            (2, 40, 5, 6),
+            (3, 80, 3, 6),
+            (3, 112, 5, 6),
+            (4, 192, 5, 6),
+            (1, 320, 3, 6),
+        ];
+        let stage = |(blocks, channels, kernel, expansion)| Stage { blocks, channels, kernel, expansion };
+        EfficientNetLite { stages: stages.map(stage).to_vec(), cut: false, classes: Some(1000) }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::deep::extract::Extractor;
 use crate::deep::kernels::Kernels;
+use crate::deep::onnx::halves::computed_in_half;
 use crate::deep::session::Device;
 
 const SIDE: usize = 64;
@@ -24,12 +25,6 @@ fn features(backbone: &Backbone, device: Device, images: &[f32]) -> Vec<f32> {
 fn apart(found: &[f32], expected: &[f32]) -> f32 {
     let length = |list: &mut dyn Iterator<Item = f32>| list.map(|value| value * value).sum::<f32>().sqrt();
     length(&mut found.iter().zip(expected).map(|(a, b)| a - b)) / length(&mut expected.iter().copied())
-}
-
-#[test]
-fn a_name_ends_in_its_precision() {
-    assert_eq!(Precision::split("resnet18@layer3:int8"), ("resnet18@layer3", Precision::Int8));
-    assert_eq!(Precision::split("c:x"), ("c:x", Precision::F32));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::classify::{Candidate, Labelled};
 use crate::dataset::ImageFile;
 use crate::deep::network::LOGITS;
 use crate::deep::onnx::ModelProto;
-use crate::deep::quantise::Precision;
+use crate::deep::precision::Precision;
 use crate::features::fitted::{Features, Lessons};
 use crate::features::network::Network;
 use crate::features::picture::{picture, read};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use half::f16;
 
-use crate::deep::onnx::{Attribute, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, TensorProto};
+use super::{Attribute, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// Operators that CUDA computes in 16-bit floats and that take and give nothing but such.
 const COMPUTED: [&str; 20] = [
