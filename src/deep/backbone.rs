@@ -12,14 +12,18 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::library;
+use super::network::naming::Found;
 use super::network::{FEATURES, Family, INPUT, LOGITS};
+use super::onnx::halves::stored_in_half;
 use super::onnx::ports::Ports;
+use super::onnx::{ModelProto, OnnxError};
+use super::precision::{Precision, VERSION};
 use super::settings::{SIDES, Settings};
-use super::weights::{self, Format, WeightsError};
+use super::weights::{ENDINGS, Format, WeightsError};
 use crate::image::tensor::{IMAGENET, Normalisation};
 use crate::names;
 pub use error::BackboneError;
-pub use registry::{Entry, Published, REGISTRY};
+pub use registry::{Entry, Package, Published, REGISTRY, Source};
 
 /// Name of the backbone that is part of the program.
 pub const EMBEDDED: &str = "resnet18-cntk";
@@ -40,9 +44,10 @@ pub struct Backbone {
     pub identity: String,
     /// How the graph is fed and read.
     pub ports: Ports,
-    /// Which of the network's values the features are, in words; `None` where the file is one of weights, whose features
-    /// are the average before its classifier.
+    /// Which of the network's values the features are, in words, and what of the file is not used.
     pub taken: Option<String>,
+    /// The form that its model still is to be brought to.
+    pub precision: Precision,
     /// What the normalisation rests on, in words.
     pub normalised_as: &'static str,
     input_multiple: usize,
@@ -63,7 +68,7 @@ struct Opened {
 
 #[derive(Debug)]
 enum Content {
-    Weights { network: Family, format: Format, bytes: Cow<'static, [u8]> },
+    Weights { found: Found, format: Format, bytes: Cow<'static, [u8]> },
     Onnx(Vec<u8>),
 }
 
@@ -87,23 +92,34 @@ pub fn names(folders: &[PathBuf]) -> Vec<String> {
         let files = REGISTRY.values().filter_map(Entry::published);
         files.into_iter().any(|published| path.file_name() == Some(published.file.as_ref()))
     };
-    let files = entries.map(|entry| entry.path()).filter(|path| {
-        let network = Format::of(path).is_some() || path.extension().is_some_and(|e| e == "onnx");
-        network && path.is_file() && !published(path)
+    let files = entries.map(|entry| entry.path()).filter(|path| path.is_file() && !published(path));
+    let found = files.filter_map(|path| match Format::named(&path) {
+        Some((name, _)) => Some(name.to_owned()),
+        None => path.extension().filter(|ending| *ending == "onnx").and(Some(path.file_stem()?.to_str()?.to_owned())),
     });
-    let found = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
     REGISTRY.keys().cloned().chain(found).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 impl Backbone {
     /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors`, `NAME.onnx`, the published
-    /// file, `NAME.pth` or `NAME.pt`) and checks it: hash, every tensor's name and shape, or an ONNX file's input and
-    /// output, and the settings beside it. `NAME@STAGE` is the network cut after a stage, whose average is the features.
+    /// file, or `NAME` with another of [`ENDINGS`]) and checks it: hash, every tensor's name and shape, or an ONNX file's input and
+    /// output, and the settings beside it. `NAME@STAGE` is the network cut after a stage, whose average is the features; `NAME:int8` and
+    /// `NAME:f16` are cheaper forms of it.
     /// A name that is not in the registry gets ImageNet's normalisation, unless its settings state another.
     ///
     /// # Errors
     /// The message names the file and what was expected, or says how to get the backbone.
     pub fn open(name: &str, folders: &[PathBuf]) -> Result<Backbone, BackboneError> {
+        let (bare, precision) = Precision::split(name);
+        let mut backbone = Backbone::open_in_f32(bare, folders)?;
+        if precision != Precision::F32 {
+            (backbone.name, backbone.precision) = (name.to_owned(), precision);
+            backbone.identity = format!("{} {} {VERSION}", backbone.identity, precision.name());
+        }
+        Ok(backbone)
+    }
+
+    fn open_in_f32(name: &str, folders: &[PathBuf]) -> Result<Backbone, BackboneError> {
         let file = name.split_once('@').map_or(name, |(file, _)| file);
         if file == EMBEDDED {
             let path = Path::new("(embedded).safetensors");
@@ -114,7 +130,7 @@ impl Backbone {
         let named: Vec<String> = endings
             .into_iter()
             .chain(published)
-            .chain(["pth", "pt"].map(|ending| format!("{file}.{ending}")))
+            .chain(ENDINGS[1..].iter().map(|ending| format!("{file}.{ending}")))
             .collect();
         let mut candidates = folders.iter().flat_map(|folder| named.iter().map(|file| folder.join(file)));
         let Some(path) = candidates.find(|path| path.is_file()) else { return Err(not_here(file, folders)) };
@@ -144,24 +160,21 @@ impl Backbone {
         let entry = REGISTRY.get(file);
         let sha256 = verified_hash(entry, path, &bytes)?;
         let mut opened = if let Some(format) = Format::of(path) {
-            let network = network_of(entry, format, &bytes)
+            let mut found = network_of(entry, format, &bytes)
                 .map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
-            let network = if let Some(stage) = stage { cut(name, &network, stage)? } else { network };
-            let (dimension, settings) = (network.network(0).dimension, settings.unwrap_or_default());
+            if let Some(stage) = stage {
+                found.family = cut(name, &found.family, stage)?;
+            }
+            let (dimension, settings) = (found.family.network(0).dimension, settings.unwrap_or_default());
+            let said = Some(found.said()).filter(|said| entry.is_none() || !said.is_empty());
+            let taken = said.map(|said| found.family.taken().to_owned() + &said);
             if let Some(output) = &settings.output {
                 let reason = format!("output = \"{output}\" is for ONNX files; weights have `{FEATURES}` only");
                 return Err(BackboneError::Settings { path: path.with_file_name(format!("{file}.toml")), reason });
             }
             let cut = stage.map_or_else(String::new, |stage| format!(" @{stage}"));
             let ports = Ports::free(INPUT, FEATURES);
-            Opened {
-                content: Content::Weights { network, format, bytes },
-                dimension,
-                ports,
-                settings,
-                cut,
-                taken: None,
-            }
+            Opened { content: Content::Weights { found, format, bytes }, dimension, ports, settings, cut, taken }
         } else if let Some(stage) = stage {
             let reason = format!("an ONNX file can't be cut after `{stage}`; state `output` in {file}.toml beside it");
             return Err(BackboneError::Onnx { path: path.to_owned(), reason });
@@ -183,6 +196,7 @@ impl Backbone {
             identity: sha256 + &settings.identity() + &opened.cut,
             ports: opened.ports,
             taken: opened.taken,
+            precision: Precision::F32,
             normalised_as,
             input_multiple: entry.map_or(1, |entry| entry.input_multiple),
             path: path.to_owned(),
@@ -193,15 +207,34 @@ impl Backbone {
     }
 
     /// The network as the bytes of an ONNX file for inputs of `side` x `side` pixels, weights included: as large as the
-    /// weights in f32. Its sides are free unless its layers depend on them.
+    /// weights, in its precision. Its sides are free unless its layers depend on them.
     pub fn model(&self, side: usize) -> Result<Cow<'_, [u8]>, BackboneError> {
+        match self.precision {
+            Precision::F32 => self.plain_model(side),
+            Precision::F16 => {
+                let read = ModelProto::read(&self.plain_model(side)?);
+                let failed = |e: OnnxError| BackboneError::Onnx { path: self.path.clone(), reason: e.to_string() };
+                Ok(Cow::Owned(stored_in_half(read.map_err(failed)?).write()))
+            }
+            Precision::Int8 => Err(BackboneError::Precision {
+                name: self.name.clone(),
+                precision: Precision::Int8.name(),
+                reason:
+                    "how large its values become is seen on training images: it is used by an arm, and exported as one"
+                        .into(),
+            }),
+        }
+    }
+
+    /// The same in the precision of its file.
+    pub fn plain_model(&self, side: usize) -> Result<Cow<'_, [u8]>, BackboneError> {
         match &self.content {
             Content::Onnx(bytes) => Ok(Cow::Borrowed(bytes)),
-            Content::Weights { network, format, bytes } => {
-                let network = network.network(side);
-                let names = network.parameters.iter().map(|(name, _)| name.as_str());
-                let weights = format.open(bytes).and_then(|checkpoint| checkpoint.read(names));
-                let model = weights.and_then(|weights| network.with(weights));
+            Content::Weights { found, format, bytes } => {
+                let network = found.family.network(side);
+                let names = network.parameters.iter().filter_map(|(name, _)| found.names.get(name));
+                let weights = format.open(bytes).and_then(|checkpoint| checkpoint.read(names.map(String::as_str)));
+                let model = weights.and_then(|weights| network.with(found.renamed(weights)));
                 let model = model.map_err(|reason| BackboneError::Weights { path: self.path.clone(), reason })?;
                 Ok(Cow::Owned(model.write()))
             }
@@ -211,7 +244,7 @@ impl Backbone {
     /// What may follow `@` in its name: the stages that it can be cut after.
     pub fn stages(&self) -> Vec<String> {
         match &self.content {
-            Content::Weights { network, .. } => network.stages(),
+            Content::Weights { found, .. } => found.family.stages(),
             Content::Onnx(_) => Vec::new(),
         }
     }
@@ -219,9 +252,15 @@ impl Backbone {
     /// The same backbone after a training: a model with its input and its output of features, and [`LOGITS`] for its head.
     /// `identity` tells the training.
     pub fn trained(&self, model: Vec<u8>, identity: String) -> Backbone {
+        self.with_model(model, identity, Some(LOGITS.into()))
+    }
+
+    /// The same backbone with another model of the same input and features; `logits` are its classifier's.
+    pub fn with_model(&self, model: Vec<u8>, identity: String, logits: Option<String>) -> Backbone {
         Backbone {
             name: self.name.clone(),
-            ports: Ports { logits: Some(LOGITS.into()), ..self.ports.clone() },
+            ports: Ports { logits, ..self.ports.clone() },
+            precision: Precision::F32,
             taken: self.taken.clone(),
             path: self.path.clone(),
             content: Content::Onnx(model),
@@ -232,7 +271,7 @@ impl Backbone {
 
     /// What is taken for features and how images are prepared, in a line; `None` where the registry states both.
     pub fn described(&self, side: u32) -> Option<String> {
-        let file = self.name.split('@').next().unwrap_or_default();
+        let file = self.name.split(['@', ':']).next().unwrap_or_default();
         if self.taken.is_none() && REGISTRY.contains_key(file) {
             return None;
         }
@@ -272,12 +311,12 @@ fn verified_hash(entry: Option<&Entry>, path: &Path, bytes: &[u8]) -> Result<Str
 
 /// The network that these weights are, once every tensor has been checked against what it needs: the registry's, or for
 /// another name the one that is read off the tensors' names. Only the classification layer may be absent.
-fn network_of(entry: Option<&Entry>, format: Format, bytes: &[u8]) -> Result<Family, WeightsError> {
-    let shapes = format.open(bytes)?.shapes();
-    let found = Family::of(&shapes)?;
-    let network = entry.map_or(found.clone(), |entry| entry.network.clone().with_classes(found.classes()));
-    weights::check(&shapes, &network.network(0).parameters)?;
-    Ok(network)
+fn network_of(entry: Option<&Entry>, format: Format, bytes: &[u8]) -> Result<Found, WeightsError> {
+    let found = Found::within(&format.open(bytes)?.shapes())?;
+    match entry.map(|entry| entry.network.clone().with_classes(found.family.classes())) {
+        Some(expected) => found.as_registered(expected),
+        None => Ok(found),
+    }
 }
 
 fn cut(name: &str, network: &Family, stage: &str) -> Result<Family, BackboneError> {
@@ -303,148 +342,4 @@ fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::deep::onnx::{Attribute, Dimension, Graph, ModelProto, StringStringEntryProto};
-
-    fn folder_with(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Vec<PathBuf>) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(file), bytes).unwrap();
-        let folders = vec![folder.path().to_owned()];
-        (folder, folders)
-    }
-
-    /// An ONNX file that averages its input.
-    fn averaging() -> Vec<u8> {
-        let mut graph = Graph::new("average");
-        let [batch, height, width] = ["n", "h", "w"].map(|name| Dimension::Name(name.into()));
-        graph.input("pixels", &[batch.clone(), Dimension::Size(3), height, width]);
-        graph.node_to("GlobalAveragePool", &["pixels"], &[], &["pooled"]);
-        graph.node_to("Flatten", &["pooled"], &[("axis", Attribute::Int(1))], &["flat"]);
-        graph.output("flat", &[batch, Dimension::Size(3)]);
-        graph.model().write()
-    }
-
-    #[test]
-    fn the_embedded_weights_are_the_registered_ones() {
-        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert_eq!(Some(&backbone.identity), REGISTRY["resnet18-cntk"].sha256.as_ref());
-        assert_eq!((backbone.dimension, backbone.normalisation), (512, IMAGENET));
-    }
-
-    #[test]
-    fn a_backbone_that_is_not_here_says_how_to_get_it() {
-        let error = Backbone::open("resnet50@layer3", &["/models".into()]).unwrap_err().to_string();
-        for part in ["looked in /models", "`featbench fetch resnet50`; or put resnet50-0676ba61.pth,", "--model-dir"] {
-            assert!(error.contains(part), "{error}");
-        }
-        let error = Backbone::open("resnet19", &[]).unwrap_err().to_string();
-        assert!(error.contains("knows resnet18, resnet18-cntk, resnet34, resnet50, vgg16_bn"), "{error}");
-    }
-
-    #[test]
-    fn a_network_is_cut_after_a_stage() {
-        let whole = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert_eq!(whole.stages(), ["layer1", "layer2", "layer3", "layer4"]);
-        let cut = Backbone::open("resnet18-cntk@layer3", &[]).unwrap();
-        assert_eq!((cut.name.as_str(), cut.dimension), ("resnet18-cntk@layer3", 256));
-        assert_eq!(cut.identity, format!("{} @layer3", whole.identity));
-        assert!(cut.model(32).unwrap().len() < whole.model(32).unwrap().len() / 5, "the last stage is left out");
-        let error = Backbone::open("resnet18-cntk@layer22", &[]).unwrap_err().to_string();
-        assert!(
-            error.ends_with(
-                "it has no stage `layer22`, did you mean `layer2`?; it can be cut after layer1, layer2, layer3, layer4"
-            ),
-            "{error}"
-        );
-        let (_folder, folders) = folder_with("average.onnx", &averaging());
-        let error = Backbone::open("average@layer1", &folders).unwrap_err().to_string();
-        assert!(
-            error.ends_with(
-                "average.onnx: an ONNX file can't be cut after `layer1`; state `output` in average.toml beside it"
-            ),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_published_file_is_found_under_its_own_name_and_must_be_that_file() {
-        let (folder, folders) = folder_with("resnet18-f37072fd.pth", b"something else");
-        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
-        assert!(
-            error.contains("resnet18-f37072fd.pth: its SHA-256 is ") && error.contains("expected f37072fd"),
-            "{error}"
-        );
-        std::fs::write(folder.path().join("resnet18.toml"), "inputs = 1").unwrap();
-        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
-        assert!(error.contains("resnet18.toml: unknown key `inputs`"), "{error}");
-        assert_eq!(names(&folders), names(&[]), "it is no backbone of its own");
-    }
-
-    #[test]
-    fn a_file_that_is_not_the_registered_one_is_refused() {
-        let error = verified_hash(REGISTRY.get("resnet18-cntk"), Path::new("x.safetensors"), b"other").unwrap_err();
-        let BackboneError::Hash { found, .. } = &error else { panic!("{error}") };
-        assert_eq!(found, "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa");
-    }
-
-    #[test]
-    fn weights_of_another_network_are_refused_by_name() {
-        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED_WEIGHTS);
-        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
-        assert!(error.contains("resnet18.safetensors: tensor `layer4.2.bn1.bias` of shape [512]"), "{error}");
-        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
-        assert_eq!(Backbone::open("mine", &folders).unwrap().dimension, 512, "read off the names");
-    }
-
-    #[test]
-    fn an_onnx_file_is_a_backbone_too() {
-        let (_folder, folders) = folder_with("average.onnx", &averaging());
-        let backbone = Backbone::open("average", &folders).unwrap();
-        assert_eq!((backbone.ports.input.as_str(), backbone.ports.output.as_str()), ("pixels", "flat"));
-        assert_eq!(backbone.dimension, 3);
-        assert!(names(&folders).contains(&"average".to_owned()));
-        let (_folder, folders) = folder_with("broken.onnx", b"PK\x03\x04 no model");
-        let error = Backbone::open("broken", &folders).unwrap_err().to_string();
-        assert!(error.contains("broken.onnx: not an ONNX file: it is a zip archive"), "{error}");
-    }
-
-    #[test]
-    fn settings_come_from_beside_the_file_or_from_within() {
-        let mut model = ModelProto::read(&averaging()).unwrap();
-        let value = "input = 96\nmean = [0, 0, 0]\nstd = [1, 1, 1]".to_owned();
-        model.metadata_props.push(StringStringEntryProto { key: "featbench".into(), value });
-        let (folder, folders) = folder_with("average.onnx", &model.write());
-        let plain = Normalisation { mean: [0.0; 3], deviation: [1.0; 3] };
-        let backbone = Backbone::open("average", &folders).unwrap();
-        assert_eq!((backbone.input, backbone.normalisation), (Some(96), plain));
-        std::fs::write(folder.path().join("average.toml"), "input = 64").unwrap();
-        let backbone = Backbone::open("average", &folders).unwrap();
-        assert_eq!((backbone.input, backbone.normalisation), (Some(64), IMAGENET), "the file goes first, as a whole");
-    }
-
-    #[test]
-    fn weights_have_settings_too_but_one_output() {
-        let (folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
-        let state = |text: &str| std::fs::write(folder.path().join("mine.toml"), text).unwrap();
-        state("input = 96");
-        assert_eq!(Backbone::open("mine", &folders).unwrap().input, Some(96));
-        state("output = 'logits'");
-        let error = Backbone::open("mine", &folders).unwrap_err().to_string();
-        assert!(
-            error.ends_with("mine.toml: output = \"logits\" is for ONNX files; weights have `features` only"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn sides_are_checked() {
-        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert!(backbone.check_side(224).is_ok());
-        let error = backbone.check_side(100).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "backbone `resnet18-cntk`: an input of 100 px does not fit; its side must be a multiple of 32 px"
-        );
-    }
-}
+mod tests;

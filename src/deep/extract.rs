@@ -3,6 +3,9 @@
 
 use super::backbone::{Backbone, BackboneError, EMBEDDED};
 use super::cuda::CudaError;
+use super::onnx::ModelProto;
+use super::onnx::halves::computed_in_half;
+use super::precision::Precision;
 use super::session::{Device, Input, Session, SessionError};
 
 /// Raised whenever the features of the same image by the same backbone change; part of every cache key.
@@ -35,7 +38,14 @@ impl Extractor {
     pub fn new(backbone: &Backbone, device: Device, side: usize, batch: usize) -> Result<Extractor, BackboneError> {
         backbone.check_side(side)?;
         let named = |reason| BackboneError::Session { name: backbone.name.clone(), reason };
-        let session = Session::open(&backbone.model(side)?, device).map_err(named)?;
+        let half = device == Device::Cuda && backbone.precision == Precision::F16;
+        let half =
+            if half { ModelProto::read(&backbone.plain_model(side)?).ok().and_then(computed_in_half) } else { None };
+        let session = match half {
+            Some(model) => Session::open(&model.write(), device),
+            None => Session::open(&backbone.model(side)?, device),
+        };
+        let session = session.map_err(named)?;
         let mut extractor = Extractor {
             session,
             name: backbone.name.clone(),

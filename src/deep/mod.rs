@@ -13,6 +13,8 @@ pub mod library;
 pub mod mistaken;
 pub mod network;
 pub mod onnx;
+pub mod precision;
+pub mod quantise;
 pub mod session;
 pub mod settings;
 pub mod weights;

@@ -6,14 +6,18 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Error, Result};
 use ndarray::Array2;
+use rand::seq::index::sample;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::ImageFile;
 use crate::deep::activation::Activation;
 use crate::deep::backbone::{Backbone, BackboneError};
 use crate::deep::extract::{BATCH, Extractor, VERSION};
+use crate::deep::precision::Precision;
+use crate::deep::quantise::{IMAGES, in_int8};
 use crate::deep::session::{Device, Runtime};
 use crate::image::{Canvas, resize, tensor};
+use crate::random::generator;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
 use super::evidence::{Evidence, Explainer, Map, Spot};
@@ -43,14 +47,34 @@ impl Kind for Frozen {
         cost(input)
     }
 
-    fn fit(&self, _: &Choice, resources: &Resources, _: &Lessons) -> Result<Box<dyn Features>> {
-        Ok(Box::new(Network::new(resources)?))
+    fn fit(&self, _: &Choice, resources: &Resources, lessons: &Lessons) -> Result<Box<dyn Features>> {
+        let network = Network::new(resources)?;
+        if network.backbone.precision != Precision::Int8 {
+            return Ok(Box::new(network));
+        }
+        let seen = drawn(lessons.train.images(), resources.seed);
+        let mut watch = Stopwatch::start();
+        let mut numbers = vec![0.0; seen.len() * 3 * (resources.input as usize).pow(2)];
+        let each = numbers.len() / seen.len().max(1);
+        for (encoded, out) in read(&seen)?.iter().zip(numbers.chunks_exact_mut(each.max(1))) {
+            let picture = picture(encoded, resources.canvas, &mut watch)?;
+            let crop = resize::evaluation_crop(&picture, resources.input);
+            tensor::write_tensor(&crop, &network.backbone.normalisation, out);
+        }
+        Ok(Box::new(Network::of(Arc::new(in_int8(&network.backbone, resources.input as usize, &numbers)?))?))
     }
 }
 
 /// Of a look at one image; `input` is the side of the network's input in pixels.
 pub(super) fn cost(input: u32) -> Cost {
     Cost { milliseconds: 37.0 * (f64::from(input) / 224.0).powi(2), bytes: 2048.0, bytes_a_pixel: 6.0 }
+}
+
+/// Training images that tell how large a network's values become.
+fn drawn(train: &[Arc<ImageFile>], seed: u64) -> Vec<Arc<ImageFile>> {
+    let mut places = sample(&mut generator(seed, "calibration"), train.len(), IMAGES.min(train.len())).into_vec();
+    places.sort_unstable();
+    places.into_iter().map(|place| train[place].clone()).collect()
 }
 
 impl Frozen {

@@ -109,6 +109,11 @@ impl RunRow {
     pub(super) const LATER: [&str; 7] =
         ["temperature", "thresholds", "parameters", "multiply_adds", "file_bytes", "image_mib", "joules"];
 
+    /// Its network without the precision that its name may end in, and that: `resnet18-cntk` and `int8`, empty for f32.
+    pub fn network(&self) -> (&str, &str) {
+        self.backbone.rsplit_once(':').unwrap_or((&self.backbone, ""))
+    }
+
     /// What makes a run another run rather than a newer one: dataset, arm, backbone, input, canvas (`native` first,
     /// then by size), seed, form, protocol. Runs are listed in this order within their family.
     pub fn identity(&self) -> impl Ord + '_ {

@@ -9,6 +9,7 @@ use crate::stats::outcome::{Judged, Outcome, judge};
 use crate::stats::paired::holm;
 
 use super::format::{NONE, column_name, count, counted, list, percent, points, relation, significant, trimmed};
+use super::precision::precisions;
 use super::said;
 use super::summary::{Column, Entry, Pair, Summary, range, strongest};
 
@@ -22,6 +23,7 @@ pub fn findings(summary: &Summary) -> Vec<String> {
     findings.extend(floors(summary));
     findings.extend(chance(summary));
     findings.extend(times(summary));
+    findings.extend(precisions(summary));
     findings.extend(seeds(summary));
     findings.extend(resolution(summary));
     findings.extend(incomplete(summary));

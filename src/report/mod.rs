@@ -18,6 +18,7 @@ mod markdown;
 mod metrics;
 mod near_duplicates;
 mod plot;
+mod precision;
 mod price;
 mod readme;
 mod repeats;

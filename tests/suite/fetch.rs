@@ -1,6 +1,7 @@
 //! Fetching a data set of four small files from a web server that misbehaves in every way a server can, and
 //! `featbench fetch` as a user calls it; hymenoptera end to end, killed in between, where its images are at hand.
 
+mod package;
 mod server;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use assert_cmd::assert::OutputAssertExt;
 use featbench::dataset::download::{Event, FetchError, Source, fetch};
 use featbench::dataset::{Dataset, Manifest};
-use featbench::deep::backbone::Published;
+use featbench::deep::backbone::{self, Published};
 use featbench::transfer::{self, Fetched, Remote, TransferError, Workplace};
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
@@ -382,7 +383,7 @@ fn weights_arrive_whole_and_are_the_published_ones() {
     let hash = format!("{:x}", Sha256::digest(archive()));
     let (file, sha256) = (format!("net-{}.pth", &hash[..8]), &hash[..8]);
     let fetch = |url: &str| {
-        let published = Published { url, file: &file, sha256 };
+        let published = Published { source: backbone::Source::Url(url), file: &file, sha256 };
         featbench::deep::fetch::fetch(&published, Some(folder.path()), None, &mut |_| {})
     };
     let server = Server::start(vec![Reply { cut: Some(9000), ..whole() }, whole()]);

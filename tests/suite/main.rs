@@ -18,6 +18,7 @@ mod records;
 mod reference;
 mod repeats;
 mod snapshots;
+mod state_dicts;
 mod support;
 mod sweeps;
 mod synthetic;

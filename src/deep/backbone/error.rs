@@ -33,6 +33,8 @@ pub enum BackboneError {
     Onnx { path: PathBuf, reason: String },
     #[error("{}: {reason}", path.display())]
     Settings { path: PathBuf, reason: String },
+    #[error("backbone `{name}` in {precision}: {reason}; without --precision it is used in f32")]
+    Precision { name: String, precision: &'static str, reason: String },
     #[error(
         "backbone `{name}`: its features are no average over a map of the picture, so that nothing of them has a place; a \
          ResNet's are: name one by --backbone"

@@ -10,6 +10,7 @@ use crate::deep::onnx::ports::{Found, LONGEST, Ports, normalised_by};
 use crate::deep::onnx::{GraphProto, ModelProto};
 use crate::deep::session::{Device, Input, Session, SessionError};
 use crate::deep::settings::Settings;
+use crate::deep::weights;
 
 /// Bytes that a network's file may have.
 const LARGEST: u64 = 4 << 30;
@@ -17,11 +18,18 @@ const LARGEST: u64 = 4 << 30;
 /// Side in pixels of the image that tells how long the features are, where the file fixes none.
 const PROBED: usize = 224;
 
-/// The bytes of a file.
+/// The bytes of a file, joined where it is an index of others.
 ///
 /// # Errors
 /// It can't be read, or is too large to be a network; without its name.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    if path.extension().is_some_and(|ending| ending == "json") {
+        return weights::joined(path, read_one).map_err(|error| error.to_string());
+    }
+    read_one(path)
+}
+
+fn read_one(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();

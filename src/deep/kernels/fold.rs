@@ -48,7 +48,11 @@ fn added(conv: &NodeProto, sum: &NodeProto, maps: &HashSet<String>) -> Option<No
 }
 
 /// With the weights and the bias that give what the batch norm makes of the output.
-fn normalised(conv: &NodeProto, norm: &NodeProto, constants: &mut HashMap<String, TensorProto>) -> Option<NodeProto> {
+pub fn normalised(
+    conv: &NodeProto,
+    norm: &NodeProto,
+    constants: &mut HashMap<String, TensorProto>,
+) -> Option<NodeProto> {
     if conv.input.len() > 3 || norm.int("training_mode").unwrap_or(0) != 0 {
         return None;
     }

@@ -5,17 +5,18 @@
 //! Two kinds of graph come here: a network as its file has it, and a training step, whose operators already are ours and
 //! bring along what they mean in standard ones.
 
-mod fold;
+pub(in crate::deep) mod fold;
 mod fuse;
 mod layout;
 mod lift;
-mod nodes;
+pub(in crate::deep) mod nodes;
 pub mod operator;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
 
+use super::onnx::halves::widened;
 use super::onnx::{DOMAIN, Definitions, GraphProto, ModelProto, NodeProto, TensorProto};
 use nodes::Nodes;
 
@@ -49,7 +50,7 @@ impl Kernels {
 pub fn rewritten(mut model: ModelProto) -> Option<ModelProto> {
     let definitions = model.take_definitions();
     let graph = model.graph.take().filter(is_understood).filter(|_| model.functions.is_empty())?;
-    let GraphProto { node, initializer, input, output, name, .. } = graph;
+    let GraphProto { node, initializer, input, output, name, .. } = widened(graph);
     let mut constants: HashMap<String, TensorProto> =
         initializer.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
     let mut nodes = Nodes::of(node, output.iter().map(|value| value.name.clone()));

@@ -1,6 +1,8 @@
 //! Networks as ONNX graphs whose parameters carry torchvision's names.
 //! A network is built without numbers first: which parameters it needs, and in which shapes, is part of it.
 
+pub mod efficientnet;
+pub mod naming;
 pub mod resnet;
 pub mod vgg;
 
@@ -8,6 +10,7 @@ use serde::Deserialize;
 
 use super::onnx::{Attribute, Dimension, Graph, ModelProto, TensorProto};
 use super::weights::{Shapes, Weights, WeightsError};
+use efficientnet::EfficientNetLite;
 use resnet::ResNet;
 use vgg::Vgg;
 
@@ -27,16 +30,33 @@ pub const FIXED: &str = "fixed.";
 pub enum Family {
     ResNet(ResNet),
     Vgg(Vgg),
+    #[serde(rename = "efficientnet-lite")]
+    EfficientNetLite(EfficientNetLite),
 }
 
 impl Family {
-    /// Reads family and member off the names of the parameters.
-    ///
-    /// # Errors
-    /// [`WeightsError::UnknownFamily`].
-    pub fn of(shapes: &Shapes) -> Result<Family, WeightsError> {
+    /// Reads family and member off the names of the parameters, where there are those that a family begins with.
+    pub fn of(shapes: &Shapes) -> Option<Family> {
         let resnet = ResNet::of(shapes).map(Family::ResNet);
-        resnet.or_else(|| Vgg::of(shapes).map(Family::Vgg)).ok_or(WeightsError::UnknownFamily)
+        let vgg = || Vgg::of(shapes).map(Family::Vgg);
+        resnet.or_else(vgg).or_else(|| EfficientNetLite::of(shapes).map(Family::EfficientNetLite))
+    }
+
+    /// What messages call it, and how the names of its parameters begin, but for those of its head.
+    fn named(&self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Family::ResNet(_) => ("a ResNet", &["conv", "bn", "layer"]),
+            Family::Vgg(_) => ("a VGG", &["features."]),
+            Family::EfficientNetLite(_) => ("an EfficientNet-Lite", &["_conv", "_bn", "_blocks."]),
+        }
+    }
+
+    /// Which of its values the features are, in words.
+    pub fn taken(&self) -> &'static str {
+        match self {
+            Family::Vgg(network) if !network.cut => "output of its second hidden layer",
+            _ => "average before its classifier",
+        }
     }
 
     /// The same network with another number of classes, or without a classification layer.
@@ -44,6 +64,7 @@ impl Family {
         match self {
             Family::ResNet(network) => Family::ResNet(ResNet { classes, ..network }),
             Family::Vgg(network) => Family::Vgg(Vgg { classes, ..network }),
+            Family::EfficientNetLite(network) => Family::EfficientNetLite(EfficientNetLite { classes, ..network }),
         }
     }
 
@@ -52,6 +73,7 @@ impl Family {
         match self {
             Family::ResNet(network) => network.classes,
             Family::Vgg(network) => network.classes,
+            Family::EfficientNetLite(network) => network.classes,
         }
     }
 
@@ -60,6 +82,7 @@ impl Family {
         let (name, count) = match self {
             Family::ResNet(network) => ("layer", network.blocks.len()),
             Family::Vgg(network) => ("pool", network.stages.len()),
+            Family::EfficientNetLite(network) => ("stage", network.stages.len()),
         };
         (1..=count).map(|number| format!("{name}{number}")).collect()
     }
@@ -71,6 +94,7 @@ impl Family {
         Some(match self {
             Family::ResNet(network) => Family::ResNet(network.cut_after(stage)),
             Family::Vgg(network) => Family::Vgg(network.cut_after(stage)),
+            Family::EfficientNetLite(network) => Family::EfficientNetLite(network.cut_after(stage)),
         })
     }
 
@@ -80,6 +104,7 @@ impl Family {
         match self {
             Family::ResNet(network) => network.network(),
             Family::Vgg(network) => network.network(side),
+            Family::EfficientNetLite(network) => network.network(),
         }
     }
 }
@@ -119,36 +144,78 @@ impl Network {
 struct Builder {
     graph: Graph,
     parameters: Vec<(String, Vec<usize>)>,
+    /// Of its batch norms.
+    epsilon: f32,
 }
 
-/// A convolution: channels in and out, side of the kernel, stride, with a bias or not; padded by half the kernel.
+/// A convolution: channels in and out, side of the kernel, stride, groups, with a bias or not; padded by half the kernel,
+/// or as TensorFlow does, where the stride is 2 and sides are even.
 #[derive(Debug, Clone, Copy)]
 struct Conv {
     input: usize,
     output: usize,
     kernel: usize,
     stride: usize,
+    groups: usize,
     bias: bool,
+    as_tensorflow: bool,
+}
+
+impl Conv {
+    /// Of stride 1, without groups or bias.
+    fn new(input: usize, output: usize, kernel: usize) -> Conv {
+        Conv { input, output, kernel, stride: 1, groups: 1, bias: false, as_tensorflow: false }
+    }
 }
 
 impl Builder {
+    fn new(name: &str) -> Builder {
+        Builder { graph: Graph::new(name), parameters: Vec::new(), epsilon: 1e-5 }
+    }
+
+    /// Declares the input of images, whose batch is free.
+    fn images(&mut self, height: Dimension, width: Dimension) {
+        self.graph.input(INPUT, &[Dimension::Name("batch".into()), Dimension::Size(3), height, width]);
+    }
+
+    /// The same with free sides.
+    fn images_of_any_side(&mut self) {
+        self.images(Dimension::Name("height".into()), Dimension::Name("width".into()));
+    }
+
     fn parameter(&mut self, name: String, shape: &[usize]) -> String {
         self.parameters.push((name.clone(), shape.to_vec()));
         name
     }
 
-    /// A convolution, then a batch norm in its inference form (which ONNX Runtime folds into the
-    /// convolution).
-    fn conv_norm(&mut self, x: &str, conv: &str, norm: &str, c: Conv) -> String {
-        let weight = self.parameter(format!("{conv}.weight"), &[c.output, c.input, c.kernel, c.kernel]);
+    fn conv(&mut self, x: &str, conv: &str, c: Conv) -> String {
+        let weight =
+            self.parameter(format!("{conv}.weight"), &[c.output, c.input / c.groups.max(1), c.kernel, c.kernel]);
         let bias = c.bias.then(|| self.parameter(format!("{conv}.bias"), &[c.output]));
         let inputs: Vec<&str> = [x, &weight].into_iter().chain(bias.as_deref()).collect();
-        let x = self.graph.node("Conv", &inputs, &window(c.kernel, c.stride));
+        let mut attributes = window(c.kernel, c.stride).to_vec();
+        if c.as_tensorflow && c.stride == 2 {
+            let (before, after) = ((c.kernel - 2) as i64 / 2, (c.kernel as i64 - 1) / 2);
+            attributes[2].1 = Attribute::Ints(vec![before, before, after, after]);
+        }
+        if c.groups > 1 {
+            attributes.push(("group", Attribute::Int(c.groups as i64)));
+        }
+        self.graph.node("Conv", &inputs, &attributes)
+    }
+
+    /// A batch norm in its inference form (which ONNX Runtime folds into the convolution before it).
+    fn norm(&mut self, x: &str, norm: &str, channels: usize) -> String {
         let statistics = ["weight", "bias", "running_mean", "running_var"]
-            .map(|part| self.parameter(format!("{norm}.{part}"), &[c.output]));
+            .map(|part| self.parameter(format!("{norm}.{part}"), &[channels]));
         let [scale, bias, mean, variance] = statistics.each_ref().map(String::as_str);
-        let epsilon = [("epsilon", Attribute::Float(1e-5))];
-        self.graph.node("BatchNormalization", &[&x, scale, bias, mean, variance], &epsilon)
+        let epsilon = [("epsilon", Attribute::Float(self.epsilon))];
+        self.graph.node("BatchNormalization", &[x, scale, bias, mean, variance], &epsilon)
+    }
+
+    fn conv_norm(&mut self, x: &str, conv: &str, norm: &str, c: Conv) -> String {
+        let x = self.conv(x, conv, c);
+        self.norm(&x, norm, c.output)
     }
 
     fn relu(&mut self, x: &str) -> String {
@@ -179,4 +246,9 @@ impl Builder {
 fn window(kernel: usize, stride: usize) -> [(&'static str, Attribute); 3] {
     let all = |v: usize, times: usize| Attribute::Ints(vec![v as i64; times]);
     [("kernel_shape", all(kernel, 2)), ("strides", all(stride, 2)), ("pads", all(kernel / 2, 4))]
+}
+
+/// Outputs of a layer with a weight of this name; `None` where there is none.
+fn outputs(shapes: &Shapes, layer: &str) -> Option<usize> {
+    shapes.get(&format!("{layer}.weight"))?.first().copied()
 }

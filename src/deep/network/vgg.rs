@@ -1,5 +1,5 @@
-//! VGG with batch norm as torchvision builds it (Simonyan and Zisserman 2015; `vgg16_bn`): stages of 3 x 3 convolutions,
-//! each with a max pool behind it, then three fully connected layers, of which the last one classifies.
+//! VGG as torchvision builds it (Simonyan and Zisserman 2015; `vgg16`, and with batch norm `vgg16_bn`): stages of 3 x 3
+//! convolutions, each with a max pool behind it, then three fully connected layers, of which the last one classifies.
 
 use super::{Builder, Conv, FEATURES, FIXED, INPUT, LOGITS, Network};
 use crate::deep::Tensor;
@@ -17,6 +17,9 @@ const HIDDEN: usize = 4096;
 pub struct Vgg {
     /// Channels of the convolutions of each stage.
     pub stages: Vec<Vec<usize>>,
+    /// Each convolution has a batch norm behind it.
+    #[serde(default = "usually")]
+    pub norm: bool,
     /// Nothing follows the last stage.
     #[serde(skip)]
     pub cut: bool,
@@ -25,19 +28,29 @@ pub struct Vgg {
     pub classes: Option<usize>,
 }
 
+fn usually() -> bool {
+    true
+}
+
 impl Vgg {
+    /// Layers that a convolution takes up in the numbering, with its ReLU and its batch norm.
+    fn step(norm: bool) -> usize {
+        if norm { 3 } else { 2 }
+    }
+
     /// Reads the member off names and shapes: stages, their channels, and what follows them. `None` when there is no
     /// first convolution.
     pub fn of(shapes: &Shapes) -> Option<Vgg> {
-        let outputs = |layer: String| shapes.get(&format!("{layer}.weight"))?.first().copied();
+        let outputs = |layer: String| super::outputs(shapes, &layer);
+        let norm = shapes.contains_key("features.1.running_mean");
         let (mut stages, mut place) = (Vec::new(), 0);
         loop {
             let first = place;
             let mut stage = Vec::new();
-            // a convolution, its batch norm and its ReLU are three layers, the pool is one
+            // the pool is one layer more
             while let Some(channels) = outputs(format!("features.{place}")) {
                 stage.push(channels);
-                place += 3;
+                place += Vgg::step(norm);
             }
             if place == first {
                 break;
@@ -47,29 +60,31 @@ impl Vgg {
         }
         let cut = outputs("classifier.0".into()).is_none();
         let classes = outputs("classifier.6".into());
-        (!stages.is_empty()).then_some(Vgg { stages, cut, classes })
+        (!stages.is_empty()).then_some(Vgg { stages, norm, cut, classes })
     }
 
     /// The same network up to the pool of a stage, counted from 1.
     pub fn cut_after(&self, stage: usize) -> Vgg {
-        Vgg { stages: self.stages.iter().take(stage).cloned().collect(), cut: true, classes: None }
+        Vgg { stages: self.stages.iter().take(stage).cloned().collect(), cut: true, classes: None, ..*self }
     }
 
     /// The graph: input [`INPUT`], outputs [`FEATURES`] and, with classes, [`LOGITS`]. The batch is free; so are the sides
     /// of a network that is cut, while the fully connected layers want to know theirs, since how the last map is brought
     /// to 7 x 7 depends on it.
     pub fn network(&self, side: usize) -> Network {
-        let mut builder = Builder { graph: Graph::new("vgg"), parameters: Vec::new() };
+        let mut builder = Builder::new("vgg");
         let sides = |name: &str| if self.cut { Dimension::Name(name.into()) } else { Dimension::Size(side as i64) };
-        let batch = Dimension::Name("batch".into());
-        builder.graph.input(INPUT, &[batch, Dimension::Size(3), sides("height"), sides("width")]);
+        builder.images(sides("height"), sides("width"));
         let (mut x, mut channels, mut place) = (INPUT.to_owned(), 3, 0);
         for stage in &self.stages {
             for &output in stage {
-                let conv = Conv { input: channels, output, kernel: 3, stride: 1, bias: true };
-                x = builder.conv_norm(&x, &format!("features.{place}"), &format!("features.{}", place + 1), conv);
+                let conv = Conv { bias: true, ..Conv::new(channels, output, 3) };
+                x = builder.conv(&x, &format!("features.{place}"), conv);
+                if self.norm {
+                    x = builder.norm(&x, &format!("features.{}", place + 1), output);
+                }
                 x = builder.relu(&x);
-                (channels, place) = (output, place + 3);
+                (channels, place) = (output, place + Vgg::step(self.norm));
             }
             let two = || Attribute::Ints(vec![2, 2]);
             x = builder.graph.node("MaxPool", &[&x], &[("kernel_shape", two()), ("strides", two())]);
@@ -133,7 +148,7 @@ mod tests {
 
     fn sixteen(classes: Option<usize>) -> Vgg {
         let stages = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)];
-        Vgg { stages: stages.map(|(channels, count)| vec![channels; count]).to_vec(), cut: false, classes }
+        Vgg { stages: stages.map(|(channels, count)| vec![channels; count]).to_vec(), norm: true, cut: false, classes }
     }
 
     #[test]
@@ -142,6 +157,8 @@ mod tests {
         let trained = parameters.iter().filter(|(name, _)| !name.contains("running_"));
         assert_eq!(trained.map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>(), 138_365_992);
         assert_eq!(parameters.len(), 97 - 13, "without the counters of the batch norms");
+        let plain = Vgg { norm: false, ..sixteen(Some(1000)) }.network(224).parameters;
+        assert_eq!(plain.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>(), 138_357_544);
         let third = sixteen(None).cut_after(3).network(224);
         assert_eq!((third.dimension, third.parameters.last().unwrap().0.as_str()), (256, "features.21.running_var"));
     }
@@ -149,7 +166,8 @@ mod tests {
     #[test]
     fn a_network_is_read_off_its_names() {
         let shapes = |vgg: &Vgg| vgg.network(64).parameters.into_iter().collect::<Shapes>();
-        for network in [sixteen(Some(8)), sixteen(None), sixteen(None).cut_after(2)] {
+        let plain = Vgg { norm: false, ..sixteen(Some(8)) };
+        for network in [plain.cut_after(3), plain, sixteen(Some(8)), sixteen(None), sixteen(None).cut_after(2)] {
             assert_eq!(Vgg::of(&shapes(&network)), Some(network));
         }
         assert_eq!(Vgg::of(&Shapes::new()), None);

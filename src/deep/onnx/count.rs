@@ -11,7 +11,10 @@ type Shape = Vec<usize>;
 type Shapes<'g> = HashMap<&'g str, Shape>;
 
 /// Operators that keep the shape of their first input.
-const KEEPING: [&str; 17] = [
+const KEEPING: [&str; 20] = [
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Cast",
     "Relu",
     "Clip",
     "LeakyRelu",
@@ -64,8 +67,11 @@ impl GraphProto {
         Some(sum)
     }
 
-    /// Sides of a constant.
+    /// Sides of a constant, also of one that is stored in fewer bits.
     fn constant(&self, name: &str) -> Option<Vec<usize>> {
+        let widens = |node: &&NodeProto| matches!(node.op_type.as_str(), "Cast" | "DequantizeLinear");
+        let maker = self.node.iter().filter(widens).find(|node| node.output.iter().any(|output| output == name));
+        let name = maker.and_then(|node| node.input.first()).map_or(name, String::as_str);
         let constant = self.initializer.iter().find(|constant| constant.name == name)?;
         constant.dims.iter().map(|&side| side.try_into().ok()).collect()
     }

@@ -6,6 +6,7 @@ mod constants;
 mod count;
 mod external;
 mod finite;
+pub mod halves;
 mod makers;
 mod own;
 pub mod ports;

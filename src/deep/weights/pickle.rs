@@ -1,5 +1,6 @@
 //! Pickles, Python's format for objects, read as data. A pickle is a program for a small stack machine; only those
-//! instructions are followed that a dictionary of tensors needs, and nothing that it names is ever imported or called.
+//! instructions are followed that dictionaries need, and nothing that it names is ever imported or called: what is no
+//! dictionary, list or tensor is a [`Value::Foreign`] of which nothing is known.
 
 use std::collections::HashMap;
 
@@ -17,11 +18,6 @@ pub enum PickleError {
     Long,
     #[error("its values are nested too deeply (more than {DEEPEST} are under way at byte {0})")]
     Deep(usize),
-    #[error(
-        "it asks for the Python object `{0}`, which tensors do not need and which was not executed; only a state dict \
-         is read: in Python, torch.save(model.state_dict(), FILE)"
-    )]
-    Global(String),
     #[error("it holds the instruction {code:#04x} at byte {at}, which no state dict needs")]
     Instruction { code: u8, at: usize },
     #[error("it is damaged at byte {at}: {expected} is expected")]
@@ -68,6 +64,8 @@ pub enum Value<'a> {
     Dict(usize),
     Storage(usize),
     Tensor(usize),
+    /// A Python object that is none of these.
+    Foreign,
 }
 
 /// Numbers that lie elsewhere in the file.
@@ -96,6 +94,8 @@ pub struct Objects<'a> {
     pub dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     pub storages: Vec<Storage<'a>>,
     pub tensors: Vec<View>,
+    /// The first Python object that was asked for and is foreign: `module.name`.
+    pub foreign: Option<String>,
 }
 
 /// Reads one pickle off the beginning of `bytes`.
@@ -150,6 +150,7 @@ impl<'a> Machine<'a> {
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
+            b'1' => drop(self.since_mark()?),
             b'q' | b'r' | 0x94 => {
                 let place = match code {
                     b'q' => self.number(1)?,
@@ -161,19 +162,34 @@ impl<'a> Machine<'a> {
             }
             b'a' | b'e' => {
                 let items = if code == b'a' { vec![self.pop()?] } else { self.since_mark()? };
-                let Some(&Value::List(list)) = self.stack.last() else { return Err(self.expected("a list")) };
-                self.objects.lists[list].extend(items);
+                match self.stack.last() {
+                    Some(&Value::List(list)) => self.objects.lists[list].extend(items),
+                    Some(Value::Foreign) => {}
+                    _ => return Err(self.expected("a list")),
+                }
+            }
+            // what goes into a set
+            0x90 => {
+                self.since_mark()?;
+                let Some(Value::Foreign) = self.stack.last() else { return Err(self.expected("a set")) };
             }
             b's' | b'u' => {
                 let items = if code == b's' { self.last(2)? } else { self.since_mark()? };
-                let Some(&Value::Dict(dict)) = self.stack.last() else { return Err(self.expected("a dictionary")) };
                 let (pairs, []) = items.as_chunks() else { return Err(self.expected("pairs")) };
-                self.objects.dicts[dict].extend(pairs.iter().map(|&[key, value]| (key, value)));
+                match self.stack.last() {
+                    Some(&Value::Dict(dict)) => {
+                        self.objects.dicts[dict].extend(pairs.iter().map(|&[key, value]| (key, value)));
+                    }
+                    Some(Value::Foreign) => {}
+                    _ => return Err(self.expected("a dictionary")),
+                }
             }
             // attributes of a dictionary (`_metadata`) say nothing of its tensors
             b'b' => {
                 self.pop()?;
-                let Some(Value::Dict(_)) = self.stack.last() else { return Err(self.expected("a dictionary")) };
+                let Some(Value::Dict(_) | Value::Foreign | Value::Tensor(_)) = self.stack.last() else {
+                    return Err(self.expected("a dictionary"));
+                };
             }
             _ => {
                 let value = self.value(code)?;
@@ -192,6 +208,22 @@ impl<'a> Machine<'a> {
             b'M' => Value::Int(self.number(2)?.into()),
             b'J' => Value::Int((self.number(4)? as u32 as i32).into()),
             0x8a => self.long()?,
+            // bytes, a set, a frozen set
+            b'C' | b'B' | 0x8e | 0x96 => {
+                let length = self.number(match code {
+                    b'C' => 1,
+                    b'B' => 4,
+                    _ => 8,
+                })?;
+                self.take(length.try_into().map_err(|_| PickleError::Ended)?)?;
+                Value::Foreign
+            }
+            0x8f => Value::Foreign,
+            0x91 => {
+                self.since_mark()?;
+                Value::Foreign
+            }
+            b'2' => *self.stack.last().ok_or(self.expected("a value"))?,
             b'G' => {
                 self.take(8)?;
                 Value::Float
@@ -212,14 +244,19 @@ impl<'a> Machine<'a> {
             b'j' => self.recalled(4)?,
             b'c' => {
                 let [module, name] = [self.line()?, self.line()?];
-                global(module, name)?
+                self.global(module, name)
             }
             0x93 => match self.last(2)?[..] {
-                [Value::Text(module), Value::Text(name)] => global(module, name)?,
+                [Value::Text(module), Value::Text(name)] => self.global(module, name),
                 _ => return Err(self.expected("the name of a Python object")),
             },
             b'Q' => self.storage()?,
             b'R' => self.call()?,
+            // an object of a class: with arguments, or with named ones too
+            0x81 | 0x92 => {
+                self.last(if code == 0x81 { 2 } else { 3 })?;
+                Value::Foreign
+            }
             code => return Err(PickleError::Instruction { code, at: self.at - 1 }),
         })
     }
@@ -251,8 +288,29 @@ impl<'a> Machine<'a> {
                 self.objects.tensors.push(view);
                 Ok(Value::Tensor(self.objects.tensors.len() - 1))
             }
+            (Value::Foreign, _) => Ok(Value::Foreign),
+            (_, arguments) if arguments.contains(&Value::Foreign) => Ok(Value::Foreign),
             _ => Err(self.expected("a tensor, a parameter or a dictionary")),
         }
+    }
+
+    /// A Python object by its name.
+    fn global(&mut self, module: &str, name: &str) -> Value<'a> {
+        let known = match (module, name) {
+            ("collections", "OrderedDict") => Some(Global::OrderedDict),
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Some(Global::Tensor),
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Some(Global::Parameter),
+            ("torch", name) => name.strip_suffix("Storage").and_then(Dtype::of).map(Global::Storage),
+            _ => None,
+        };
+        known.map_or_else(
+            || {
+                let stated = || format!("{module}.{name}").chars().take(100).collect();
+                self.objects.foreign.get_or_insert_with(stated);
+                Value::Foreign
+            },
+            Value::Global,
+        )
     }
 
     /// A reference to numbers: ("storage", type, key, device, count), since 2017 with nothing or a view behind.
@@ -274,6 +332,7 @@ impl<'a> Machine<'a> {
                 self.objects.storages.push(Storage { dtype, key, count });
                 Ok(Value::Storage(self.objects.storages.len() - 1))
             }
+            (&[Value::Text("storage"), Value::Foreign, ..], _) => Ok(Value::Foreign),
             _ => Err(self.expected("a storage with type, key and size")),
         }
     }
@@ -355,18 +414,6 @@ impl<'a> Machine<'a> {
 
 fn count(value: &Value) -> Option<usize> {
     if let Value::Int(number) = *value { number.try_into().ok() } else { None }
-}
-
-fn global<'a>(module: &str, name: &str) -> Result<Value<'a>, PickleError> {
-    let known = match (module, name) {
-        ("collections", "OrderedDict") => Some(Global::OrderedDict),
-        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Some(Global::Tensor),
-        ("torch._utils", "_rebuild_parameter") => Some(Global::Parameter),
-        ("torch", name) => name.strip_suffix("Storage").and_then(Dtype::of).map(Global::Storage),
-        _ => None,
-    };
-    let stated = || format!("{module}.{name}").chars().take(100).collect();
-    known.map(Value::Global).ok_or_else(|| PickleError::Global(stated()))
 }
 
 impl Dtype {

@@ -19,13 +19,14 @@ pub fn open(file: &[u8]) -> Result<SafeTensors<'_>, WeightsError> {
 /// A tensor, widened to f32; `None` where there is none of this name.
 ///
 /// # Errors
-/// It is of another type than f32, f16 and bf16.
+/// It is of another type than f64, f32, f16 and bf16.
 pub fn tensor(file: &SafeTensors, name: &str) -> Result<Option<Tensor>, WeightsError> {
     let Ok(view) = file.tensor(name) else { return Ok(None) };
     let float = match view.dtype() {
         Dtype::F32 => Float::F32,
         Dtype::F16 => Float::F16,
         Dtype::BF16 => Float::Bf16,
+        Dtype::F64 => Float::F64,
         other => return Err(WeightsError::Type { name: name.into(), found: format!("{other:?}") }),
     };
     Ok(Some(Tensor::new(view.shape(), float.widen(view.data()))))
@@ -46,12 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn three_types_are_widened() {
+    fn every_float_becomes_f32() {
         let expected = Tensor::new(&[2], vec![1.0, -0.5]);
         let halves: Vec<u8> = [0x3c00u16, 0xb800].iter().flat_map(|b| b.to_le_bytes()).collect();
         let brains: Vec<u8> = [0x3f80u16, 0xbf00].iter().flat_map(|b| b.to_le_bytes()).collect();
         let singles: Vec<u8> = [1.0f32, -0.5].iter().flat_map(|b| b.to_le_bytes()).collect();
-        for (dtype, data) in [(Dtype::F16, halves), (Dtype::BF16, brains), (Dtype::F32, singles)] {
+        let doubles: Vec<u8> = [1.0f64, -0.5].iter().flat_map(|b| b.to_le_bytes()).collect();
+        for (dtype, data) in [(Dtype::F64, doubles), (Dtype::F16, halves), (Dtype::BF16, brains), (Dtype::F32, singles)]
+        {
             assert_eq!(read(&file(dtype, &[2], &data)).unwrap(), Some(expected.clone()), "{dtype:?}");
         }
     }
@@ -69,7 +72,7 @@ mod tests {
     #[test]
     fn another_type_is_named() {
         let error = read(&file(Dtype::I64, &[1], &[0; 8])).unwrap_err();
-        assert_eq!(error.to_string(), "tensor `w` has the type I64; f32, f16 or bf16 is expected");
+        assert_eq!(error.to_string(), "tensor `w` has the type I64; f64, f32, f16 or bf16 is expected");
     }
 
     #[test]

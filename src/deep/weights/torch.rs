@@ -1,7 +1,7 @@
 //! State dicts as PyTorch saves them: a pickle that names tensors, and their numbers beside it, either in a zip container
 //! (`torch.save` since 1.6) or one after the other behind the pickle (before). A file is data here: nothing is executed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::pickle::{self, Dtype, Objects, Value, View};
 use super::zip::Zip;
@@ -28,8 +28,8 @@ struct Stored<'a> {
 type Storages<'a> = HashMap<&'a str, &'a [u8]>;
 
 impl<'a> StateDict<'a> {
-    /// Reads which tensors there are. A dictionary under `state_dict` is taken, and the prefix `module.`, which
-    /// `DataParallel` puts before every name, is left out.
+    /// Reads which tensors there are. Those of dictionaries within the dictionary have the names of both, with a dot
+    /// between: `state_dict.conv1.weight`. What is no tensor is left out.
     ///
     /// # Errors
     /// [`WeightsError::Torch`] says why the file is not read.
@@ -50,13 +50,14 @@ impl<'a> StateDict<'a> {
     /// A tensor, widened to f32; `None` where there is none of this name.
     ///
     /// # Errors
-    /// It is of another type than f32, f16 and bf16.
+    /// It is of another type than f64, f32, f16 and bf16.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, WeightsError> {
         let Some(Stored { dtype, view, bytes }) = self.0.get(name) else { return Ok(None) };
         let float = match dtype {
             Dtype::Float => Float::F32,
             Dtype::Half => Float::F16,
             Dtype::BFloat16 => Float::Bf16,
+            Dtype::Double => Float::F64,
             other => return Err(WeightsError::Type { name: name.into(), found: format!("{other:?}") }),
         };
         Ok(Some(Tensor::new(&view.shape, view.gather(bytes, dtype.size(), float))))
@@ -113,43 +114,61 @@ fn pickled(mut file: &[u8]) -> Result<BTreeMap<String, Stored<'_>>, String> {
     tensors(root, objects, &storages)
 }
 
-/// The tensors of a dictionary by name, once each is known to lie within its storage.
+/// The tensors of a dictionary, and of those within it, by name, once each is known to lie within its storage.
 fn tensors<'a>(
     root: Value<'a>,
     objects: Objects<'a>,
     storages: &Storages<'a>,
 ) -> Result<BTreeMap<String, Stored<'a>>, String> {
-    let Value::Dict(mut dict) = root else { return Err("it holds no dictionary of tensors".into()) };
-    if let Some((_, Value::Dict(inner))) = objects.dicts[dict].iter().find(|(key, _)| *key == Value::Text("state_dict"))
-    {
-        dict = *inner;
-    }
     let mut found = BTreeMap::new();
-    for &(key, value) in &objects.dicts[dict] {
-        let Value::Text(name) = key else { return Err("one of its keys is not a name".into()) };
-        let Value::Tensor(tensor) = value else {
-            return Err(format!("`{name}` in it is not a tensor: save the state dict alone"));
-        };
-        let view = objects.tensors[tensor].clone();
-        let storage = objects.storages[view.storage];
-        let wrong = |what: String| format!("tensor `{name}`: {what}");
-        let bytes = *storages.get(storage.key).ok_or_else(|| wrong("its numbers are not in the file".into()))?;
-        if storage.count.checked_mul(storage.dtype.size()) != Some(bytes.len()) {
-            let (key, count, dtype, there) = (storage.key, storage.count, storage.dtype, bytes.len());
-            return Err(wrong(format!(
-                "storage `{key}` should hold {count} numbers ({dtype:?}) and has {there} bytes"
-            )));
+    let (mut left, mut seen) = (vec![(String::new(), root)], HashSet::new());
+    while let Some((name, value)) = left.pop() {
+        match value {
+            Value::Tensor(tensor) => {
+                let stored = stored(objects.tensors[tensor].clone(), &objects, storages);
+                found.insert(name.clone(), stored.map_err(|what| format!("tensor `{name}`: {what}"))?);
+            }
+            // each once, whatever refers to it
+            Value::Dict(dict) if seen.insert(dict) => {
+                left.extend(objects.dicts[dict].iter().filter_map(|&(key, v)| {
+                    let joined = |key: &dyn std::fmt::Display| {
+                        if name.is_empty() { key.to_string() } else { format!("{name}.{key}") }
+                    };
+                    match key {
+                        Value::Text(text) => Some((joined(&text), v)),
+                        Value::Int(number) => Some((joined(&number), v)),
+                        _ => None,
+                    }
+                }))
+            }
+            _ => {}
         }
-        if !view.fits(storage.count) {
-            let View { shape, stride, offset, .. } = view;
-            let place = format!("shape {shape:?}, strides {stride:?}, offset {offset}");
-            return Err(wrong(format!("its storage of {} numbers is too small for {place}", storage.count)));
-        }
-        found.insert(name, Stored { dtype: storage.dtype, view, bytes });
     }
-    let parallel = found.keys().all(|name| name.starts_with("module."));
-    let prefix = if parallel { "module." } else { "" };
-    Ok(found.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect())
+    match objects.foreign {
+        _ if found.keys().any(|name| !name.is_empty()) => Ok(found),
+        Some(object) => Err(format!(
+            "it asks for the Python object `{object}`, which was not executed, and holds no tensors by name; only a state \
+             dict is read. In Python: import torch; model = torch.load(FILE, map_location=\"cpu\", weights_only=False); \
+             torch.save(model.state_dict(), \"NAME.pth\") (with torch.jit.load where it is TorchScript)"
+        )),
+        None => Err("it holds no dictionary with tensors by name".into()),
+    }
+}
+
+/// What a view shows, if it lies within its storage.
+fn stored<'a>(view: View, objects: &Objects<'a>, storages: &Storages<'a>) -> Result<Stored<'a>, String> {
+    let storage = objects.storages[view.storage];
+    let bytes = *storages.get(storage.key).ok_or("its numbers are not in the file")?;
+    if storage.count.checked_mul(storage.dtype.size()) != Some(bytes.len()) {
+        let (key, count, dtype, there) = (storage.key, storage.count, storage.dtype, bytes.len());
+        return Err(format!("storage `{key}` should hold {count} numbers ({dtype:?}) and has {there} bytes"));
+    }
+    if !view.fits(storage.count) {
+        let View { shape, stride, offset, .. } = view;
+        let place = format!("shape {shape:?}, strides {stride:?}, offset {offset}");
+        return Err(format!("its storage of {} numbers is too small for {place}", storage.count));
+    }
+    Ok(Stored { dtype: storage.dtype, view, bytes })
 }
 
 impl View {

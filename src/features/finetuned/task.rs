@@ -11,10 +11,11 @@ use crate::classify::{Candidate, Labelled};
 use crate::dataset::ImageFile;
 use crate::deep::network::LOGITS;
 use crate::deep::onnx::ModelProto;
+use crate::deep::precision::Precision;
 use crate::features::fitted::{Features, Lessons};
 use crate::features::network::Network;
 use crate::features::picture::{picture, read};
-use crate::features::{Resources, hashes};
+use crate::features::{Missing, Resources, hashes};
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
 use crate::finetune::schedule::Rates;
@@ -36,6 +37,10 @@ pub fn with_task<T>(
 ) -> Result<T> {
     let backbone = frozen.backbone();
     backbone.check_side(resources.input as usize)?;
+    if backbone.precision != Precision::F32 {
+        let told = "is for frozen networks, and this one is trained in f32: name it without, or leave this arm out";
+        return Err(Missing(format!("`{}`: a precision {told}", backbone.name)).into());
+    }
     ensure!(
         backbone.ports.output != LOGITS,
         "backbone `{}`: `{LOGITS}` is what the new head gives, and can't be the features too: give that output of the file \

@@ -115,7 +115,7 @@ fn a_checkpoint_leads_to_the_same_bits() {
 
 /// A residual network of two stages with a head, from random numbers.
 fn residual() -> ModelProto {
-    let network = ResNet { block: Block::Basic, blocks: vec![1, 1], classes: None }.network();
+    let network = ResNet::new(Block::Basic, &[1, 1], None).network();
     let zeros = |shape: &[usize]| Tensor::new(shape, vec![0.0; shape.iter().product()]);
     let zeros = network.parameters.iter().map(|(name, shape)| (name.clone(), zeros(shape))).collect();
     let model = network.with(zeros).unwrap();

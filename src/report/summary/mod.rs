@@ -149,11 +149,12 @@ pub fn key(row: &RunRow) -> (&str, &str, Option<u32>, &str, &str, &str) {
     (&row.arm, &row.backbone, row.input_px, &row.canvas, &row.form, &row.protocol)
 }
 
-/// The arm's name, and of backbone, input, form and protocol what differs between the records of this arm. A form is
-/// always named, unless it is the one of an experiment.
+/// The arm's name, and of backbone, input, form and protocol what differs between the records of this arm. A precision is
+/// always named, and a form, unless it is the one of an experiment.
 fn label(row: &RunRow, runs: &[Run], experiment: bool) -> String {
-    let parts: [fn(&RunRow) -> String; 4] = [
-        |row| row.backbone.clone(),
+    let parts: [fn(&RunRow) -> String; 5] = [
+        |row| row.network().0.to_owned(),
+        |row| row.network().1.to_owned(),
         |row| row.input_px.map_or_else(String::new, |px| format!("{px} px")),
         |row| row.form.clone(),
         |row| row.protocol.clone(),
@@ -162,7 +163,7 @@ fn label(row: &RunRow, runs: &[Run], experiment: bool) -> String {
     for part in parts {
         let values: BTreeSet<String> = runs.iter().filter(|r| r.row.arm == row.arm).map(|r| part(r.row)).collect();
         let part = part(row);
-        let named = values.len() > 1 || (part == row.form && !experiment);
+        let named = values.len() > 1 || part == row.network().1 || (part == row.form && !experiment);
         if named && !part.is_empty() {
             label.push_str(" · ");
             label.push_str(&part);

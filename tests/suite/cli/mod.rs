@@ -18,6 +18,7 @@ mod kernels;
 mod layouts;
 mod list_doctor_cache;
 mod pictures;
+mod precision;
 mod real;
 mod report;
 mod resume;

@@ -141,17 +141,23 @@ fn a_tensor_outside_of_its_storage_is_refused() {
 
 #[test]
 fn what_is_wrapped_is_found() {
-    let w = [("w".to_owned(), Tensor::new(&[2, 3], NUMBERS.to_vec()))];
+    let w = |name: &str| [(name.to_owned(), Tensor::new(&[2, 3], NUMBERS.to_vec()))];
     let numbers: [(&str, u64, &[f32]); 1] = [("0", 6, &NUMBERS)];
     let inner = dict(&[("module.w", described(&self::w()))]);
-    let nested = dict(&[("epoch", int(3)), ("state_dict", inner.clone())]);
+    // with what trainers put beside: the objects of their own are not looked at
+    let options = b"cargparse\nNamespace\n)\x81}(X\x02\x00\x00\x00lrK\x01ub".to_vec();
+    let hook = b"cnumpy.core.multiarray\nscalar\nC\x02ab\x85R".to_vec();
+    let nested = dict(&[("epoch", int(3)), ("args", options), ("best", hook), ("state_dict", inner.clone())]);
     // as Python 2 wrote an ordered dictionary, with attributes, and a parameter in it
     let parameter = [b"ctorch._utils\n_rebuild_parameter\n(", &described(&self::w())[..], b"\x88NtR"].concat();
     let pair = [b"](U\x01w", &parameter[..], b"e"].concat();
     let old = [b"ccollections\nOrderedDict\n](", &pair[..], b"e\x85R}b"].concat();
-    for root in [inner, nested, old] {
-        assert_eq!(read(&legacy(&root, &numbers)).unwrap(), w);
+    for (root, name) in [(inner, "module.w"), (nested, "state_dict.module.w"), (old, "w")] {
+        assert_eq!(read(&legacy(&root, &numbers)).unwrap(), w(name));
     }
+    // one that holds itself ends
+    let ring = [&dict(&[("w", described(&self::w()))])[..], b"q\x00X\x04\x00\x00\x00selfh\x00s"].concat();
+    assert_eq!(read(&legacy(&ring, &numbers)).unwrap(), w("w"));
 }
 
 #[test]
@@ -160,11 +166,11 @@ fn what_is_no_state_dict_is_refused_by_name() {
         (&b"cos\nsystem\nX\x02\x00\x00\x00ls\x85R"[..], "the Python object `os.system`"),
         (b"U\x02osU\x06system\x93", "the Python object `os.system`"),
         (b"ctorchvision.models.resnet\nResNet\n)\x81", "`torchvision.models.resnet.ResNet`"),
+        (b"ctorchvision.models.resnet\nResNet\n)\x81", "torch.save(model.state_dict(), \"NAME.pth\")"),
         (b"ctorch\nComplexFloatStorage\n", "`torch.ComplexFloatStorage`"),
         (b"(ios\nsystem\n", "the instruction 0x69 at byte 3"),
-        (b"]", "it holds no dictionary of tensors"),
-        (b"}U\x05epochK\x03s", "`epoch` in it is not a tensor: save the state dict alone"),
-        (b"}K\x01K\x02s", "one of its keys is not a name"),
+        (b"]", "it holds no dictionary with tensors"),
+        (b"}U\x05epochK\x03s", "it holds no dictionary with tensors by name"),
         (b"}e", "a mark is expected"),
         (b"K\x01K\x02b", "a dictionary is expected"),
         (b"ccollections\nOrderedDict\nK\x01R", "a tuple of arguments is expected"),
