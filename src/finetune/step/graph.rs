@@ -35,6 +35,7 @@ impl TrainingGraph {
         let empty = Default::default();
         let shape = [&[images], recipe.image].concat();
         let source = Source {
+            model: recipe.model,
             graph: recipe.model.graph.as_ref().unwrap_or(&empty),
             input: recipe.input,
             shape: &shape,
