@@ -15,7 +15,8 @@ const BOOL: i32 = 9;
 /// # Errors
 /// A model that the library refuses, a failing node, an output of another type.
 pub fn evaluate(model: &ModelProto) -> Result<Vec<TensorProto>, SessionError> {
-    let names: Vec<&str> = model.graph.iter().flat_map(|graph| &graph.output).map(|value| value.name.as_str()).collect();
+    let names: Vec<&str> =
+        model.graph.iter().flat_map(|graph| &graph.output).map(|value| value.name.as_str()).collect();
     let mut session = Session::prepare(&model.write(), Device::PLAIN, 1, None)?.session;
     let failed = |error: ort::Error| SessionError::Run(one_line(&error));
     let options = RunOptions::new().map_err(failed)?;

@@ -59,9 +59,8 @@ pub fn split(tape: &mut Tape, node: &Node) -> Result<Vec<Value>, String> {
     Ok(tape.record_several(outputs, x.learns, move |tape, gradients| {
         tape.add_gradient(&x, |g| {
             // a part that nothing depends on has the gradient 0
-            let part = |(gradient, shape): (&Option<String>, &Vec<usize>)| {
-                gradient.clone().unwrap_or_else(|| g.zeros(shape))
-            };
+            let part =
+                |(gradient, shape): (&Option<String>, &Vec<usize>)| gradient.clone().unwrap_or_else(|| g.zeros(shape));
             let parts: Vec<String> = gradients.iter().zip(&shapes).map(part).collect();
             let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
             g.node("Concat", &parts, &along)

@@ -5,11 +5,27 @@ use std::collections::{HashMap, HashSet};
 
 use super::integers::{self, Integers};
 use super::{Source, learnable};
-use crate::deep::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::deep::onnx::{FLOAT, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::deep::session::evaluate;
 
 /// Numbers at and below this hide what they are added to, in a mask of an attention.
 const HIDDEN: f32 = -99.0;
+
+/// Can this constant be a parameter? What is added or multiplied may also be a number of the function (a single one) or
+/// what an attention must not see.
+pub fn is_weight(node: &NodeProto, place: usize, tensor: &TensorProto) -> bool {
+    if place >= learnable(&node.op_type) || tensor.data_type != FLOAT {
+        return false;
+    }
+    let hides = || tensor.tensor().is_some_and(|tensor| tensor.data.iter().any(|&number| number <= HIDDEN));
+    let single = tensor.dims.iter().product::<i64>() == 1;
+    match node.op_type.as_str() {
+        "Conv" | "Gemm" | "MatMul" => true,
+        name if name.ends_with("Normalization") => true,
+        "Add" | "Mul" => !single && !hides(),
+        _ => !single,
+    }
+}
 
 pub struct Constants<'a> {
     source: Source<'a>,
@@ -47,18 +63,10 @@ impl<'a> Constants<'a> {
         node.output.first().is_some_and(|output| self.fixed.contains(output.as_str()))
     }
 
-    /// Is the input at this place a constant that learns? What is added or multiplied is also a number of the function
-    /// (a single one) or what an attention must not see, neither of which is a weight.
+    /// Is the input at this place a constant that learns?
     pub fn learns(&self, node: &NodeProto, place: usize) -> bool {
         let name = &node.input[place];
-        if place >= learnable(&node.op_type) || !(self.learns)(name) {
-            return false;
-        }
-        let weighs = |tensor: &TensorProto| {
-            tensor.dims.iter().product::<i64>() != 1
-                && !tensor.tensor().is_some_and(|tensor| tensor.data.iter().any(|&number| number <= HIDDEN))
-        };
-        self.get(name).is_some_and(|tensor| !matches!(node.op_type.as_str(), "Add" | "Mul") || weighs(tensor))
+        (self.learns)(name) && self.get(name).is_some_and(|tensor| is_weight(node, place, tensor))
     }
 
     pub fn get(&self, name: &str) -> Option<&TensorProto> {
@@ -94,7 +102,8 @@ impl<'a> Constants<'a> {
         }
         let outputs = node.output.iter().filter(|name| !name.is_empty());
         let output = outputs.map(|name| ValueInfoProto { name: name.clone(), r#type: None }).collect();
-        let graph = GraphProto { node: vec![node.clone()], initializer, output, name: "one node".into(), ..Default::default() };
+        let graph =
+            GraphProto { node: vec![node.clone()], initializer, output, name: "one node".into(), ..Default::default() };
         let model = ModelProto { graph: Some(graph), ..self.source.header() };
         evaluate(&model).map_err(|error| error.to_string())
     }

@@ -6,7 +6,8 @@ use super::{Node, Tape, Value};
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?;
     let stated = node.list(1, "shape").ok_or("a constant shape is expected")?;
-    let sides = stated.iter().map(|&side| usize::try_from(side).ok().filter(|&side| side > 0)).collect::<Option<Vec<_>>>();
+    let sides =
+        stated.iter().map(|&side| usize::try_from(side).ok().filter(|&side| side > 0)).collect::<Option<Vec<_>>>();
     let shape = sides.and_then(|sides| broadcast(&x.shape, &sides));
     let shape = shape.ok_or_else(|| format!("{:?} can't be repeated to {stated:?}", x.shape))?;
     if shape == x.shape {

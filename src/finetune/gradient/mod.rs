@@ -33,14 +33,15 @@ mod reshape;
 mod slice;
 mod softmax;
 mod tape;
+#[cfg(test)]
+mod tests;
 mod transpose;
 mod unary;
 mod unsupported;
-#[cfg(test)]
-mod tests;
 mod window;
 
 pub use batch_norm::{BatchNorm, Statistic};
+pub use constants::is_weight;
 pub use dropout::Mask;
 pub use read::{INPUT, Parameter, Recorded, Role, Source, record, sides};
 pub use tape::{Tape, Value};
@@ -119,7 +120,7 @@ fn rule_of(node: &NodeProto) -> Option<Rule> {
 }
 
 /// How many of an operator's inputs can learn: the first ones.
-pub fn learnable(operator: &str) -> usize {
+fn learnable(operator: &str) -> usize {
     RULES.iter().find(|(name, ..)| *name == operator).map_or(0, |&(.., learnable)| learnable)
 }
 

@@ -115,7 +115,8 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, proto: &NodeProto) -> Result<(), GradientError> {
-        let failed = |reason| GradientError::Node { node: proto.called().into(), operator: proto.op_type.clone(), reason };
+        let failed =
+            |reason| GradientError::Node { node: proto.called().into(), operator: proto.op_type.clone(), reason };
         if self.constants.is_fixed(proto) {
             let first = proto.input.first().map_or("", String::as_str);
             let shape = match self.values.get(first) {
