@@ -24,6 +24,7 @@ use super::onnx::{DOMAIN, ModelProto};
 
 mod arena;
 mod device;
+mod evaluate;
 mod operators;
 mod state;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod tests;
 
 pub use arena::Arena;
 pub use device::Device;
+pub use evaluate::evaluate;
 pub use state::State;
 
 /// What went wrong with the library, a model or a run.

@@ -3,6 +3,7 @@
 
 use rand::Rng;
 
+use super::batch;
 use super::random::{Purpose, generator};
 use crate::deep::Tensor;
 use crate::deep::network::LOGITS;
@@ -71,7 +72,8 @@ impl Head {
     pub fn append(self, model: ModelProto, features: &str) -> ModelProto {
         let mut model = model.with_plain_constants();
         let mut graph = model.graph.take().unwrap_or_default().leading_to(&[features]);
-        graph.free_batch();
+        batch::free(&mut graph);
+        make_room(&mut graph);
         let mut builder = Builder { graph: &mut graph, value: features.to_owned() };
         builder.add("Flatten", "flat", &[], &[("axis", Attribute::Int(1))]);
         if self.norm {
@@ -95,6 +97,14 @@ impl Head {
         graph.output.push(ValueInfoProto::float(LOGITS, &sides));
         model.graph = Some(graph);
         model
+    }
+}
+
+/// Gives constants of the network other names where they are called like those of a head.
+fn make_room(graph: &mut GraphProto) {
+    let taken = graph.initializer.iter().map(|tensor| tensor.name.clone()).filter(|name| name.starts_with(PREFIX));
+    for name in taken.collect::<Vec<_>>() {
+        graph.rename(&name, &format!("network.{name}"));
     }
 }
 
@@ -207,6 +217,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_network_may_use_the_names_of_a_head() {
+        let mut graph = Graph::new("backbone");
+        graph.input("x", &[Dimension::Name("batch".into()), Dimension::Size(4)]);
+        graph.initializer(TensorProto::float("head.norm.weight", Tensor::new(&[4], vec![3.0; 4])));
+        graph.node_to("Mul", &["x", "head.norm.weight"], &[], &[FEATURES]);
+        let model = Head::random(3, 4, 7).with_norm(true).append(graph.model(), FEATURES);
+        let graph = model.graph.unwrap();
+        assert_eq!(graph.node[0].input[1], "network.head.norm.weight");
+        let called = |name: &str| graph.initializer.iter().filter(|tensor| tensor.name == name).count();
+        assert_eq!([called("head.norm.weight"), called("network.head.norm.weight")], [1, 1]);
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use rand::Rng;
 
-use super::gradient::learnable;
+use super::gradient::is_weight;
 use super::head;
 use super::random::{Purpose, generator, normal};
 use super::settings::{Layers, NormPolicy};
 use crate::deep::Tensor;
 use crate::deep::network::FIXED;
-use crate::deep::onnx::{GraphProto, ModelProto, NodeProto};
+use crate::deep::onnx::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::deep::weights::Weights;
 
 /// What of a network learns.
@@ -81,11 +81,11 @@ fn unknown(prefix: &str, nodes: &[NodeProto], constants: &HashSet<&str>) -> Stri
     format!("layers: no parameter's name begins with `{prefix}`; the network has {}", stages.join(", "))
 }
 
-/// Has a network convolutions with a bias, and no batch norm but that of its head? Exporters leave it so that fold batch
+/// Has a network convolutions with a bias, and no norm but that of its head? Exporters leave it so that fold batch
 /// norms into the convolutions before them.
 pub fn without_batch_norms(model: &ModelProto) -> bool {
     let nodes = || model.graph.iter().flat_map(|graph| &graph.node);
-    let normalises = |node: &NodeProto| node.op_type == "BatchNormalization" && !of_head(node);
+    let normalises = |node: &NodeProto| node.op_type.ends_with("Normalization") && !of_head(node);
     nodes().any(|node| node.op_type == "Conv" && node.input.len() > 2) && !nodes().any(normalises)
 }
 
@@ -94,21 +94,24 @@ fn of_head(node: &NodeProto) -> bool {
 }
 
 /// Random first weights of a network, as torchvision's: normal with deviation sqrt(2 / fan out) for convolutions (He et
-/// al. 2015), 1 and 0 for batch norms, uniform for other layers.
+/// al. 2015), uniform for linear layers, 1 for scales, 0 for everything else (biases, tokens, tables of positions).
 pub fn random(model: &ModelProto, seed: u64) -> Weights {
     let Some(graph) = &model.graph else { return Weights::new() };
-    let tensors: HashMap<&str, Tensor> =
-        graph.initializer.iter().filter_map(|constant| Some((constant.name.as_str(), constant.tensor()?))).collect();
+    let tensors: HashMap<&str, &TensorProto> =
+        graph.initializer.iter().map(|constant| (constant.name.as_str(), constant)).collect();
     let mut rng = generator(seed, Purpose::Weights, 0, 0);
     let mut weights = Weights::new();
     for node in &graph.node {
         for (place, name) in node.input.iter().enumerate() {
-            let drawn = node.op_type == "BatchNormalization" || place < learnable(&node.op_type);
-            let drawn = drawn && ![head::PREFIX, FIXED].iter().any(|prefix| name.starts_with(prefix));
-            let Some(tensor) = tensors.get(name.as_str()).filter(|_| drawn) else { continue };
-            let shape = &tensor.shape;
+            let drawn = ![head::PREFIX, FIXED].iter().any(|prefix| name.starts_with(prefix));
+            let is_drawn = |tensor: &&TensorProto| {
+                drawn && (node.op_type == "BatchNormalization" || is_weight(node, place, tensor))
+            };
+            let tensor = tensors.get(name.as_str()).copied().filter(is_drawn).and_then(TensorProto::tensor);
+            let Some(Tensor { shape, data }) = tensor else { continue };
             let mut draw: Box<dyn FnMut() -> f64> = match (node.op_type.as_str(), place) {
-                ("BatchNormalization", 1 | 4) => Box::new(|| 1.0),
+                ("BatchNormalization", 1 | 4) | ("Mul", _) => Box::new(|| 1.0),
+                ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 1) => Box::new(|| 1.0),
                 ("Conv", 1) => {
                     let fan_out = shape[0] * shape[2..].iter().product::<usize>();
                     let deviation = (2.0 / fan_out as f64).sqrt();
@@ -121,10 +124,16 @@ pub fn random(model: &ModelProto, seed: u64) -> Weights {
                     let rng = &mut rng;
                     Box::new(move || rng.random_range(-bound..bound))
                 }
+                // the weights of a linear layer, on their way to a product
+                ("Transpose", _) if shape.len() == 2 => {
+                    let bound = 1.0 / (shape[1] as f64).sqrt();
+                    let rng = &mut rng;
+                    Box::new(move || rng.random_range(-bound..bound))
+                }
                 _ => Box::new(|| 0.0),
             };
-            let data = (0..tensor.data.len()).map(|_| draw() as f32).collect();
-            weights.insert(name.clone(), Tensor::new(shape, data));
+            let data = (0..data.len()).map(|_| draw() as f32).collect();
+            weights.insert(name.clone(), Tensor::new(&shape, data));
         }
     }
     weights
@@ -133,7 +142,7 @@ pub fn random(model: &ModelProto, seed: u64) -> Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deep::onnx::{Graph, TensorProto};
+    use crate::deep::onnx::Graph;
 
     #[test]
     fn what_belongs_to_the_function_neither_learns_nor_is_drawn() {

@@ -33,6 +33,12 @@ pub struct Settings {
     pub batch: usize,
     /// The largest learning rate of the schedule: a number, or `"auto"`.
     pub lr: LearningRate,
+    /// What a layer of the backbone learns with, relative to the one behind it; 1 is the same everywhere.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub layer_decay: f64,
+    /// Shares of the learning rate.
+    #[serde(default, skip_serializing_if = "Shares::are_whole")]
+    pub rates: Shares,
     /// Which epoch's weights are used.
     #[serde(default)]
     pub keep: Keep,
@@ -63,6 +69,26 @@ pub struct Settings {
     pub dropout: f64,
     pub optimiser: Optimiser,
     pub schedule: Schedule,
+}
+
+/// Shares of the learning rate that the backbone and the head learn with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shares {
+    pub backbone: f64,
+    pub head: f64,
+}
+
+impl Default for Shares {
+    fn default() -> Shares {
+        Shares { backbone: 1.0, head: 1.0 }
+    }
+}
+
+impl Shares {
+    fn are_whole(&self) -> bool {
+        *self == Shares::default()
+    }
 }
 
 /// A learning rate as settings state it.
@@ -145,6 +171,14 @@ fn is_off(flag: &bool) -> bool {
     !flag
 }
 
+fn whole() -> f64 {
+    1.0
+}
+
+fn is_whole(share: &f64) -> bool {
+    *share == 1.0
+}
+
 fn probe_alpha() -> f64 {
     100.0
 }
@@ -224,6 +258,15 @@ impl Settings {
         };
         share("label_smoothing", self.label_smoothing)?;
         share("dropout", self.dropout)?;
+        if !(self.layer_decay > 0.0 && self.layer_decay <= 1.0) {
+            return Err(format!("layer_decay = {} must be above 0 and at most 1", self.layer_decay));
+        }
+        let Shares { backbone, head } = self.rates;
+        if [backbone, head].iter().any(|share| !(share.is_finite() && *share > 0.0)) {
+            return Err(format!(
+                "rates = {{ backbone = {backbone}, head = {head} }} must be above 0; `layers` freezes"
+            ));
+        }
         let [low, high] = self.scale;
         if !(0.0 < low && low <= high && high <= 1.0) {
             return Err(format!("scale = [{low}, {high}] must rise from above 0 to at most 1"));

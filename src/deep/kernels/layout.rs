@@ -7,9 +7,10 @@ use super::operator;
 use crate::deep::onnx::{DOMAIN, NodeProto, TensorProto, ValueInfoProto};
 
 /// Standard operators that compute each number from those at its place alone.
-const POINTWISE: [&str; 24] = [
+const POINTWISE: [&str; 32] = [
     "Abs",
     "Add",
+    "And",
     "Cast",
     "Clip",
     "Div",
@@ -23,14 +24,21 @@ const POINTWISE: [&str; 24] = [
     "Identity",
     "LeakyRelu",
     "Less",
+    "Log",
     "Max",
     "Min",
     "Mul",
     "Neg",
+    "Not",
+    "Pow",
+    "Reciprocal",
     "Relu",
     "Sigmoid",
+    "Sign",
+    "Softplus",
     "Sqrt",
     "Sub",
+    "Sum",
     "Tanh",
 ];
 
@@ -59,10 +67,8 @@ pub fn laid_out(
     for mut node in nodes {
         if node.domain == DOMAIN {
             let places = operator::maps(&node.op_type).map_or(&[][..], |maps| maps.inputs);
-            for &place in places {
-                if let Some(name) = node.input.get_mut(place).filter(|name| !name.is_empty()) {
-                    *name = layout.channels_last(name);
-                }
+            for (place, name) in node.input.iter_mut().enumerate().filter(|(_, name)| !name.is_empty()) {
+                *name = if places.contains(&place) { layout.channels_last(name) } else { layout.channels_first(name) };
             }
             layout.last.extend(maps_of(&node).map(str::to_owned));
         } else if is_pointwise(&node, &layout.last, constants) {

@@ -6,7 +6,9 @@ use super::nodes::{Nodes, attribute, ints};
 use super::{fold, layout, operator};
 use crate::deep::onnx::{Attribute, DOMAIN, FLOAT, NodeProto, TensorProto, ValueInfoProto};
 
-pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inputs: &[ValueInfoProto]) {
+/// `adds` tells that a standard sum of two maps has maps of one shape: in a training step such sums are ours already, and the
+/// others repeat a map.
+pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inputs: &[ValueInfoProto], adds: bool) {
     let mut maps: HashSet<String> = inputs
         .iter()
         .filter(|value| value.float_shape().is_some_and(|shape| shape.len() == 4))
@@ -40,9 +42,10 @@ pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inp
             None => {}
         }
     }
+    let (none, summands) = (HashSet::new(), &maps);
     for place in nodes.places() {
         if nodes.get(place).is_some_and(|node| node.is_own(operator::CONV)) {
-            fold::fold(nodes, place, constants, &maps);
+            fold::fold(nodes, place, constants, if adds { summands } else { &none });
         }
     }
     for place in nodes.places() {

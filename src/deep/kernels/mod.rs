@@ -54,7 +54,7 @@ pub fn rewritten(mut model: ModelProto) -> Option<ModelProto> {
     let mut constants: HashMap<String, TensorProto> =
         initializer.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
     let mut nodes = Nodes::of(node, output.iter().map(|value| value.name.clone()));
-    lift::lift(&mut nodes, &mut constants, &input);
+    lift::lift(&mut nodes, &mut constants, &input, definitions.is_empty());
     fuse::fuse(&mut nodes);
     let nodes = settled(nodes, definitions);
     if !nodes.iter().any(|node| node.domain == DOMAIN) {

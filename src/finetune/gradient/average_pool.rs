@@ -13,7 +13,9 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let input = [x.shape[2], x.shape[3]];
     let window = Window::of(node, None, input)?;
     let (sides, unreached) = window.output(input)?;
-    let with_padding = node.int("count_include_pad", 0);
+    let by_word = node.text("auto_pad").is_some_and(|word| word.starts_with("SAME"));
+    let padded = by_word || node.ints("pads").is_some_and(|pads| pads.iter().any(|&pad| pad > 0));
+    let with_padding = if padded { node.int("count_include_pad", 0) } else { 0 };
     if with_padding == 1 {
         // what lies beyond the padding is not counted, which no padding can say
         node.require("ceil_mode", 0)?;

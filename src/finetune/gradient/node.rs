@@ -1,6 +1,8 @@
 //! One node of a network, with its inputs looked up.
 
 use super::Value;
+use super::constants::Constants;
+use super::integers::Integers;
 use crate::deep::onnx::{AttributeProto, NodeProto};
 
 /// What an input turned out to be.
@@ -9,13 +11,15 @@ pub enum Operand {
     Absent,
     Value(Value),
     /// A constant shape or list of axes.
-    Integers(Vec<i64>),
+    Integers(Integers),
+    /// A constant of another type.
+    Other,
 }
 
-#[derive(Debug)]
 pub struct Node<'a> {
     pub proto: &'a NodeProto,
     pub inputs: Vec<Operand>,
+    pub constants: &'a Constants<'a>,
 }
 
 impl Node<'_> {
@@ -39,11 +43,38 @@ impl Node<'_> {
     }
 
     /// A constant list that stands among the inputs in newer files and among the attributes in older ones.
-    pub fn list(&self, place: usize, attribute: &str) -> Option<&[i64]> {
+    pub fn list(&self, place: usize, attribute: &str) -> Option<Vec<i64>> {
+        let stated = || self.ints(attribute).map(<[i64]>::to_vec);
+        self.integers(place).map(|integers| integers.numbers.clone()).or_else(stated)
+    }
+
+    pub fn integers(&self, place: usize) -> Option<&Integers> {
         match self.inputs.get(place) {
-            Some(Operand::Integers(list)) => Some(list),
-            _ => self.ints(attribute),
+            Some(Operand::Integers(integers)) => Some(integers),
+            _ => None,
         }
+    }
+
+    /// The numbers of a constant at this place.
+    pub fn numbers(&self, place: usize) -> Option<Vec<f64>> {
+        let constant = self.constants.get(self.proto.input.get(place)?)?;
+        let floats = constant.tensor().map(|tensor| tensor.data.into_iter().map(f64::from).collect());
+        floats.or_else(|| Some(Integers::of(constant)?.numbers.into_iter().map(|number| number as f64).collect()))
+    }
+
+    /// An axis of so many, where a negative one counts from the end.
+    pub fn axis(&self, attribute: &str, default: i64, rank: usize) -> Result<usize, String> {
+        Ok(self.places(&[self.int(attribute, default)], rank)?[0])
+    }
+
+    /// Places among so many, where negative ones count from the end.
+    pub fn places(&self, list: &[i64], length: usize) -> Result<Vec<usize>, String> {
+        let place = |&at: &i64| {
+            let from_start = if at < 0 { at + length as i64 } else { at };
+            let place = usize::try_from(from_start).ok().filter(|&place| place < length);
+            place.ok_or_else(|| format!("{at} lies beyond {length} places"))
+        };
+        list.iter().map(place).collect()
     }
 
     fn attribute(&self, name: &str) -> Option<&AttributeProto> {

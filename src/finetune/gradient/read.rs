@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::integers;
+use super::constants::Constants;
+use super::integers::Integers;
 use super::node::{Node, Operand};
-use super::{BatchNorm, GradientError, RULES, Tape, Value};
+use super::{BatchNorm, GradientError, Rule, Tape, Unsupported, Value, rule_of};
 use crate::deep::Tensor;
-use crate::deep::onnx::{Dimension, GraphProto, NodeProto, TensorProto};
+use crate::deep::onnx::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto};
+
+/// ONNX's truth values.
+const BOOL: i32 = 9;
 
 /// Name of the new graph's input.
 pub const INPUT: &str = "images";
@@ -14,12 +18,21 @@ pub const INPUT: &str = "images";
 /// The part of a network that is to be recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
+    pub model: &'a ModelProto,
     pub graph: &'a GraphProto,
     /// The graph's input, and the shape it is fed with: a training graph is made for one.
     pub input: &'a str,
     pub shape: &'a [usize],
     /// The value that is trained for; what it does not depend on is left out.
     pub output: &'a str,
+}
+
+impl Source<'_> {
+    /// A model of the same operators without a graph.
+    pub fn header(&self) -> ModelProto {
+        let ModelProto { ir_version, opset_import, .. } = self.model;
+        ModelProto { ir_version: *ir_version, opset_import: opset_import.clone(), ..Default::default() }
+    }
 }
 
 /// What becomes of a constant of the network.
@@ -55,7 +68,7 @@ pub struct Recorded {
 /// the batch norm with a scale of this name uses.
 ///
 /// # Errors
-/// A node that has no rule, or whose rule does not cover its settings; a value that is not there.
+/// Nodes that have no rule, or one whose rule does not cover its settings; a value that is not there.
 pub fn record(
     source: Source,
     learns: &dyn Fn(&str) -> bool,
@@ -63,10 +76,15 @@ pub fn record(
 ) -> Result<Recorded, GradientError> {
     let mut reader = Reader::new(source, learns, batch_norm);
     let needed = source.graph.needed(&[source.output]);
-    for node in &source.graph.node {
-        if node.output.iter().any(|output| needed.contains(output.as_str())) {
-            reader.read(node)?;
-        }
+    let is_needed = |node: &&NodeProto| node.output.iter().any(|output| needed.contains(output.as_str()));
+    let nodes: Vec<&NodeProto> = source.graph.node.iter().filter(is_needed).collect();
+    let ruled = |node: &&&NodeProto| reader.constants.is_fixed(node) || rule_of(node).is_some();
+    let unsupported = Unsupported::among(nodes.iter().filter(|node| !ruled(node)).copied());
+    if let Some(unsupported) = unsupported {
+        return Err(GradientError::Unsupported(unsupported));
+    }
+    for node in nodes {
+        reader.read(node)?;
     }
     let Some(Operand::Value(output)) = reader.values.get(source.output).cloned() else {
         return Err(GradientError::NoValue(source.output.into()));
@@ -76,9 +94,8 @@ pub fn record(
 
 struct Reader<'a> {
     tape: Tape,
-    learns: &'a dyn Fn(&str) -> bool,
     batch_norm: &'a dyn Fn(&str) -> BatchNorm,
-    constants: HashMap<&'a str, &'a TensorProto>,
+    constants: Constants<'a>,
     /// By their names in the network.
     values: HashMap<String, Operand>,
     parameters: Vec<Parameter>,
@@ -94,37 +111,39 @@ impl<'a> Reader<'a> {
         tape.graph.input(INPUT, &sides(source.shape));
         let images = Value { name: INPUT.into(), shape: source.shape.to_vec(), learns: false };
         let values = HashMap::from([(source.input.into(), Operand::Value(images))]);
-        let constants = source.graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        Reader { tape, learns, batch_norm, constants, values, parameters: Vec::new() }
+        Reader { tape, batch_norm, constants: Constants::of(source, learns), values, parameters: Vec::new() }
     }
 
     fn read(&mut self, proto: &NodeProto) -> Result<(), GradientError> {
-        let named = if proto.name.is_empty() { proto.output.first().map_or("", String::as_str) } else { &proto.name };
-        let (node, operator) = (named.to_owned(), proto.op_type.clone());
-        let standard = matches!(proto.domain.as_str(), "" | "ai.onnx");
-        let rule = RULES.iter().find(|(name, ..)| standard && *name == proto.op_type);
-        let learning = rule.map_or(0, |&(.., learning)| learning);
+        let failed =
+            |reason| GradientError::Node { node: proto.called().into(), operator: proto.op_type.clone(), reason };
+        if self.constants.is_fixed(proto) {
+            let first = proto.input.first().map_or("", String::as_str);
+            let shape = match self.values.get(first) {
+                Some(Operand::Value(value)) => Some(value.shape.clone()),
+                _ => self.constants.get(first).map(|tensor| tensor.dims.iter().map(|&side| side as usize).collect()),
+            };
+            return self.constants.follow(proto, shape.as_deref()).map_err(failed);
+        }
         let normalises = proto.op_type == "BatchNormalization";
         if normalises {
             self.tape.batch_norm = (self.batch_norm)(proto.input.get(1).map_or("", String::as_str));
         }
         let training = normalises && self.tape.batch_norm == BatchNorm::Train;
         let operand = |(place, name): (usize, &String)| match place {
-            _ if place < learning && (self.learns)(name) => self.operand(name, Role::Learns),
+            _ if self.constants.learns(proto, place) => self.operand(name, Role::Learns),
             3 | 4 if training => self.operand(name, Role::Statistic),
             _ => self.operand(name, Role::Constant),
         };
         let inputs = proto.input.iter().enumerate().map(operand).collect::<Result<_, _>>()?;
-        let read = Node { proto, inputs };
-        let computed = match (integers::evaluate(&read).filter(|_| standard), rule) {
-            (Some(list), _) => Operand::Integers(list),
-            (None, Some((_, rule, _))) => {
-                let value = rule(&mut self.tape, &read);
-                Operand::Value(value.map_err(|reason| GradientError::Node { node, operator, reason })?)
-            }
-            (None, None) => return Err(GradientError::Unsupported { node, operator }),
+        let node = Node { proto, inputs, constants: &self.constants };
+        let computed = match rule_of(proto) {
+            Some(Rule::One(rule)) => rule(&mut self.tape, &node).map(|value| vec![value]),
+            Some(Rule::Several(rule)) => rule(&mut self.tape, &node),
+            None => Err("has no rule".into()),
         };
-        self.values.extend(proto.output.first().map(|name| (name.clone(), computed)));
+        let named = proto.output.iter().cloned().zip(computed.map_err(failed)?.into_iter().map(Operand::Value));
+        self.values.extend(named);
         Ok(())
     }
 
@@ -136,8 +155,11 @@ impl<'a> Reader<'a> {
             return Ok(known.clone());
         }
         let constant = self.constants.get(name).ok_or_else(|| GradientError::NoValue(name.into()))?;
-        if let Some(integers) = constant.integers() {
+        if let Some(integers) = Integers::of(constant) {
             return Ok(Operand::Integers(integers));
+        }
+        if constant.data_type == BOOL {
+            return Ok(Operand::Other);
         }
         let tensor = constant.tensor().ok_or_else(|| GradientError::Constant(name.into()))?;
         let kind = if role == Role::Constant { "constant" } else { "parameter" };

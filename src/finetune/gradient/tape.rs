@@ -23,8 +23,8 @@ impl Value {
     }
 }
 
-/// What a node does when the gradient of its output, a value of this name, is known.
-type Backward = Box<dyn FnOnce(&mut Tape, &str)>;
+/// What a node does when the gradients of its outputs are known; `None` for an output that nothing depends on.
+type Backward = Box<dyn FnOnce(&mut Tape, &[Option<String>])>;
 
 /// Forward passes in the order of computation; [`backpropagate`](Tape::backpropagate) runs them backwards.
 pub struct Tape {
@@ -34,7 +34,8 @@ pub struct Tape {
     /// Running statistics and their values after this step.
     pub statistics: Vec<Statistic>,
     pub masks: Vec<Mask>,
-    backward: Vec<(String, Backward)>,
+    /// With the names of the outputs.
+    backward: Vec<(Vec<String>, Backward)>,
     /// By the name of the value they belong to.
     gradients: HashMap<String, String>,
 }
@@ -63,9 +64,28 @@ impl Tape {
         backward: impl FnOnce(&mut Tape, &str) + 'static,
     ) -> Value {
         if learns {
-            self.backward.push((name.clone(), Box::new(backward)));
+            let one = move |tape: &mut Tape, gradients: &[Option<String>]| {
+                if let [Some(gradient)] = gradients {
+                    backward(tape, gradient);
+                }
+            };
+            self.backward.push((vec![name.clone()], Box::new(one)));
         }
         Value { name, shape, learns }
+    }
+
+    /// The same for a node with several outputs, each with its shape.
+    pub fn record_several(
+        &mut self,
+        outputs: Vec<(String, Vec<usize>)>,
+        learns: bool,
+        backward: impl FnOnce(&mut Tape, &[Option<String>]) + 'static,
+    ) -> Vec<Value> {
+        if learns {
+            let names = outputs.iter().map(|(name, _)| name.clone()).collect();
+            self.backward.push((names, Box::new(backward)));
+        }
+        outputs.into_iter().map(|(name, shape)| Value { name, shape, learns }).collect()
     }
 
     /// Adds what `compute` returns to the gradient of `value`; computes nothing where nothing learns.
@@ -88,9 +108,10 @@ impl Tape {
     /// Goes back from `output`, whose gradient has this name, to everything that learns.
     pub fn backpropagate(&mut self, output: &Value, gradient: &str) {
         self.add_gradient(output, |_| gradient.to_owned());
-        while let Some((name, backward)) = self.backward.pop() {
-            if let Some(gradient) = self.gradients.get(&name).cloned() {
-                backward(self, &gradient);
+        while let Some((names, backward)) = self.backward.pop() {
+            let gradients: Vec<Option<String>> = names.iter().map(|name| self.gradients.get(name).cloned()).collect();
+            if gradients.iter().any(Option::is_some) {
+                backward(self, &gradients);
             }
         }
     }
@@ -120,6 +141,18 @@ impl Graph {
         let shape: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
         let shape = self.ints(&shape);
         self.two("Reshape", x, &shape)
+    }
+
+    /// A tensor repeated to this shape.
+    pub(in crate::finetune) fn expand(&mut self, x: &str, shape: &[usize]) -> String {
+        let sides: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
+        let sides = self.ints(&sides);
+        self.two("Expand", x, &sides)
+    }
+
+    pub(in crate::finetune) fn zeros(&mut self, shape: &[usize]) -> String {
+        let zero = self.number(0.0);
+        self.expand(&zero, shape)
     }
 
     pub(in crate::finetune) fn transpose(&mut self, x: &str, order: &[i64]) -> String {

@@ -8,7 +8,7 @@ use crate::deep::onnx::{Attribute, Beginning, Graph};
 use crate::finetune::schedule::Rates;
 
 /// What the graph is fed with at every step.
-const STEP_SIZE: &str = "step size";
+pub const STEP_SIZE: &str = "step size";
 const FIRST_SHARE: &str = "first share";
 const SECOND_CORRECTION: &str = "second correction";
 pub const KEPT_SHARE: &str = "kept share";
@@ -53,13 +53,15 @@ impl Adam {
         (KEPT_SHARE, 1.0 - rates.learning_rate * self.weight_decay)
     }
 
-    /// The parameter after decoupled weight decay.
-    pub fn shrunk(&self, g: &mut Graph, parameter: &str) -> String {
-        g.two("Mul", parameter, KEPT_SHARE)
-    }
-
     /// m += (1 - beta1) (g - m), v = beta2 v + (1 - beta2) g g, w -= step size m / (sqrt(v) / correction + epsilon).
-    pub fn update(&self, g: &mut Graph, parameter: &str, gradient: &str, first: &str, second: &str) -> Update {
+    pub fn update(
+        &self,
+        g: &mut Graph,
+        parameter: &str,
+        gradient: &str,
+        [first, second]: [&str; 2],
+        step_size: &str,
+    ) -> Update {
         let ahead = g.two("Sub", gradient, first);
         let towards = g.two("Mul", &ahead, FIRST_SHARE);
         let first = g.two("Add", first, &towards);
@@ -71,14 +73,15 @@ impl Adam {
         let epsilon = g.number(self.epsilon);
         let deviation = g.two("Add", &root, &epsilon);
         let ratio = g.two("Div", &first, &deviation);
-        let change = g.two("Mul", &ratio, STEP_SIZE);
+        let change = g.two("Mul", &ratio, step_size);
         Update { parameter: g.two("Sub", parameter, &change), kept: vec![first, second] }
     }
-    /// Makes one operator of an update: `inputs` are the parameter, its gradient, both moments, and what decoupled weight
-    /// decay leaves of the parameter where there is one; `pull` is the weight decay that is none.
+
+    /// Makes one operator of an update: `inputs` are the parameter, its gradient, both moments, the step size, and what
+    /// decoupled weight decay leaves of the parameter where there is one; `pull` is the weight decay that is none.
     pub fn as_one(&self, g: &mut Graph, begin: Beginning, inputs: &[&str], pull: f64, update: &Update) {
-        let (of_parameter, kept_share) = inputs.split_at(4);
-        let inputs = [of_parameter, &[STEP_SIZE, FIRST_SHARE, SECOND_CORRECTION], kept_share].concat();
+        let (of_parameter, kept_share) = inputs.split_at(5);
+        let inputs = [of_parameter, &[FIRST_SHARE, SECOND_CORRECTION], kept_share].concat();
         let number = |number: f64| Attribute::Float(number as f32);
         let attributes =
             [("beta2", number(self.beta2)), ("epsilon", number(self.epsilon)), ("weight_decay", number(pull))];

@@ -10,7 +10,8 @@ use super::schedule::Rates;
 use crate::deep::onnx::Graph;
 
 pub use adam::Adam;
-use adam::KEPT_SHARE;
+use adam::{KEPT_SHARE, STEP_SIZE};
+use sgd::LEARNING_RATE;
 pub use sgd::Sgd;
 
 /// The `optimiser` table of a training. Learning rate and momentum come from the schedule.
@@ -64,27 +65,49 @@ impl Optimiser {
         }
     }
 
-    /// Adds the update of one parameter; `kept` are the names of what is kept of it.
-    pub fn update(&self, g: &mut Graph, parameter: &str, gradient: &str, kept: &[String]) -> Update {
+    /// Adds the update of one parameter, which learns with this share of the learning rate; `kept` are the names of what is
+    /// kept of it.
+    pub fn update(&self, g: &mut Graph, parameter: &str, gradient: &str, kept: &[String], share: f64) -> Update {
         match (self, kept) {
-            (Optimiser::Sgd(sgd), [velocity]) => sgd.update(g, parameter, gradient, velocity),
+            (Optimiser::Sgd(sgd), [velocity]) => {
+                let lr = part(g, LEARNING_RATE, share);
+                sgd.update(g, parameter, gradient, velocity, &lr)
+            }
             (Optimiser::Adam(adam), [first, second]) => {
+                let step = part(g, STEP_SIZE, share);
                 let begin = g.begin();
                 let pulled = decayed(g, parameter, gradient, adam.weight_decay);
-                let update = adam.update(g, parameter, &pulled, first, second);
-                adam.as_one(g, begin, &[parameter, gradient, first, second], adam.weight_decay, &update);
+                let update = adam.update(g, parameter, &pulled, [first, second], &step);
+                adam.as_one(g, begin, &[parameter, gradient, first, second, &step], adam.weight_decay, &update);
                 update
             }
             (Optimiser::AdamW(adam), [first, second]) => {
+                let (step, kept) = (part(g, STEP_SIZE, share), kept_part(g, share));
                 let begin = g.begin();
-                let shrunk = adam.shrunk(g, parameter);
-                let update = adam.update(g, &shrunk, gradient, first, second);
-                adam.as_one(g, begin, &[parameter, gradient, first, second, KEPT_SHARE], 0.0, &update);
+                let shrunk = g.two("Mul", parameter, &kept);
+                let update = adam.update(g, &shrunk, gradient, [first, second], &step);
+                adam.as_one(g, begin, &[parameter, gradient, first, second, &step, &kept], 0.0, &update);
                 update
             }
             _ => unreachable!("an optimiser is given what it keeps"),
         }
     }
+}
+
+/// A share of a number that the graph is fed with.
+fn part(g: &mut Graph, number: &str, share: f64) -> String {
+    if share == 1.0 { number.to_owned() } else { g.times(number, share) }
+}
+
+/// What decoupled weight decay leaves at a share of the learning rate.
+fn kept_part(g: &mut Graph, share: f64) -> String {
+    if share == 1.0 {
+        return KEPT_SHARE.to_owned();
+    }
+    let one = g.number(1.0);
+    let lost = g.two("Sub", &one, KEPT_SHARE);
+    let lost = g.times(&lost, share);
+    g.two("Sub", &one, &lost)
 }
 
 /// The gradient of the loss with weight decay: half the squared length of every parameter, times the decay.

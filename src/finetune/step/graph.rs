@@ -35,6 +35,7 @@ impl TrainingGraph {
         let empty = Default::default();
         let shape = [&[images], recipe.image].concat();
         let source = Source {
+            model: recipe.model,
             graph: recipe.model.graph.as_ref().unwrap_or(&empty),
             input: recipe.input,
             shape: &shape,
@@ -102,7 +103,8 @@ fn update(tape: &mut Tape, recipe: &Recipe, value: &Value, tensor: Tensor) -> Ve
     let bare = value.name.trim_start_matches(PARAMETER);
     let kept: Vec<String> = recipe.optimiser.kept().iter().map(|what| format!("{what}:{bare}")).collect();
     kept.iter().for_each(|name| tape.graph.input(name, &shape));
-    let updated = recipe.optimiser.update(&mut tape.graph, &value.name, &gradient, &kept);
+    let share = (recipe.share)(bare);
+    let updated = recipe.optimiser.update(&mut tape.graph, &value.name, &gradient, &kept, share);
     let zeros = Tensor::new(&value.shape, vec![0.0; tensor.data.len()]);
     let mut changing = vec![(value.name.clone(), updated.parameter, tensor)];
     changing.extend(kept.into_iter().zip(updated.kept).map(|(input, output)| (input, output, zeros.clone())));

@@ -32,6 +32,8 @@ pub struct Recipe<'a> {
     /// Which statistics the batch norm uses whose scale has this name.
     pub batch_norm: &'a dyn Fn(&str) -> BatchNorm,
     pub optimiser: &'a Optimiser,
+    /// The share of the learning rate that the parameter of this name learns with.
+    pub share: &'a dyn Fn(&str) -> f64,
 }
 
 /// Why a network can't be trained, or a step can't be taken.

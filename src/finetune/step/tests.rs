@@ -21,13 +21,22 @@ fn model() -> ModelProto {
     graph.initializer(TensorProto::float("fc.bias", Tensor::new(&[3], vec![0.0; 3])));
     graph.node_to("Dropout", &["x"], &[], &["dropped"]);
     graph.node_to("Gemm", &["dropped", "fc.weight", "fc.bias"], &[("transB", Attribute::Int(1))], &["logits"]);
-    graph.node_to("Softmax", &["logits"], &[], &["probabilities"]);
-    graph.output("probabilities", &[Dimension::Name("batch".into()), Dimension::Size(3)]);
+    graph.node_to("Hardmax", &["logits"], &[], &["choice"]);
+    graph.output("choice", &[Dimension::Name("batch".into()), Dimension::Size(3)]);
     graph.model()
 }
 
 fn recipe<'a>(model: &'a ModelProto, optimiser: &'a Optimiser, learns: &'a dyn Fn(&str) -> bool) -> Recipe<'a> {
-    Recipe { model, input: "x", image: &[4], logits: "logits", learns, batch_norm: &|_| BatchNorm::Train, optimiser }
+    Recipe {
+        model,
+        input: "x",
+        image: &[4],
+        logits: "logits",
+        learns,
+        batch_norm: &|_| BatchNorm::Train,
+        optimiser,
+        share: &|_| 1.0,
+    }
 }
 
 const IMAGES: [f32; 12] = [1.0, 0.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.5, -1.0, 0.0, 1.0, 0.0];
@@ -78,8 +87,8 @@ fn what_can_t_be_trained_is_said() {
     assert_eq!(refused(recipe(&model, &optimiser, &|name| name == "fc")), nothing);
     let missing = Recipe { logits: "scores", ..recipe(&model, &optimiser, &|_| true) };
     assert_eq!(refused(missing), "the network has no value `scores`");
-    let softmax = Recipe { logits: "probabilities", ..recipe(&model, &optimiser, &|_| true) };
-    assert!(refused(softmax).starts_with("node `probabilities` has the operator Softmax, which can't be trained"));
+    let hardmax = Recipe { logits: "choice", ..recipe(&model, &optimiser, &|_| true) };
+    assert!(refused(hardmax).starts_with("the network has operators that can't be trained: Hardmax (node `choice`)"));
 
     let mut training = Training::new(recipe(&model, &optimiser, &|_| true), Device::cpu(), 1);
     let batch = Batch { images: &IMAGES, targets: &TARGETS[..6], masks: &[] };
@@ -89,6 +98,37 @@ fn what_can_t_be_trained_is_said() {
     let error = training.step(batch, RATES).unwrap_err().to_string();
     assert_eq!(error, "dropout masks: 0 numbers were given; 1 are expected");
     assert_eq!(training.steps(), 0);
+}
+
+/// With a share of the learning rate a parameter moves by that share in the first step, decay included.
+#[test]
+fn parameters_learn_with_their_shares() {
+    let adam = Adam { weight_decay: 0.1, ..Adam::default() };
+    let optimisers = [Optimiser::Sgd(Sgd { weight_decay: 0.1 }), Optimiser::Adam(adam.clone()), Optimiser::AdamW(adam)];
+    for optimiser in optimisers {
+        let model = model();
+        let masks = [vec![1.0; 12]];
+        let batch = Batch { images: &IMAGES, targets: &TARGETS, masks: &masks };
+        let moved = |share: &dyn Fn(&str) -> f64| {
+            let recipe = Recipe { share, ..recipe(&model, &optimiser, &|_| true) };
+            let mut training = Training::new(recipe, Device::cpu(), 1);
+            training.step(batch, RATES).unwrap();
+            let before =
+                model.graph.as_ref().unwrap().initializer.iter().map(|t| (t.name.clone(), t.tensor().unwrap()));
+            let before: std::collections::HashMap<_, _> = before.collect();
+            let moves = training.weights().unwrap().into_iter().map(|(name, after)| {
+                let moves = after.data.iter().zip(&before[&name].data).map(|(a, b)| a - b).collect::<Vec<f32>>();
+                (name, moves)
+            });
+            moves.collect::<Vec<_>>()
+        };
+        let (whole, parts) = (moved(&|_| 1.0), moved(&|name| if name == "fc.bias" { 0.25 } else { 0.5 }));
+        for ((name, whole), (_, part)) in whole.iter().zip(&parts) {
+            let share = if name == "fc.bias" { 0.25 } else { 0.5 };
+            let apart = whole.iter().zip(part).fold(0f32, |apart, (w, p)| apart.max((w * share - p).abs()));
+            assert!(apart < 1e-6, "{optimiser:?}, {name}: {apart:e} apart");
+        }
+    }
 }
 
 #[test]
@@ -139,6 +179,7 @@ fn stepped(
         learns: &|_| true,
         batch_norm: &|_| batch_norm,
         optimiser,
+        share: &|_| 1.0,
     };
     let images: Vec<f32> = (0..3 * 3 * side * side).map(|i| (i * 7919 % 10_007) as f32 / 5_003.5 - 1.0).collect();
     let mut training = Training::new(recipe, Device::Cpu(kernels), threads);

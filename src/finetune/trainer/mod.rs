@@ -19,6 +19,7 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::gradient::{BatchNorm, Mask};
+use super::rates::Shares;
 use super::schedule::{Length, Rates, ScheduleError};
 use super::settings::{LearningRate, Settings};
 use super::step::{Recipe, Training};
@@ -246,6 +247,7 @@ fn prepare<T>(
     let settings = task.settings;
     let learning = &ground.learning;
     let learns = |name: &str| learning.learns(name);
+    let shares = Shares::of(task.model, settings);
     let batch_norm = |scale: &str| if learning.follows_batch(scale) { BatchNorm::Train } else { BatchNorm::Frozen };
     let recipe = Recipe {
         model: &ground.model,
@@ -255,6 +257,7 @@ fn prepare<T>(
         learns: &learns,
         batch_norm: &batch_norm,
         optimiser: &settings.optimiser,
+        share: &|name| shares.share(name),
     };
     let mut training = Training::new(recipe, task.device, task.threads);
     if let Some((state, steps)) = state {

@@ -42,6 +42,8 @@ fn settings() -> Settings {
     Settings {
         start: Start::Pretrained,
         head: settings::Head::BatchnormLinear,
+        layer_decay: 1.0,
+        rates: Default::default(),
         probe_alpha: 1.0,
         layers: Layers::All,
         batch_norm: NormPolicy::Train,

@@ -32,6 +32,7 @@ fn step(model: ModelProto, dimension: usize) -> (f32, Weights) {
         learns: &|_| true,
         batch_norm: &|_| BatchNorm::Train,
         optimiser: &optimiser,
+        share: &|_| 1.0,
     };
     let images = generated::input("train64", IMAGES, SIDE);
     let targets = [1.0, 0.0, 0.0, 1.0].repeat(IMAGES / 2);

@@ -5,6 +5,7 @@ mod dense;
 mod encodings;
 mod exported;
 mod generated;
+mod gradients;
 mod hex;
 mod lr_find;
 mod metrics;

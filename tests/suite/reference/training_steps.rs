@@ -117,6 +117,7 @@ impl Run {
             learns: &|name| !head_only || name.starts_with("fc."),
             batch_norm: &|_| if frozen { BatchNorm::Frozen } else { BatchNorm::Train },
             optimiser: &optimiser,
+            share: &|_| 1.0,
         };
         let images = generated::input("train64", LABELS.len(), SIDE);
         let targets = targets(if self.variant == "label_smoothing" { 0.1 } else { 0.0 });
@@ -246,6 +247,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
             learns: &|_| true,
             batch_norm: &|_| BatchNorm::Train,
             optimiser: &optimiser,
+            share: &|_| 1.0,
         };
         let mut training = Training::new(recipe, Device::Cpu(kernels), threads);
         let rates = Rates { learning_rate: 0.01, momentum: 0.9 };

@@ -105,3 +105,51 @@ pub fn linear(inputs: &[Vec<f64>], rows: usize, depth: usize, columns: usize, tu
 pub fn add(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
+
+/// All indices of a shape, in the order in which numbers lie.
+pub fn indices(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    let of = |i: usize| {
+        let mut rest = i;
+        let mut index: Vec<usize> = shape
+            .iter()
+            .rev()
+            .map(|&side| {
+                let at = rest % side;
+                rest /= side;
+                at
+            })
+            .collect();
+        index.reverse();
+        index
+    };
+    (0..shape.iter().product()).map(of)
+}
+
+/// Where a number lies; a side of 1 is repeated, and missing sides come first.
+pub fn place(shape: &[usize], index: &[usize]) -> usize {
+    let index = &index[index.len() - shape.len()..];
+    shape.iter().zip(index).fold(0, |at, (&side, &i)| at * side + if side == 1 { 0 } else { i })
+}
+
+pub fn pairs([a, b]: [(&[f64], &[usize]); 2], combine: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let rank = a.1.len().max(b.1.len());
+    let side = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let shape: Vec<usize> = (0..rank).map(|axis| side(a.1, axis).max(side(b.1, axis))).collect();
+    let pairs = indices(&shape).map(|index| combine(a.0[place(a.1, &index)], b.0[place(b.1, &index)]));
+    pairs.collect()
+}
+
+/// The last two sides are matrices; what lies before them is repeated to fit.
+pub fn matmul([a, b]: [(&[f64], &[usize]); 2]) -> Vec<f64> {
+    let (of_a, rest_a) = (&a.1[..a.1.len() - 2], &a.1[a.1.len() - 2..]);
+    let (of_b, rest_b) = (&b.1[..b.1.len() - 2], &b.1[b.1.len() - 2..]);
+    let many = if of_a.len() > of_b.len() { of_a } else { of_b };
+    let shape = [many, &[rest_a[0], rest_b[1]]].concat();
+    let value = |index: Vec<usize>| {
+        let (row, column) = (index[index.len() - 2], index[index.len() - 1]);
+        let head = &index[..index.len() - 2];
+        let at = |shape: &[usize], i, j| place(shape, &[head, &[i, j]].concat());
+        (0..rest_a[1]).map(|k| a.0[at(a.1, row, k)] * b.0[at(b.1, k, column)]).sum()
+    };
+    indices(&shape).map(value).collect()
+}

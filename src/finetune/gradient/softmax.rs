@@ -1,0 +1,39 @@
+//! Softmax and LogSoftmax along one axis.
+
+use super::{Node, Tape, Value};
+use crate::deep::onnx::{Attribute, Graph};
+
+pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    along(tape, node, |g, [y, dy], axis| {
+        let product = g.two("Mul", dy, y);
+        let sum = g.sum_along(&product, axis);
+        let excess = g.two("Sub", dy, &sum);
+        g.two("Mul", y, &excess)
+    })
+}
+
+pub fn logarithm(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    along(tape, node, |g, [y, dy], axis| {
+        let (sum, share) = (g.sum_along(dy, axis), g.node("Exp", &[y], &[]));
+        let part = g.two("Mul", &share, &sum);
+        g.two("Sub", dy, &part)
+    })
+}
+
+fn along(tape: &mut Tape, node: &Node, backward: fn(&mut Graph, [&str; 2], i64) -> String) -> Result<Value, String> {
+    let x = node.input(0)?.clone();
+    let axis = node.axis("axis", -1, x.shape.len())? as i64;
+    let y = tape.graph.node(&node.proto.op_type, &[&x.name], &[("axis", Attribute::Int(axis))]);
+    let output = y.clone();
+    Ok(tape.record(y, x.shape.clone(), x.learns, move |tape, dy| {
+        tape.add_gradient(&x, |g| backward(g, [&output, dy], axis));
+    }))
+}
+
+impl Graph {
+    /// The sum along an axis, which stays.
+    fn sum_along(&mut self, x: &str, axis: i64) -> String {
+        let axes = self.ints(&[axis]);
+        self.node("ReduceSum", &[x, &axes], &[("keepdims", Attribute::Int(1))])
+    }
+}

@@ -1,0 +1,117 @@
+//! What attention and layer norms are made of.
+
+use super::*;
+
+#[test]
+fn products_of_many_matrices() {
+    let cases: [[&[usize]; 2]; 5] = [
+        [&[2, 3, 4], &[4, 5]],
+        [&[2, 2, 3, 4], &[2, 2, 4, 5]],
+        [&[2, 3, 4], &[2, 4, 2]],
+        [&[2, 2, 3, 4], &[2, 4, 5]],
+        [&[3, 4], &[2, 4, 5]],
+    ];
+    for [a, b] in cases {
+        let product = node("MatMul", &[a, b]);
+        product.check(&[], &|inputs| naive::matmul([(&inputs[0], a), (&inputs[1], b)]));
+    }
+    let refused = node("MatMul", &[&[2, 3, 4], &[3, 4, 5]]).record().err().unwrap().to_string();
+    assert_eq!(refused, "node `y` (MatMul): [2, 3, 4] does not fit [3, 4, 5]");
+}
+
+#[test]
+fn softmaxes() {
+    for (axis, outer, side, inner) in [(-1, 6, 4, 1), (1, 2, 3, 4)] {
+        for (operator, logarithm) in [("Softmax", false), ("LogSoftmax", true)] {
+            let softmax = node(operator, &[&[2, 3, 4]]).learned(1).with("axis", Attribute::Int(axis));
+            softmax.check(&[], &|inputs| {
+                let mut y = inputs[0].clone();
+                for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
+                    let at = |s: usize| (o * side + s) * inner + i;
+                    let sum: f64 = (0..side).map(|s| inputs[0][at(s)].exp()).sum();
+                    for s in 0..side {
+                        let log = inputs[0][at(s)] - sum.ln();
+                        y[at(s)] = if logarithm { log } else { log.exp() };
+                    }
+                }
+                y
+            });
+        }
+    }
+}
+
+/// Rows of so many numbers, each with mean 0 and variance 1.
+fn normalised(x: &[f64], row: usize, epsilon: f64) -> Vec<f64> {
+    let of_row = |row: &[f64]| {
+        let mean = row.iter().sum::<f64>() / row.len() as f64;
+        let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64;
+        row.iter().map(|v| (v - mean) / (variance + epsilon).sqrt()).collect::<Vec<_>>()
+    };
+    x.chunks(row).flat_map(of_row).collect()
+}
+
+#[test]
+fn layer_norms() {
+    let epsilon = f64::from(1e-3f32);
+    for (shape, axis, row) in [(vec![2, 3, 5], -1, 5), (vec![2, 3, 4], 1, 12)] {
+        let of_row = &shape[shape.len() - if axis == 1 { 2 } else { 1 }..];
+        let norm = node("LayerNormalization", &[&shape, of_row, of_row]);
+        let norm = norm.with("epsilon", Attribute::Float(1e-3)).with("axis", Attribute::Int(axis));
+        norm.check(&[], &|inputs| {
+            let y = normalised(&inputs[0], row, epsilon);
+            y.iter().enumerate().map(|(i, y)| y * inputs[1][i % row] + inputs[2][i % row]).collect()
+        });
+    }
+    let plain = node("LayerNormalization", &[&[3, 4], &[4]]);
+    plain.check(&[], &|inputs| {
+        let y = normalised(&inputs[0], 4, f64::from(1e-5f32));
+        y.iter().enumerate().map(|(i, y)| y * inputs[1][i % 4]).collect()
+    });
+}
+
+#[test]
+fn norms_of_channels_and_of_groups() {
+    let shape = [2, 4, 2, 3];
+    let scaled = |y: Vec<f64>, inputs: &[Vec<f64>]| {
+        let channel = |i: usize| i / 6 % 4;
+        y.iter().enumerate().map(|(i, y)| y * inputs[1][channel(i)] + inputs[2][channel(i)]).collect()
+    };
+    let epsilon = f64::from(1e-5f32);
+    let instance = node("InstanceNormalization", &[&shape, &[4], &[4]]);
+    instance.check(&[], &|inputs| scaled(normalised(&inputs[0], 6, epsilon), inputs));
+    let group = node("GroupNormalization", &[&shape, &[4], &[4]]).with("num_groups", Attribute::Int(2));
+    group.check(&[], &|inputs| scaled(normalised(&inputs[0], 12, epsilon), inputs));
+    let uneven = node("GroupNormalization", &[&shape, &[4], &[4]]).with("num_groups", Attribute::Int(3));
+    assert!(uneven.record().err().unwrap().to_string().contains("does not fall into 3 groups"));
+}
+
+#[test]
+fn sums_and_means_over_any_axes() {
+    let shape = [2, 3, 4];
+    let reduced = |x: &[f64], axes: &[usize], of: fn(&[f64]) -> f64| -> Vec<f64> {
+        let mut groups: Vec<(Vec<usize>, Vec<f64>)> = Vec::new();
+        for (i, index) in naive::indices(&shape).enumerate() {
+            let left: Vec<usize> = (0..3).filter(|axis| !axes.contains(axis)).map(|axis| index[axis]).collect();
+            match groups.iter_mut().find(|(known, _)| *known == left) {
+                Some((_, numbers)) => numbers.push(x[i]),
+                None => groups.push((left, vec![x[i]])),
+            }
+        }
+        groups.iter().map(|(_, numbers)| of(numbers)).collect()
+    };
+    let functions: [(&str, fn(&[f64]) -> f64); 3] = [
+        ("ReduceSum", |numbers| numbers.iter().sum()),
+        ("ReduceMean", |numbers| numbers.iter().sum::<f64>() / numbers.len() as f64),
+        ("ReduceL2", |numbers| numbers.iter().map(|v| v * v).sum::<f64>().sqrt()),
+    ];
+    for (operator, function) in functions {
+        for axes in [vec![-1], vec![0, 2], vec![0, 1, 2]] {
+            for keep in [0, 1] {
+                let reduce = node(operator, &[&shape]).learned(1).ints(&axes).with("keepdims", Attribute::Int(keep));
+                let from_start: Vec<usize> = axes.iter().map(|&axis: &i64| axis.rem_euclid(3) as usize).collect();
+                reduce.check(&[], &|inputs| reduced(&inputs[0], &from_start, function));
+            }
+        }
+    }
+    node("ReduceSum", &[&shape]).learned(1).check(&[], &|inputs| vec![inputs[0].iter().sum()]);
+}
