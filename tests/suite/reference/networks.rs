@@ -103,7 +103,7 @@ fn compare_resnet(name: &str, resnet: &ResNet) {
 }
 
 fn resnet(block: Block, blocks: [usize; 4]) -> ResNet {
-    ResNet::new(block, blocks, Some(1000))
+    ResNet::new(block, &blocks, Some(1000))
 }
 
 #[test]
