@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::integers::{self, Integers};
-use super::{Source, learnable};
+use super::learnable;
+use super::source::Source;
 use crate::deep::onnx::{FLOAT, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::deep::session::evaluate;
 

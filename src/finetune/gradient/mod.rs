@@ -32,6 +32,7 @@ mod relu;
 mod reshape;
 mod slice;
 mod softmax;
+mod source;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -43,7 +44,8 @@ mod window;
 pub use batch_norm::{BatchNorm, Statistic};
 pub use constants::is_weight;
 pub use dropout::Mask;
-pub use read::{INPUT, Parameter, Recorded, Role, Source, record, sides};
+pub use read::{INPUT, Parameter, Recorded, Role, record, sides};
+pub use source::Source;
 pub use tape::{Tape, Value};
 
 use crate::deep::onnx::NodeProto;
@@ -61,7 +63,7 @@ enum Rule {
 use Rule::{One, Several};
 
 /// Every operator that can be trained, and how many of its inputs can learn.
-const RULES: [(&str, Rule, usize); 50] = [
+const RULES: [(&str, Rule, usize); 51] = [
     ("Abs", One(unary::rule), 0),
     ("Add", One(add::rule), 2),
     ("AveragePool", One(average_pool::rule), 1),
@@ -77,6 +79,7 @@ const RULES: [(&str, Rule, usize); 50] = [
     ("Expand", One(expand::rule), 1),
     ("Flatten", One(reshape::flatten), 1),
     ("Gather", One(gather::rule), 1),
+    ("GatherND", One(gather::of_several_axes), 1),
     ("Gelu", One(gelu::rule), 0),
     ("Gemm", One(gemm::rule), 3),
     ("GlobalAveragePool", One(reduce::global_average_pool), 1),

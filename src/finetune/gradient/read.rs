@@ -5,35 +5,16 @@ use std::collections::HashMap;
 use super::constants::Constants;
 use super::integers::Integers;
 use super::node::{Node, Operand};
+use super::source::Source;
 use super::{BatchNorm, GradientError, Rule, Tape, Unsupported, Value, rule_of};
 use crate::deep::Tensor;
-use crate::deep::onnx::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::deep::onnx::{Dimension, NodeProto, TensorProto};
 
 /// ONNX's truth values.
 const BOOL: i32 = 9;
 
 /// Name of the new graph's input.
 pub const INPUT: &str = "images";
-
-/// The part of a network that is to be recorded.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    pub model: &'a ModelProto,
-    pub graph: &'a GraphProto,
-    /// The graph's input, and the shape it is fed with: a training graph is made for one.
-    pub input: &'a str,
-    pub shape: &'a [usize],
-    /// The value that is trained for; what it does not depend on is left out.
-    pub output: &'a str,
-}
-
-impl Source<'_> {
-    /// A model of the same operators without a graph.
-    pub fn header(&self) -> ModelProto {
-        let ModelProto { ir_version, opset_import, .. } = self.model;
-        ModelProto { ir_version: *ir_version, opset_import: opset_import.clone(), ..Default::default() }
-    }
-}
 
 /// What becomes of a constant of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
