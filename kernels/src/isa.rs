@@ -1,5 +1,7 @@
 //! Which vector instructions the kernels use: found at run time, once, and never more than the processor has.
 
+use std::sync::OnceLock;
+
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
@@ -28,9 +30,12 @@ impl Isa {
     /// What any processor of this architecture can do.
     pub const PORTABLE: Isa = Isa(Level::Portable);
 
-    /// The best that this processor has.
+    /// The best that this processor has, or the lesser one that the environment variable `KERNELS_ISA` names, for
+    /// measuring; a name that it does not have changes nothing.
     pub fn detect() -> Isa {
-        Isa::available()[0]
+        static FOUND: OnceLock<Isa> = OnceLock::new();
+        let named = || std::env::var("KERNELS_ISA").ok().and_then(|name| Isa::named(&name));
+        *FOUND.get_or_init(|| named().unwrap_or_else(|| Isa::available()[0]))
     }
 
     /// All that this processor has, best first: never empty, ends with [`Isa::PORTABLE`].
