@@ -15,8 +15,7 @@ use crate::deep::cuda::CudaError;
 use crate::deep::extract;
 use crate::deep::kernels::Kernels;
 use crate::deep::session::{Device, SessionError};
-use crate::features::FoundBackbone;
-use crate::measure::plan::Request;
+use crate::measure::plan::{Asked, Request};
 use crate::names::printable;
 use crate::protocol::arm::Arm;
 use crate::protocol::experiment::Form;
@@ -80,11 +79,13 @@ pub(super) struct Setup {
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingOptions,
-    /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
-    #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
-    pub backbone: String,
+    /// Network behind the deep arms; several are compared, each with a row of its own. NAME@STAGE is cut after that stage
+    /// (`featbench list` names them)
+    #[arg(long, default_value = EMBEDDED, value_delimiter = ',', value_name = "NAME,...")]
+    pub backbone: Vec<String>,
     /// Folder with networks, NAME.safetensors, .pth, .pt or .onnx (also: the folders of FEATBENCH_MODELS); repeatable.
-    /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
+    /// NAME.toml beside a network states how pictures are prepared for it and what its features are (README), else a
+    /// config.json of timm, transformers or open_clip there
     #[arg(long, value_name = "FOLDER")]
     pub model_dir: Vec<PathBuf>,
     /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
@@ -104,6 +105,19 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// The one backbone that is named.
+    ///
+    /// # Errors
+    /// Several are.
+    pub fn one_backbone(&self) -> Result<&str> {
+        match &self.backbone[..] {
+            [one] => Ok(one),
+            several => {
+                bail!("--backbone {}: several are for `measure`, `report` and `time`; name one", several.join(","))
+            }
+        }
+    }
+
     /// Starts the threads of this process, once, with the memory that pictures may take; says how many there are.
     ///
     /// # Errors
@@ -218,8 +232,6 @@ pub(super) fn refit(text: &str) -> Result<Refit, String> {
 pub(super) struct Job {
     pub datasets: Vec<Dataset>,
     pub request: Request,
-    /// The network of the arms that use one.
-    pub backbone: Option<FoundBackbone>,
 }
 
 impl Options {
@@ -250,8 +262,7 @@ impl Options {
         let form = self.form.unwrap_or(if drawn { Form::Reduced } else { Form::Standard });
         let mut request = Request {
             arms: self.select(drawn, form)?,
-            backbone: self.setup.backbone.clone(),
-            model_dirs: self.setup.model_dir.clone(),
+            backbones: Vec::new(),
             input: INPUT,
             seeds: without_repeats(&self.seeds),
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
@@ -261,18 +272,25 @@ impl Options {
             detailed: true,
             form: if form == Form::Standard { String::new() } else { form.name().into() },
         };
-        let backbone = request.find_backbone();
-        let stated = backbone.as_ref().and_then(|found| found.as_ref().ok()?.input);
-        request.input = self.input.or(stated).unwrap_or(if drawn { procedural::SIDE } else { INPUT });
-        let (device, fallback) = self.setup.device.resolve(self.setup.kernels, backbone.is_some())?;
+        let usual = if drawn { procedural::SIDE } else { INPUT };
+        request.input = self.input.unwrap_or(usual);
+        if request.arms.iter().any(|arm| arm.needs().network) {
+            let find = |name: &String| Asked::find(name, &self.setup.model_dir, self.input, usual);
+            request.backbones = without_repeats(&self.setup.backbone).iter().map(find).collect();
+            request.input = request.backbones.first().map_or(request.input, |asked| asked.input);
+        }
+        let (device, fallback) = self.setup.device.resolve(self.setup.kernels, !request.backbones.is_empty())?;
         if device == Device::Cuda && self.setup.kernels.is_some() {
             bail!("--kernels is for the CPU, and networks run on the GPU here: leave it out, or add --device cpu");
         }
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
-        let described = backbone.as_ref().and_then(|found| found.as_ref().ok()?.described(request.input));
-        described.iter().for_each(|line| eprintln!("{}", printable(line)));
-        Ok(Job { datasets, request, backbone })
+        for Asked { name, found, input } in &request.backbones {
+            if let Some(backbone) = found.as_ref().ok().filter(|backbone| !backbone.is_as_registered()) {
+                eprintln!("{}", printable(&format!("backbone {name}: {}", backbone.described(*input))));
+            }
+        }
+        Ok(Job { datasets, request })
     }
 
     /// The arms that are named or else those of every comparison, in this form.
@@ -352,6 +370,6 @@ fn lies_in(out: &Path, folder: &Path) -> bool {
     folder.canonicalize().is_ok_and(|folder| place.is_some_and(|place| place.starts_with(folder)))
 }
 
-fn without_repeats<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {
-    values.iter().enumerate().filter(|(i, value)| !values[..*i].contains(value)).map(|(_, &value)| value).collect()
+fn without_repeats<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
+    values.iter().enumerate().filter(|(i, value)| !values[..*i].contains(value)).map(|(_, v)| v.clone()).collect()
 }

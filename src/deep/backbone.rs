@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 
 use super::library;
 use super::network::{FEATURES, Family, INPUT, LOGITS};
-use super::onnx::ports::Ports;
-use super::settings::{SIDES, Settings};
+use super::onnx::ports::{Adapted, Ports};
+use super::settings::{SIDES, Settings, Sources};
 use super::weights::{self, Format, WeightsError};
-use crate::image::tensor::{IMAGENET, Normalisation};
+use crate::image::preparation::Preparation;
+use crate::image::tensor::{IMAGENET, LEVELS, Normalisation};
 use crate::names;
 pub use error::BackboneError;
 pub use registry::{Entry, Published, REGISTRY};
@@ -25,14 +26,17 @@ pub use registry::{Entry, Published, REGISTRY};
 pub const EMBEDDED: &str = "resnet18-cntk";
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../models/resnet18-cntk.safetensors");
 
+/// What states how pictures are prepared where nothing else does.
+const REGISTERED: &str = "the registry";
+
 /// A pretrained network that is on this machine and has been checked.
 #[derive(Debug)]
 pub struct Backbone {
     pub name: String,
     /// Length of the feature vector.
     pub dimension: usize,
-    /// What the input is normalised with.
-    pub normalisation: Normalisation,
+    /// How pictures are prepared for it.
+    pub preparation: Preparation,
     /// Side of the input in pixels that its file states or fixes.
     pub input: Option<u32>,
     /// What its features depend on, besides the side of the input: SHA-256 of the file, lower-case hex, and the
@@ -43,8 +47,10 @@ pub struct Backbone {
     /// Which of the network's values the features are, in words; `None` where the file is one of weights, whose features
     /// are the average before its classifier.
     pub taken: Option<String>,
-    /// What the normalisation rests on, in words.
-    pub normalised_as: &'static str,
+    /// What its input takes, where that is something else than every network is fed.
+    adapted: Adapted,
+    /// Where its input and its preparation are stated.
+    sources: Sources,
     input_multiple: usize,
     path: PathBuf,
     content: Content,
@@ -59,6 +65,7 @@ struct Opened {
     /// What of the network is used, and what lies beside the file, as the identity holds it.
     cut: String,
     taken: Option<String>,
+    adapted: Adapted,
 }
 
 #[derive(Debug)]
@@ -99,7 +106,8 @@ impl Backbone {
     /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors`, `NAME.onnx`, the published
     /// file, `NAME.pth` or `NAME.pt`) and checks it: hash, every tensor's name and shape, or an ONNX file's input and
     /// output, and the settings beside it. `NAME@STAGE` is the network cut after a stage, whose average is the features.
-    /// A name that is not in the registry gets ImageNet's normalisation, unless its settings state another.
+    /// What those don't state of how pictures are prepared, the files of other libraries beside it do, else the registry;
+    /// what nothing states is as for most of torchvision's networks, with ImageNet's normalisation.
     ///
     /// # Errors
     /// The message names the file and what was expected, or says how to get the backbone.
@@ -143,6 +151,7 @@ impl Backbone {
         let (file, stage) = name.split_once('@').map_or((name, None), |(file, stage)| (file, Some(stage)));
         let entry = REGISTRY.get(file);
         let sha256 = verified_hash(entry, path, &bytes)?;
+        let beside = settings.is_some();
         let mut opened = if let Some(format) = Format::of(path) {
             let network = network_of(entry, format, &bytes)
                 .map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
@@ -161,6 +170,7 @@ impl Backbone {
                 settings,
                 cut,
                 taken: None,
+                adapted: Adapted::default(),
             }
         } else if let Some(stage) = stage {
             let reason = format!("an ONNX file can't be cut after `{stage}`; state `output` in {file}.toml beside it");
@@ -169,21 +179,32 @@ impl Backbone {
             file::opened(path, bytes.into_owned(), settings)?
         };
         let registered = entry.map(|entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
-        let normalised_as = match (opened.settings.normalisation, registered) {
-            (Some(_), _) => "as is stated for it",
-            (None, Some(_)) => "as it was trained",
-            (None, None) => "ImageNet's, since none is stated for it",
-        };
-        let settings = std::mem::take(&mut opened.settings);
+        let fixed = opened.ports.side.and_then(|side| side.try_into().ok());
+        let mut settings = std::mem::take(&mut opened.settings);
+        // what was exported here says all, and a published file is known
+        let described = !beside && settings.sources != Sources::default();
+        if !described && entry.is_none_or(|entry| entry.expected_hash(path).is_none()) {
+            let reason = settings.or_of_library(path, fixed);
+            settings = reason.map_err(|reason| BackboneError::Settings { path: path.to_owned(), reason })?;
+        }
+        let input = settings.input.or(fixed);
+        // bytes are levels from 0 to 255
+        let usual = if opened.adapted.takes_bytes() { LEVELS } else { IMAGENET };
+        let registered_as = registered.map(|_| REGISTERED.to_owned());
         let backbone = Backbone {
             name: name.to_owned(),
             dimension: opened.dimension,
-            normalisation: settings.normalisation.or(registered).unwrap_or(IMAGENET),
-            input: settings.input.or(opened.ports.side.and_then(|side| side.try_into().ok())),
+            preparation: settings.preparation(registered.unwrap_or(usual), input),
+            input,
             identity: sha256 + &settings.identity() + &opened.cut,
             ports: opened.ports,
             taken: opened.taken,
-            normalised_as,
+            adapted: opened.adapted,
+            sources: Sources {
+                input: fixed.map(|_| "its file".to_owned()).or(settings.sources.input),
+                resizing: settings.sources.resizing.or(registered_as.clone()),
+                normalisation: settings.sources.normalisation.or(registered_as),
+            },
             input_multiple: entry.map_or(1, |entry| entry.input_multiple),
             path: path.to_owned(),
             content: opened.content,
@@ -223,6 +244,7 @@ impl Backbone {
             name: self.name.clone(),
             ports: Ports { logits: Some(LOGITS.into()), ..self.ports.clone() },
             taken: self.taken.clone(),
+            sources: self.sources.clone(),
             path: self.path.clone(),
             content: Content::Onnx(model),
             identity,
@@ -230,18 +252,35 @@ impl Backbone {
         }
     }
 
-    /// What is taken for features and how images are prepared, in a line; `None` where the registry states both.
-    pub fn described(&self, side: u32) -> Option<String> {
+    /// Is everything of it as the registry says?
+    pub fn is_as_registered(&self) -> bool {
         let file = self.name.split('@').next().unwrap_or_default();
-        if self.taken.is_none() && REGISTRY.contains_key(file) {
-            return None;
-        }
+        let Sources { input, resizing, normalisation } = &self.sources;
+        let registered = [resizing, normalisation].iter().all(|source| source.as_deref() == Some(REGISTERED));
+        self.taken.is_none() && input.is_none() && registered && REGISTRY.contains_key(file)
+    }
+
+    /// What is taken for features, and how pictures are prepared for an input of `side` pixels, each with where that is
+    /// stated.
+    pub fn described(&self, side: u32) -> String {
         let taken = self.taken.as_deref().unwrap_or("average before its classifier");
-        let Normalisation { mean, deviation } = self.normalisation;
-        Some(format!(
-            "backbone {}: {} features, {taken}; input {side} px, pixels from 0 to 1 less {mean:?}, divided by {deviation:?} ({})",
-            self.name, self.dimension, self.normalised_as
-        ))
+        let stated = |source: &Option<String>| match source {
+            Some(source) => format!("stated by {source}"),
+            None => "assumed: nothing states it".to_owned(),
+        };
+        let input = match &self.sources.input {
+            Some(source) if self.input == Some(side) => format!(" (stated by {source})"),
+            _ => String::new(),
+        };
+        format!(
+            "{} features, {taken}; input {side} px{}{input}, {} ({}), {} ({})",
+            self.dimension,
+            self.adapted.words(),
+            self.preparation.resizing(side),
+            stated(&self.sources.resizing),
+            self.preparation.normalising(),
+            stated(&self.sources.normalisation)
+        )
     }
 
     /// May an input have this side, in pixels?
@@ -303,148 +342,4 @@ fn not_here(name: &str, folders: &[PathBuf]) -> BackboneError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::deep::onnx::{Attribute, Dimension, Graph, ModelProto, StringStringEntryProto};
-
-    fn folder_with(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Vec<PathBuf>) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(file), bytes).unwrap();
-        let folders = vec![folder.path().to_owned()];
-        (folder, folders)
-    }
-
-    /// An ONNX file that averages its input.
-    fn averaging() -> Vec<u8> {
-        let mut graph = Graph::new("average");
-        let [batch, height, width] = ["n", "h", "w"].map(|name| Dimension::Name(name.into()));
-        graph.input("pixels", &[batch.clone(), Dimension::Size(3), height, width]);
-        graph.node_to("GlobalAveragePool", &["pixels"], &[], &["pooled"]);
-        graph.node_to("Flatten", &["pooled"], &[("axis", Attribute::Int(1))], &["flat"]);
-        graph.output("flat", &[batch, Dimension::Size(3)]);
-        graph.model().write()
-    }
-
-    #[test]
-    fn the_embedded_weights_are_the_registered_ones() {
-        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert_eq!(Some(&backbone.identity), REGISTRY["resnet18-cntk"].sha256.as_ref());
-        assert_eq!((backbone.dimension, backbone.normalisation), (512, IMAGENET));
-    }
-
-    #[test]
-    fn a_backbone_that_is_not_here_says_how_to_get_it() {
-        let error = Backbone::open("resnet50@layer3", &["/models".into()]).unwrap_err().to_string();
-        for part in ["looked in /models", "`featbench fetch resnet50`; or put resnet50-0676ba61.pth,", "--model-dir"] {
-            assert!(error.contains(part), "{error}");
-        }
-        let error = Backbone::open("resnet19", &[]).unwrap_err().to_string();
-        assert!(error.contains("knows resnet18, resnet18-cntk, resnet34, resnet50, vgg16_bn"), "{error}");
-    }
-
-    #[test]
-    fn a_network_is_cut_after_a_stage() {
-        let whole = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert_eq!(whole.stages(), ["layer1", "layer2", "layer3", "layer4"]);
-        let cut = Backbone::open("resnet18-cntk@layer3", &[]).unwrap();
-        assert_eq!((cut.name.as_str(), cut.dimension), ("resnet18-cntk@layer3", 256));
-        assert_eq!(cut.identity, format!("{} @layer3", whole.identity));
-        assert!(cut.model(32).unwrap().len() < whole.model(32).unwrap().len() / 5, "the last stage is left out");
-        let error = Backbone::open("resnet18-cntk@layer22", &[]).unwrap_err().to_string();
-        assert!(
-            error.ends_with(
-                "it has no stage `layer22`, did you mean `layer2`?; it can be cut after layer1, layer2, layer3, layer4"
-            ),
-            "{error}"
-        );
-        let (_folder, folders) = folder_with("average.onnx", &averaging());
-        let error = Backbone::open("average@layer1", &folders).unwrap_err().to_string();
-        assert!(
-            error.ends_with(
-                "average.onnx: an ONNX file can't be cut after `layer1`; state `output` in average.toml beside it"
-            ),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_published_file_is_found_under_its_own_name_and_must_be_that_file() {
-        let (folder, folders) = folder_with("resnet18-f37072fd.pth", b"something else");
-        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
-        assert!(
-            error.contains("resnet18-f37072fd.pth: its SHA-256 is ") && error.contains("expected f37072fd"),
-            "{error}"
-        );
-        std::fs::write(folder.path().join("resnet18.toml"), "inputs = 1").unwrap();
-        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
-        assert!(error.contains("resnet18.toml: unknown key `inputs`"), "{error}");
-        assert_eq!(names(&folders), names(&[]), "it is no backbone of its own");
-    }
-
-    #[test]
-    fn a_file_that_is_not_the_registered_one_is_refused() {
-        let error = verified_hash(REGISTRY.get("resnet18-cntk"), Path::new("x.safetensors"), b"other").unwrap_err();
-        let BackboneError::Hash { found, .. } = &error else { panic!("{error}") };
-        assert_eq!(found, "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa");
-    }
-
-    #[test]
-    fn weights_of_another_network_are_refused_by_name() {
-        let (_folder, folders) = folder_with("resnet18.safetensors", EMBEDDED_WEIGHTS);
-        let error = Backbone::open("resnet18", &folders).unwrap_err().to_string();
-        assert!(error.contains("resnet18.safetensors: tensor `layer4.2.bn1.bias` of shape [512]"), "{error}");
-        let (_folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
-        assert_eq!(Backbone::open("mine", &folders).unwrap().dimension, 512, "read off the names");
-    }
-
-    #[test]
-    fn an_onnx_file_is_a_backbone_too() {
-        let (_folder, folders) = folder_with("average.onnx", &averaging());
-        let backbone = Backbone::open("average", &folders).unwrap();
-        assert_eq!((backbone.ports.input.as_str(), backbone.ports.output.as_str()), ("pixels", "flat"));
-        assert_eq!(backbone.dimension, 3);
-        assert!(names(&folders).contains(&"average".to_owned()));
-        let (_folder, folders) = folder_with("broken.onnx", b"PK\x03\x04 no model");
-        let error = Backbone::open("broken", &folders).unwrap_err().to_string();
-        assert!(error.contains("broken.onnx: not an ONNX file: it is a zip archive"), "{error}");
-    }
-
-    #[test]
-    fn settings_come_from_beside_the_file_or_from_within() {
-        let mut model = ModelProto::read(&averaging()).unwrap();
-        let value = "input = 96\nmean = [0, 0, 0]\nstd = [1, 1, 1]".to_owned();
-        model.metadata_props.push(StringStringEntryProto { key: "featbench".into(), value });
-        let (folder, folders) = folder_with("average.onnx", &model.write());
-        let plain = Normalisation { mean: [0.0; 3], deviation: [1.0; 3] };
-        let backbone = Backbone::open("average", &folders).unwrap();
-        assert_eq!((backbone.input, backbone.normalisation), (Some(96), plain));
-        std::fs::write(folder.path().join("average.toml"), "input = 64").unwrap();
-        let backbone = Backbone::open("average", &folders).unwrap();
-        assert_eq!((backbone.input, backbone.normalisation), (Some(64), IMAGENET), "the file goes first, as a whole");
-    }
-
-    #[test]
-    fn weights_have_settings_too_but_one_output() {
-        let (folder, folders) = folder_with("mine.safetensors", EMBEDDED_WEIGHTS);
-        let state = |text: &str| std::fs::write(folder.path().join("mine.toml"), text).unwrap();
-        state("input = 96");
-        assert_eq!(Backbone::open("mine", &folders).unwrap().input, Some(96));
-        state("output = 'logits'");
-        let error = Backbone::open("mine", &folders).unwrap_err().to_string();
-        assert!(
-            error.ends_with("mine.toml: output = \"logits\" is for ONNX files; weights have `features` only"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn sides_are_checked() {
-        let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
-        assert!(backbone.check_side(224).is_ok());
-        let error = backbone.check_side(100).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "backbone `resnet18-cntk`: an input of 100 px does not fit; its side must be a multiple of 32 px"
-        );
-    }
-}
+mod tests;

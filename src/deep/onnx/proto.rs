@@ -6,6 +6,7 @@ use prost::{Message, Oneof};
 
 /// `TensorProto.DataType`.
 pub const FLOAT: i32 = 1;
+pub const UINT8: i32 = 2;
 pub const INT64: i32 = 7;
 pub const FLOAT16: i32 = 10;
 pub const DOUBLE: i32 = 11;
