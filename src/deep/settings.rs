@@ -67,7 +67,6 @@ const KEYS: [&str; 14] = [
 enum Filter {
     Bilinear,
     Bicubic,
-    Lanczos,
 }
 
 /// Where the channels of an input are.
@@ -301,7 +300,6 @@ pub fn resizing(resized: u32, preparation: &Preparation) -> String {
     let interpolation = match preparation.interpolation {
         Interpolation::Bilinear => "bilinear",
         Interpolation::Bicubic => "bicubic",
-        Interpolation::Lanczos => "lanczos",
     };
     let centre = if preparation.centre == Centre::Floor { "floor" } else { "round" };
     let channels = if preparation.channels == Channels::Bgr { "BGR" } else { "RGB" };
@@ -322,7 +320,6 @@ impl From<Filter> for Interpolation {
         match filter {
             Filter::Bilinear => Interpolation::Bilinear,
             Filter::Bicubic => Interpolation::Bicubic,
-            Filter::Lanczos => Interpolation::Lanczos,
         }
     }
 }

@@ -106,7 +106,6 @@ impl Preparation {
         let filter = match self.interpolation {
             Interpolation::Bilinear => "bilinear",
             Interpolation::Bicubic => "bicubic",
-            Interpolation::Lanczos => "lanczos",
         };
         format!("{what} to {resized} px ({filter}){cut}")
     }

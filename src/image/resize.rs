@@ -56,8 +56,6 @@ pub enum Interpolation {
     Bilinear,
     #[serde(rename = "antialiased bicubic")]
     Bicubic,
-    #[serde(rename = "antialiased lanczos")]
-    Lanczos,
 }
 
 /// Where the centre begins when an odd number of pixels is left over.
@@ -156,7 +154,6 @@ fn resample(picture: Pixels, shown: CropBox, width: u32, height: u32, by: Interp
         Interpolation::Bilinear => (FilterType::Bilinear, 1.0),
         // Pillow's bicubic filter has a = -0.5, which is this one
         Interpolation::Bicubic => (FilterType::CatmullRom, 2.0),
-        Interpolation::Lanczos => (FilterType::Lanczos3, 3.0),
     };
     let reach = (shown.height / f64::from(height)).max(1.0) * support;
     let first = (shown.top - reach).floor().max(0.0);

@@ -287,8 +287,10 @@ mod tests {
             assert_eq!(found.dimension, Some(12));
             let expected = format!("input of its last linear layer, node `{}_1` ({product})", product.to_lowercase());
             assert!(
-                found.taken.starts_with(&expected) && found.taken.ends_with("the 5 values that this gives are cut off")
+                found.taken.starts_with(&expected) && found.taken.contains("the 5 values that this gives are cut off")
             );
+            let keeps = format!("`output = \"{output}\"` in a TOML file beside it keeps it");
+            assert_eq!(found.taken.contains(&keeps), !bias && !softmax, "it may be a projection");
             let named = Ports::of(&graph, Some(&output), false).unwrap();
             assert_eq!((named.ports.logits, named.dimension), (None, Some(5)), "what is named is taken as it is");
             assert_eq!(named.ports.output, output);

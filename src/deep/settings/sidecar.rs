@@ -193,8 +193,7 @@ fn filter(value: &Value) -> Result<Interpolation, String> {
     match (value.as_str(), value.as_u64()) {
         (Some("bilinear"), _) | (_, Some(2)) => Ok(Interpolation::Bilinear),
         (Some("bicubic"), _) | (_, Some(3)) => Ok(Interpolation::Bicubic),
-        (Some("lanczos"), _) | (_, Some(1)) => Ok(Interpolation::Lanczos),
-        _ => Err(format!("the interpolation {value} is not done here (bilinear, bicubic and lanczos are)")),
+        _ => Err(format!("the interpolation {value} is not done here (bilinear and bicubic are)")),
     }
 }
 

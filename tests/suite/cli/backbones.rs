@@ -50,7 +50,7 @@ fn the_option_goes_before_the_settings_and_they_before_224() {
     assert_eq!(input(""), "64");
     assert_eq!(input("--input 32"), "32");
     let said =
-        ["mine ready 3 features, its output `pool`", "; input 64 px (stated by mine.toml), shorter side to 73 px"];
+        ["mine ready 3 features, no linear head was found: its own output `pool`", "; input 64 px (stated by mine.toml), shorter side to 73 px"];
     place.run("list --model-dir models").with(0).saying(&said);
 }
 
@@ -207,7 +207,7 @@ fn one_bad_file_hides_no_other() {
     let texts = [
         "a-cycle.onnx: its nodes form a cycle",
         "b-loop.onnx: its node `loop_1` (Loop) repeats a part of the network as often as the file says",
-        "c-last ready 3 features, its output `pool`",
+        "c-last ready 3 features, no linear head was found: its own output `pool`",
         "input 224 px, channels last, shorter side to 256 px (bilinear), centre 224 px (assumed: nothing states it)",
         "d-huge.onnx: `pool` has 1099511627776 numbers an image",
         "e-cut.onnx: not an ONNX file, or one that is cut off or damaged",
@@ -246,7 +246,7 @@ fn what_is_taken_for_features_is_said() {
     place.run(&format!("{MEASURE} --input 32")).with(0).saying(&[head, assumed]);
     let run = only_run(&place);
     assert!(run["dimension"] == "3" && run["network"].contains(head) && run["network"].ends_with(assumed), "{run:?}");
-    place.run("report --from featbench-report --out featbench-report");
+    place.run("report --from featbench-report").with(0);
     let page = place.read("featbench-report/photos/report.md");
     assert!(page.contains(&format!("- `mine`: {head}")) && page.contains(assumed), "{page}");
     for (inner, dimension) in [("product", "5"), ("pooled", "3"), ("scores", "5")] {
@@ -318,7 +318,7 @@ fn several_backbones_are_rows_of_every_deep_arm() {
     let several = MEASURE.replace("mine", "resnet18-cntk,mine,mine").replace("svm", "svm,majority");
     let dry = place.run(&format!("{several} --dry-run")).with(0);
     assert!(dry.stdout.contains("resnet-frozen-svm (mine), native, seed 0"), "{}", dry.stdout);
-    place.run(&several).with(0).saying(&["3 runs, 0 of them recorded", "backbone mine: 3 features, its output `pool`"]);
+    place.run(&several).with(0).saying(&["3 runs, 0 of them recorded", "backbone mine: 3 features, no linear head was found: its own output `pool`"]);
     let runs = place.rows("featbench-report/photos/runs.csv");
     let of = |run: &Row| [&run["arm"], &run["backbone"], &run["input_px"], &run["status"]].map(|s| s.clone()).join(" ");
     let mut rows: Vec<String> = runs.iter().map(of).collect();
@@ -330,7 +330,7 @@ fn several_backbones_are_rows_of_every_deep_arm() {
     place.run(&several.replace("measure", "report").replace("svm,majority", "svm")).with(0);
     let page = place.read("featbench-report/photos/report.md");
     for part in
-        ["resnet-frozen-svm (mine", "resnet-frozen-svm (resnet18-cntk", "--backbone mine,resnet18-cntk --seeds 0"]
+        ["resnet-frozen-svm · mine", "resnet-frozen-svm · resnet18-cntk", "--backbone mine,resnet18-cntk --seeds 0"]
     {
         assert!(page.contains(part), "{part}: {page}");
     }
