@@ -154,7 +154,7 @@ impl Settings {
     pub fn beside(network: &Path) -> Result<Option<Settings>, String> {
         let path = network.with_extension("toml");
         match std::fs::read_to_string(&path) {
-            Ok(text) => Settings::parse(&text).map(|settings| Some(settings.from(&names_of(&path)))),
+            Ok(text) => Settings::parse(&text).map(|settings| Some(settings.stated_in(&names_of(&path)))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("can't be read: {error}")),
         }
@@ -168,7 +168,7 @@ impl Settings {
         let entry = model.metadata_props.iter().find(|entry| entry.key == METADATA);
         let parsed = entry.map(|entry| Settings::parse(&entry.value)).transpose();
         let settings = parsed.map_err(|reason| format!("its metadata `{METADATA}`: {reason}"))?;
-        Ok(settings.map(|settings| settings.from("its metadata")))
+        Ok(settings.map(|settings| settings.stated_in("its metadata")))
     }
 
     fn parse(text: &str) -> Result<Settings, String> {
@@ -199,7 +199,7 @@ impl Settings {
     }
 
     /// The same, with where it is stated.
-    fn from(mut self, source: &str) -> Settings {
+    fn stated_in(mut self, source: &str) -> Settings {
         let named = |stated: bool| stated.then(|| source.to_owned());
         self.sources = Sources {
             input: named(self.input.is_some()),

@@ -1,3 +1,5 @@
+//! Backbones by name, from files, cut, and with settings.
+
 use super::*;
 use crate::deep::onnx::{Attribute, Dimension, Graph, ModelProto, StringStringEntryProto};
 

@@ -27,7 +27,7 @@ pub fn beside(network: &Path, side: Option<u32>) -> Result<Settings, String> {
         let name = names_of(&path);
         let settings = of(&object, side)
             .map_err(|reason| format!("{name}: {reason}; state in a TOML file beside it how pictures are prepared"))?;
-        found = found.or(settings.from(&name));
+        found = found.or(settings.stated_in(&name));
     }
     Ok(found)
 }

@@ -1,3 +1,5 @@
+//! What is stated, what is not, and what is wrong.
+
 use super::*;
 use crate::image::tensor::IMAGENET;
 

@@ -49,8 +49,10 @@ fn the_option_goes_before_the_settings_and_they_before_224() {
     place.write("models/mine.toml", "input = 64\n");
     assert_eq!(input(""), "64");
     assert_eq!(input("--input 32"), "32");
-    let said =
-        ["mine ready 3 features, no linear head was found: its own output `pool`", "; input 64 px (stated by mine.toml), shorter side to 73 px"];
+    let said = [
+        "mine ready 3 features, no linear head was found: its own output `pool`",
+        "; input 64 px (stated by mine.toml), shorter side to 73 px",
+    ];
     place.run("list --model-dir models").with(0).saying(&said);
 }
 
@@ -318,7 +320,10 @@ fn several_backbones_are_rows_of_every_deep_arm() {
     let several = MEASURE.replace("mine", "resnet18-cntk,mine,mine").replace("svm", "svm,majority");
     let dry = place.run(&format!("{several} --dry-run")).with(0);
     assert!(dry.stdout.contains("resnet-frozen-svm (mine), native, seed 0"), "{}", dry.stdout);
-    place.run(&several).with(0).saying(&["3 runs, 0 of them recorded", "backbone mine: 3 features, no linear head was found: its own output `pool`"]);
+    place.run(&several).with(0).saying(&[
+        "3 runs, 0 of them recorded",
+        "backbone mine: 3 features, no linear head was found: its own output `pool`",
+    ]);
     let runs = place.rows("featbench-report/photos/runs.csv");
     let of = |run: &Row| [&run["arm"], &run["backbone"], &run["input_px"], &run["status"]].map(|s| s.clone()).join(" ");
     let mut rows: Vec<String> = runs.iter().map(of).collect();
