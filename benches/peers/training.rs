@@ -42,7 +42,7 @@ pub fn network(name: &str, classes: usize, backbone: &FoundBackbone) -> Result<M
         return Ok(head.with_norm(true).append(ModelProto::read(&backbone.model(SIDE)?)?, FEATURES));
     }
     ensure!(name == "resnet18", "no network is called {name}");
-    let network = ResNet { block: Block::Basic, blocks: vec![2; 4], classes: None }.network();
+    let network = ResNet::new(Block::Basic, &[2; 4], None).network();
     let zeros = |shape: &[usize]| Tensor::new(shape, vec![0.0; shape.iter().product()]);
     let zeros = network.parameters.iter().map(|(name, shape)| (name.clone(), zeros(shape))).collect();
     let model = network.with(zeros)?;

@@ -68,12 +68,12 @@ fn compare(network: Network) {
 
 #[test]
 fn an_exported_resnet_trains_as_the_built_one() {
-    compare(ResNet { block: Block::Basic, blocks: vec![2; 4], classes: Some(10) }.network());
-    compare(ResNet { block: Block::Bottleneck, blocks: vec![3, 4, 6, 3], classes: None }.network());
+    compare(ResNet::new(Block::Basic, &[2; 4], Some(10)).network());
+    compare(ResNet::new(Block::Bottleneck, &[3, 4, 6, 3], None).network());
 }
 
 #[test]
 fn an_exported_vgg_trains_as_the_built_one() {
     let stages = [vec![64; 2], vec![128; 2], vec![256; 3], vec![512; 3], vec![512; 3]];
-    compare(Vgg { stages: stages.to_vec(), cut: true, classes: None }.network(SIDE));
+    compare(Vgg { stages: stages.to_vec(), norm: true, cut: true, classes: None }.network(SIDE));
 }

@@ -103,7 +103,7 @@ fn compare_resnet(name: &str, resnet: &ResNet) {
 }
 
 fn resnet(block: Block, blocks: [usize; 4]) -> ResNet {
-    ResNet { block, blocks: blocks.to_vec(), classes: Some(1000) }
+    ResNet::new(block, &blocks, Some(1000))
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn resnet50_agrees_with_torchvision() {
 
 fn vgg16() -> Vgg {
     let stages = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)].map(|(channels, count)| vec![channels; count]);
-    Vgg { stages: stages.to_vec(), cut: false, classes: Some(1000) }
+    Vgg { stages: stages.to_vec(), norm: true, cut: false, classes: Some(1000) }
 }
 
 #[test]

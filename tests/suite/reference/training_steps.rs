@@ -49,7 +49,7 @@ struct Run {
 }
 
 fn model() -> ModelProto {
-    let resnet = ResNet { block: Block::Basic, blocks: vec![2; 4], classes: Some(CLASSES) };
+    let resnet = ResNet::new(Block::Basic, &[2; 4], Some(CLASSES));
     let network = resnet.network();
     let weights = generated::weights(&network.parameters);
     network.with(weights).unwrap()
