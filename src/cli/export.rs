@@ -186,11 +186,11 @@ pub(super) fn prepare(output: &Path) -> Result<()> {
 }
 
 fn of_backbone(args: &Args) -> Result<Vec<u8>> {
-    let backbone = Backbone::open(&args.setup.backbone_in_precision(), &model_folders(&args.setup.model_dir))?;
+    let backbone = Backbone::open(&args.setup.one_backbone()?, &model_folders(&args.setup.model_dir))?;
     let side = args.input.or(backbone.input).unwrap_or(INPUT);
     backbone.check_side(side as usize)?;
     let description = Description {
-        preprocessing: Preprocessing::of(side, backbone.normalisation, None),
+        preprocessing: Preprocessing::of(side, &backbone.preparation, None),
         labels: Vec::new(),
         scores: Scores::Logits,
         temperature: None,
@@ -203,10 +203,11 @@ fn of_arm(args: Args) -> Result<Vec<u8>> {
     let recorded = args.recorded.clone();
     let given = recorded.iter().map(|(_, arm)| arm.clone()).collect();
     let options = Options { given, ..args.options() };
-    let Job { datasets, request, backbone } = options.job()?;
-    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
+    options.setup.one_backbone()?;
+    let Job { datasets, request } = options.job()?;
+    let session = Session::open(&request, options.recording.fresh)?;
     let dataset = datasets.first().context("an arm is fitted on a data set")?;
-    let plan = plan(&request, dataset, backbone.as_ref())?;
+    let plan = plan(&request, dataset)?;
     let planned = plan.first().context("nothing was planned")?;
     session.progress.say(&format!("{}: {}", dataset.name, planned.title()));
     if recorded.is_some_and(|(run_id, _)| run_id != planned.run_id) {
@@ -224,7 +225,7 @@ impl Args {
         self.arm = Some(run.arm.clone());
         self.dataset.get_or_insert_with(|| run.dataset.clone());
         if !run.backbone.is_empty() {
-            self.setup.backbone = run.backbone.clone();
+            self.setup.backbone = vec![run.backbone.clone()];
             self.input = run.input_px.or(self.input);
         }
         self.seed = run.seed;

@@ -12,6 +12,7 @@ use crate::names::{printable, printable_lines};
 use crate::protocol::arm::Arm;
 
 use super::Outcome;
+use super::options::INPUT;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  featbench list\n  featbench list --data-dir ~/images --model-dir ~/models")]
@@ -56,8 +57,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 let stages = found.stages();
                 let ends = stages.first().zip(stages.last());
                 let cuts = ends.map(|(first, last)| format!("; {name}@{first} to @{last}: cut there"));
-                let taken = found.taken.as_ref().map(|taken| format!("; {taken}")).unwrap_or_default();
-                line(&name, true, &format!("{} features{input}{taken}{}", found.dimension, cuts.unwrap_or_default()))
+                let about = match found.is_as_registered() {
+                    true => format!("{} features{input}", found.dimension),
+                    false => found.described(found.input.unwrap_or(INPUT)),
+                };
+                line(&name, true, &format!("{about}{}", cuts.unwrap_or_default()))
             }
             Err(error) => line(&name, false, &error.to_string()),
         });

@@ -27,6 +27,7 @@ Examples:
   featbench measure --dataset scans --labels scans.csv         path,label[,split][,group] in the place of folders
   featbench measure --backbone resnet50                        another network, after `featbench fetch resnet50`
   featbench measure --backbone mine --model-dir ~/models       your own, mine.onnx, .safetensors or .pth there
+  featbench measure --backbone resnet18-cntk,mine              each is a row of its own of every deep arm
   featbench measure --device cuda --out cuda-report            its network on an NVIDIA GPU, or not at all
   featbench measure --shard 3/8                                the third of eight shares, the others elsewhere
 
@@ -62,11 +63,11 @@ pub(super) fn measure(
     shard: Shard,
     curves: Option<(&LearningCurve, &Question)>,
 ) -> Result<Option<Measured>> {
-    let Job { datasets, request, backbone } = options.job()?;
-    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
+    let Job { datasets, request } = options.job()?;
+    let session = Session::open(&request, options.recording.fresh)?;
     let draws = datasets.iter().map(|dataset| repeats.of(dataset)).collect::<Result<Vec<_>>>()?;
     let all = datasets.iter().zip(&draws).flat_map(|(first, draws)| [first].into_iter().chain(draws));
-    let plans = all.map(|dataset| plan(&request, dataset, backbone.as_ref()));
+    let plans = all.map(|dataset| plan(&request, dataset));
     let mut plans = plans.collect::<Result<Vec<_>>>()?;
     shard.keep_share(&mut plans);
     let mut plans = plans.into_iter();

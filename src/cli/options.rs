@@ -16,8 +16,7 @@ use crate::deep::extract;
 use crate::deep::kernels::Kernels;
 use crate::deep::precision::Precision;
 use crate::deep::session::{Device, SessionError};
-use crate::features::FoundBackbone;
-use crate::measure::plan::Request;
+use crate::measure::plan::{Asked, Request};
 use crate::names::printable;
 use crate::protocol::arm::Arm;
 use crate::protocol::experiment::Form;
@@ -81,16 +80,18 @@ pub(super) struct Setup {
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingOptions,
-    /// Network behind the deep arms; NAME@STAGE is cut after that stage (`featbench list` names them)
-    #[arg(long, default_value = EMBEDDED, value_name = "NAME")]
-    pub backbone: String,
+    /// Network behind the deep arms; several are compared, each with a row of its own. NAME@STAGE is cut after that stage
+    /// (`featbench list` names them)
+    #[arg(long, default_value = EMBEDDED, value_delimiter = ',', value_name = "NAME,...")]
+    pub backbone: Vec<String>,
     /// Numbers that frozen networks are computed in, each with a row of its own: f32, f16 (weights in 16 bits) or int8
     /// (convolutions in 8 bits, calibrated on training images)
-    #[arg(long, value_name = "f32|f16|int8", default_value = "f32", hide_default_value = true, value_parser = precision)]
-    pub precision: Precision,
+    #[arg(long, value_delimiter = ',', value_name = "f32|f16|int8,...", default_value = "f32", hide_default_value = true,
+          value_parser = precision)]
+    pub precision: Vec<Precision>,
     /// Folder with networks, NAME.safetensors, .pth, .ckpt, .bin or .onnx (also: the folders of FEATBENCH_MODELS);
-    /// repeatable.
-    /// NAME.toml beside a network may state its `input`, `mean`, `std`, `scale` and `output`
+    /// repeatable. NAME.toml beside a network states how pictures are prepared for it and what its features are (README),
+    /// else a config.json of timm, transformers or open_clip there
     #[arg(long, value_name = "FOLDER")]
     pub model_dir: Vec<PathBuf>,
     /// What networks run on; `auto` takes an NVIDIA GPU where CUDA works, else the CPU, and says so
@@ -110,11 +111,25 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// The backbone that is named, with its precision.
-    pub fn backbone_in_precision(&self) -> String {
-        match self.precision {
-            Precision::F32 => self.backbone.clone(),
-            other => format!("{}:{}", self.backbone, other.name()),
+    /// Every backbone that is named in every precision: a colon, and what is not f32.
+    pub fn backbones(&self) -> Vec<String> {
+        let named = |name: &String, precision: &Precision| match precision {
+            Precision::F32 => name.clone(),
+            other => format!("{name}:{}", other.name()),
+        };
+        self.backbone.iter().flat_map(|name| self.precision.iter().map(move |other| named(name, other))).collect()
+    }
+
+    /// The one backbone that is named.
+    ///
+    /// # Errors
+    /// Several are.
+    pub fn one_backbone(&self) -> Result<String> {
+        match &self.backbones()[..] {
+            [one] => Ok(one.clone()),
+            several => {
+                bail!("--backbone {}: several are for `measure`, `report` and `time`; name one", several.join(","))
+            }
         }
     }
 
@@ -237,8 +252,6 @@ pub(super) fn refit(text: &str) -> Result<Refit, String> {
 pub(super) struct Job {
     pub datasets: Vec<Dataset>,
     pub request: Request,
-    /// The network of the arms that use one.
-    pub backbone: Option<FoundBackbone>,
 }
 
 impl Options {
@@ -269,8 +282,7 @@ impl Options {
         let form = self.form.unwrap_or(if drawn { Form::Reduced } else { Form::Standard });
         let mut request = Request {
             arms: self.select(drawn, form)?,
-            backbone: self.setup.backbone_in_precision(),
-            model_dirs: self.setup.model_dir.clone(),
+            backbones: Vec::new(),
             input: INPUT,
             seeds: without_repeats(&self.seeds),
             canvases: without_repeats(&self.canvas).into_iter().map(|canvas| canvas.0).collect(),
@@ -280,18 +292,25 @@ impl Options {
             detailed: true,
             form: if form == Form::Standard { String::new() } else { form.name().into() },
         };
-        let backbone = request.find_backbone();
-        let stated = backbone.as_ref().and_then(|found| found.as_ref().ok()?.input);
-        request.input = self.input.or(stated).unwrap_or(if drawn { procedural::SIDE } else { INPUT });
-        let (device, fallback) = self.setup.device.resolve(self.setup.kernels, backbone.is_some())?;
+        let usual = if drawn { procedural::SIDE } else { INPUT };
+        request.input = self.input.unwrap_or(usual);
+        if request.arms.iter().any(|arm| arm.needs().network) {
+            let find = |name: &String| Asked::find(name, &self.setup.model_dir, self.input, usual);
+            request.backbones = without_repeats(&self.setup.backbones()).iter().map(find).collect();
+            request.input = request.backbones.first().map_or(request.input, |asked| asked.input);
+        }
+        let (device, fallback) = self.setup.device.resolve(self.setup.kernels, !request.backbones.is_empty())?;
         if device == Device::Cuda && self.setup.kernels.is_some() {
             bail!("--kernels is for the CPU, and networks run on the GPU here: leave it out, or add --device cpu");
         }
         request.device = device;
         fallback.iter().for_each(|reason| eprintln!("{reason}"));
-        let described = backbone.as_ref().and_then(|found| found.as_ref().ok()?.described(request.input));
-        described.iter().for_each(|line| eprintln!("{}", printable(line)));
-        Ok(Job { datasets, request, backbone })
+        for Asked { name, found, input } in &request.backbones {
+            if let Some(backbone) = found.as_ref().ok().filter(|backbone| !backbone.is_as_registered()) {
+                eprintln!("{}", printable(&format!("backbone {name}: {}", backbone.described(*input))));
+            }
+        }
+        Ok(Job { datasets, request })
     }
 
     /// The arms that are named or else those of every comparison, in this form.
@@ -371,6 +390,6 @@ fn lies_in(out: &Path, folder: &Path) -> bool {
     folder.canonicalize().is_ok_and(|folder| place.is_some_and(|place| place.starts_with(folder)))
 }
 
-fn without_repeats<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {
-    values.iter().enumerate().filter(|(i, value)| !values[..*i].contains(value)).map(|(_, &value)| value).collect()
+fn without_repeats<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
+    values.iter().enumerate().filter(|(i, value)| !values[..*i].contains(value)).map(|(_, v)| v.clone()).collect()
 }

@@ -120,9 +120,10 @@ pub(super) fn experiment(
 }
 
 fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path, shard: Shard) -> Result<Outcome> {
-    let Job { datasets, request, backbone } = job;
+    options.setup.one_backbone()?;
+    let Job { datasets, request } = job;
     let request = Request { detailed: false, ..request.clone() };
-    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
+    let session = Session::open(&request, options.recording.fresh)?;
     let points = shard.share(sweep.points());
     if options.recording.dry_run {
         points.iter().for_each(|point| println!("{}, seed {}", point.name, point.seed));
@@ -138,7 +139,7 @@ fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &
         let dataset = sweep.open(point)?;
         let arms = sweep.arms(&request.arms, &dataset);
         let request = Request { arms, seeds: vec![point.seed], ..request.clone() };
-        plan(&request, &dataset, backbone.as_ref()).map(|plan| (dataset, plan))
+        plan(&request, &dataset).map(|plan| (dataset, plan))
     };
     for (i, point) in points.iter().enumerate() {
         session.progress.say(&format!("{}/{} {}", i + 1, points.len(), point.name));

@@ -44,8 +44,8 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
         // what drawn images are measured with beside them would have to be trained first
         options.arms = Arm::select(&[])?.into_iter().map(|arm| arm.name).collect();
     }
-    let Job { datasets, request, backbone } = options.job()?;
-    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
+    let Job { datasets, request } = options.job()?;
+    let session = Session::open(&request, options.recording.fresh)?;
     let mut outcome = Outcome::Complete;
     for (i, dataset) in datasets.iter().enumerate() {
         ensure!(
@@ -55,7 +55,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
         );
     }
     for dataset in &datasets {
-        let plan = plan(&request, dataset, backbone.as_ref())?;
+        let plan = plan(&request, dataset)?;
         if options.recording.dry_run {
             println!("{}: would time", dataset.name);
             plan.iter().for_each(|planned| println!("  {}", planned.title()));
@@ -92,7 +92,7 @@ fn time_all(session: &Session, dataset: &Dataset, plan: &[Planned], out: &Path, 
 }
 
 fn time_row(sample: TimingRow, planned: &Planned, request: &Request, dataset: &str, environment_id: &str) -> TimeRow {
-    let (backbone, input_px) = request.network_of(&planned.arm);
+    let (backbone, input_px) = planned.network();
     TimeRow {
         environment_id: environment_id.into(),
         dataset: dataset.into(),

@@ -15,12 +15,13 @@ use super::library;
 use super::network::naming::Found;
 use super::network::{FEATURES, Family, INPUT, LOGITS};
 use super::onnx::halves::stored_in_half;
-use super::onnx::ports::Ports;
+use super::onnx::ports::{Adapted, Ports};
 use super::onnx::{ModelProto, OnnxError};
 use super::precision::{Precision, VERSION};
-use super::settings::{SIDES, Settings};
+use super::settings::{SIDES, Settings, Sources};
 use super::weights::{ENDINGS, Format, WeightsError};
-use crate::image::tensor::{IMAGENET, Normalisation};
+use crate::image::preparation::Preparation;
+use crate::image::tensor::{IMAGENET, LEVELS, Normalisation};
 use crate::names;
 pub use error::BackboneError;
 pub use registry::{Entry, Package, Published, REGISTRY, Source};
@@ -29,14 +30,17 @@ pub use registry::{Entry, Package, Published, REGISTRY, Source};
 pub const EMBEDDED: &str = "resnet18-cntk";
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../models/resnet18-cntk.safetensors");
 
+/// What states how pictures are prepared where nothing else does.
+const REGISTERED: &str = "the registry";
+
 /// A pretrained network that is on this machine and has been checked.
 #[derive(Debug)]
 pub struct Backbone {
     pub name: String,
     /// Length of the feature vector.
     pub dimension: usize,
-    /// What the input is normalised with.
-    pub normalisation: Normalisation,
+    /// How pictures are prepared for it.
+    pub preparation: Preparation,
     /// Side of the input in pixels that its file states or fixes.
     pub input: Option<u32>,
     /// What its features depend on, besides the side of the input: SHA-256 of the file, lower-case hex, and the
@@ -48,8 +52,10 @@ pub struct Backbone {
     pub taken: Option<String>,
     /// The form that its model still is to be brought to.
     pub precision: Precision,
-    /// What the normalisation rests on, in words.
-    pub normalised_as: &'static str,
+    /// What its input takes, where that is something else than every network is fed.
+    adapted: Adapted,
+    /// Where its input and its preparation are stated.
+    sources: Sources,
     input_multiple: usize,
     path: PathBuf,
     content: Content,
@@ -64,6 +70,7 @@ struct Opened {
     /// What of the network is used, and what lies beside the file, as the identity holds it.
     cut: String,
     taken: Option<String>,
+    adapted: Adapted,
 }
 
 #[derive(Debug)]
@@ -102,10 +109,11 @@ pub fn names(folders: &[PathBuf]) -> Vec<String> {
 
 impl Backbone {
     /// Finds a backbone in the program or in `folders` (the first that has `NAME.safetensors`, `NAME.onnx`, the published
-    /// file, or `NAME` with another of [`ENDINGS`]) and checks it: hash, every tensor's name and shape, or an ONNX file's input and
-    /// output, and the settings beside it. `NAME@STAGE` is the network cut after a stage, whose average is the features; `NAME:int8` and
-    /// `NAME:f16` are cheaper forms of it.
-    /// A name that is not in the registry gets ImageNet's normalisation, unless its settings state another.
+    /// file, or `NAME` with another of [`ENDINGS`]) and checks it: hash, every tensor's name and shape, or an ONNX file's
+    /// input and output, and the settings beside it. `NAME@STAGE` is the network cut after a stage, whose average is the
+    /// features; `NAME:int8` and `NAME:f16` are cheaper forms of it.
+    /// What those don't state of how pictures are prepared, the files of other libraries beside it do, else the registry;
+    /// what nothing states is as for most of torchvision's networks, with ImageNet's normalisation.
     ///
     /// # Errors
     /// The message names the file and what was expected, or says how to get the backbone.
@@ -159,6 +167,7 @@ impl Backbone {
         let (file, stage) = name.split_once('@').map_or((name, None), |(file, stage)| (file, Some(stage)));
         let entry = REGISTRY.get(file);
         let sha256 = verified_hash(entry, path, &bytes)?;
+        let beside = settings.is_some();
         let mut opened = if let Some(format) = Format::of(path) {
             let mut found = network_of(entry, format, &bytes)
                 .map_err(|reason| BackboneError::Weights { path: path.to_owned(), reason })?;
@@ -174,7 +183,15 @@ impl Backbone {
             }
             let cut = stage.map_or_else(String::new, |stage| format!(" @{stage}"));
             let ports = Ports::free(INPUT, FEATURES);
-            Opened { content: Content::Weights { found, format, bytes }, dimension, ports, settings, cut, taken }
+            Opened {
+                content: Content::Weights { found, format, bytes },
+                dimension,
+                ports,
+                settings,
+                cut,
+                taken,
+                adapted: Adapted::default(),
+            }
         } else if let Some(stage) = stage {
             let reason = format!("an ONNX file can't be cut after `{stage}`; state `output` in {file}.toml beside it");
             return Err(BackboneError::Onnx { path: path.to_owned(), reason });
@@ -182,22 +199,33 @@ impl Backbone {
             file::opened(path, bytes.into_owned(), settings)?
         };
         let registered = entry.map(|entry| Normalisation { mean: entry.mean, deviation: entry.deviation });
-        let normalised_as = match (opened.settings.normalisation, registered) {
-            (Some(_), _) => "as is stated for it",
-            (None, Some(_)) => "as it was trained",
-            (None, None) => "ImageNet's, since none is stated for it",
-        };
-        let settings = std::mem::take(&mut opened.settings);
+        let fixed = opened.ports.side.and_then(|side| side.try_into().ok());
+        let mut settings = std::mem::take(&mut opened.settings);
+        // what was exported here says all, and a published file is known
+        let described = !beside && settings.sources != Sources::default();
+        if !described && entry.is_none_or(|entry| entry.expected_hash(path).is_none()) {
+            let reason = settings.or_of_library(path, fixed);
+            settings = reason.map_err(|reason| BackboneError::Settings { path: path.to_owned(), reason })?;
+        }
+        let input = settings.input.or(fixed);
+        // bytes are levels from 0 to 255
+        let usual = if opened.adapted.takes_bytes() { LEVELS } else { IMAGENET };
+        let registered_as = registered.map(|_| REGISTERED.to_owned());
         let backbone = Backbone {
             name: name.to_owned(),
             dimension: opened.dimension,
-            normalisation: settings.normalisation.or(registered).unwrap_or(IMAGENET),
-            input: settings.input.or(opened.ports.side.and_then(|side| side.try_into().ok())),
+            preparation: settings.preparation(registered.unwrap_or(usual), input),
+            input,
             identity: sha256 + &settings.identity() + &opened.cut,
             ports: opened.ports,
             taken: opened.taken,
             precision: Precision::F32,
-            normalised_as,
+            adapted: opened.adapted,
+            sources: Sources {
+                input: fixed.map(|_| "its file".to_owned()).or(settings.sources.input),
+                resizing: settings.sources.resizing.or(registered_as.clone()),
+                normalisation: settings.sources.normalisation.or(registered_as),
+            },
             input_multiple: entry.map_or(1, |entry| entry.input_multiple),
             path: path.to_owned(),
             content: opened.content,
@@ -262,6 +290,7 @@ impl Backbone {
             ports: Ports { logits, ..self.ports.clone() },
             precision: Precision::F32,
             taken: self.taken.clone(),
+            sources: self.sources.clone(),
             path: self.path.clone(),
             content: Content::Onnx(model),
             identity,
@@ -269,18 +298,35 @@ impl Backbone {
         }
     }
 
-    /// What is taken for features and how images are prepared, in a line; `None` where the registry states both.
-    pub fn described(&self, side: u32) -> Option<String> {
+    /// Is everything of it as the registry says?
+    pub fn is_as_registered(&self) -> bool {
         let file = self.name.split(['@', ':']).next().unwrap_or_default();
-        if self.taken.is_none() && REGISTRY.contains_key(file) {
-            return None;
-        }
+        let Sources { input, resizing, normalisation } = &self.sources;
+        let registered = [resizing, normalisation].iter().all(|source| source.as_deref() == Some(REGISTERED));
+        self.taken.is_none() && input.is_none() && registered && REGISTRY.contains_key(file)
+    }
+
+    /// What is taken for features, and how pictures are prepared for an input of `side` pixels, each with where that is
+    /// stated.
+    pub fn described(&self, side: u32) -> String {
         let taken = self.taken.as_deref().unwrap_or("average before its classifier");
-        let Normalisation { mean, deviation } = self.normalisation;
-        Some(format!(
-            "backbone {}: {} features, {taken}; input {side} px, pixels from 0 to 1 less {mean:?}, divided by {deviation:?} ({})",
-            self.name, self.dimension, self.normalised_as
-        ))
+        let stated = |source: &Option<String>| match source {
+            Some(source) => format!("stated by {source}"),
+            None => "assumed: nothing states it".to_owned(),
+        };
+        let input = match &self.sources.input {
+            Some(source) if self.input == Some(side) => format!(" (stated by {source})"),
+            _ => String::new(),
+        };
+        format!(
+            "{} features, {taken}; input {side} px{}{input}, {} ({}), {} ({})",
+            self.dimension,
+            self.adapted.words(),
+            self.preparation.resizing(side),
+            stated(&self.sources.resizing),
+            self.preparation.normalising(),
+            stated(&self.sources.normalisation)
+        )
     }
 
     /// May an input have this side, in pixels?

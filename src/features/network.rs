@@ -16,7 +16,8 @@ use crate::deep::extract::{BATCH, Extractor, VERSION};
 use crate::deep::precision::Precision;
 use crate::deep::quantise::{IMAGES, in_int8};
 use crate::deep::session::{Device, Runtime};
-use crate::image::{Canvas, resize, tensor};
+use crate::image::Canvas;
+use crate::image::preparation::Preparation;
 use crate::random::generator;
 use crate::stage::stopwatch::{Stage, Stopwatch};
 
@@ -58,8 +59,7 @@ impl Kind for Frozen {
         let each = numbers.len() / seen.len().max(1);
         for (encoded, out) in read(&seen)?.iter().zip(numbers.chunks_exact_mut(each.max(1))) {
             let picture = picture(encoded, resources.canvas, &mut watch)?;
-            let crop = resize::evaluation_crop(&picture, resources.input);
-            tensor::write_tensor(&crop, &network.backbone.normalisation, out);
+            network.backbone.preparation.feed(&picture, resources.input, out);
         }
         Ok(Box::new(Network::of(Arc::new(in_int8(&network.backbone, resources.input as usize, &numbers)?))?))
     }
@@ -152,7 +152,7 @@ impl Features for Network {
         let input = resources.input;
         Ok(Box::new(NetworkWorker {
             extractor: self.extractor(resources.device, input, batch)?,
-            normalisation: self.backbone.normalisation,
+            preparation: self.backbone.preparation,
             input,
             canvas: resources.canvas,
             batch,
@@ -167,7 +167,7 @@ impl Features for Network {
     fn explainer(&self, resources: &Resources) -> Result<Box<dyn Explainer>> {
         Ok(Box::new(ActivationMap {
             activation: Activation::open(&self.backbone, resources.input as usize)?,
-            normalisation: self.backbone.normalisation,
+            preparation: self.backbone.preparation,
             input: resources.input,
             canvas: resources.canvas,
         }))
@@ -189,7 +189,7 @@ fn of_image(error: BackboneError, batch: &[Encoded]) -> Error {
 
 struct NetworkWorker {
     extractor: Arc<Mutex<Extractor>>,
-    normalisation: tensor::Normalisation,
+    preparation: Preparation,
     input: u32,
     canvas: Option<Canvas>,
     batch: usize,
@@ -204,8 +204,7 @@ impl Worker for NetworkWorker {
         for batch in images.chunks(self.batch) {
             for (encoded, out) in batch.iter().zip(self.tensors.chunks_exact_mut(size)) {
                 let picture = picture(encoded, self.canvas, watch)?;
-                let crop = resize::evaluation_crop(&picture, self.input);
-                tensor::write_tensor(&crop, &self.normalisation, out);
+                self.preparation.feed(&picture, self.input, out);
                 watch.lap(Stage::Resize);
             }
             let mut extractor = self.extractor.lock().unwrap_or_else(|e| e.into_inner());
@@ -230,7 +229,7 @@ impl Worker for NetworkWorker {
 /// What each cell of the last map adds.
 struct ActivationMap {
     activation: Activation,
-    normalisation: tensor::Normalisation,
+    preparation: Preparation,
     input: u32,
     canvas: Option<Canvas>,
 }
@@ -239,7 +238,7 @@ impl Explainer for ActivationMap {
     fn evidence(&mut self, image: &Encoded, weights: &[f64]) -> Result<Vec<Evidence>> {
         let picture = picture(image, self.canvas, &mut Stopwatch::start())?;
         let mut numbers = vec![0.0; 3 * (self.input * self.input) as usize];
-        tensor::write_tensor(&resize::evaluation_crop(&picture, self.input), &self.normalisation, &mut numbers);
+        self.preparation.feed(&picture, self.input, &mut numbers);
         let map = self.activation.of(&numbers)?;
         let (rows, columns) = (map.shape[1], map.shape[2]);
         let cells = rows * columns;
@@ -248,11 +247,9 @@ impl Explainer for ActivationMap {
             shares.iter_mut().zip(channel).for_each(|(share, &v)| *share += f64::from(v) * weight / cells as f64);
         }
         // the centre that the network is shown, in pixels of the picture
-        let shorter = picture.width.min(picture.height) as f32;
-        let shown = shorter * self.input as f32 / resize::evaluation_side(self.input) as f32;
-        let begins = |length: u32| (length as f32 - shown) / 2.0;
-        let (left, top) = (begins(picture.width), begins(picture.height));
-        let (wide, high) = (shown / columns as f32, shown / rows as f32);
+        let [width, height] = self.preparation.shown(&picture, self.input);
+        let (left, top) = ((picture.width as f32 - width) / 2.0, (picture.height as f32 - height) / 2.0);
+        let (wide, high) = (width / columns as f32, height / rows as f32);
         let spot = |i: usize| {
             let (row, column) = ((i / columns) as f32 + 0.5, (i % columns) as f32 + 0.5);
             // as far as the middles of its neighbours, so that between them the map goes straight from one to the other

@@ -85,6 +85,7 @@ fn unknown(prefix: &str, nodes: &[NodeProto], constants: &HashSet<&str>) -> Stri
 /// norms into the convolutions before them.
 pub fn without_batch_norms(model: &ModelProto) -> bool {
     let nodes = || model.graph.iter().flat_map(|graph| &graph.node);
+    // a network with other normalisations never had batch norms
     let normalises = |node: &NodeProto| node.op_type.ends_with("Normalization") && !of_head(node);
     nodes().any(|node| node.op_type == "Conv" && node.input.len() > 2) && !nodes().any(normalises)
 }

@@ -15,6 +15,7 @@ pub mod header;
 pub mod heat;
 pub mod inspect;
 pub mod lab;
+pub mod preparation;
 pub mod resize;
 pub mod sheet;
 pub mod smooth;

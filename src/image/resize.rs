@@ -1,22 +1,23 @@
-//! Antialiased bilinear resizing and centre crops, as Pillow and torchvision do them.
+//! Antialiased resizing and centre crops, as Pillow and torchvision do them; bilinear unless another filter is named.
 //! Values are within 1 of Pillow's, and few differ: its filter has the same weights but keeps more bits of them.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{CropBox, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use serde::{Deserialize, Serialize};
 
 use super::{Grey, Rgb};
 
 /// Antialiased bilinear resize to exactly `width` x `height`.
 pub fn resize(picture: &Rgb, width: u32, height: u32) -> Rgb {
     let whole = CropBox { left: 0.0, top: 0.0, width: picture.width.into(), height: picture.height.into() };
-    let data = resample(Pixels::rgb(picture), whole, width, height);
+    let data = resample(Pixels::rgb(picture), whole, width, height, Interpolation::Bilinear);
     Rgb { width, height, data }
 }
 
 /// The same of a grey picture.
 pub fn resize_grey(picture: &Grey, width: u32, height: u32) -> Grey {
     let whole = CropBox { left: 0.0, top: 0.0, width: picture.width.into(), height: picture.height.into() };
-    let data = resample(Pixels::grey(picture), whole, width, height);
+    let data = resample(Pixels::grey(picture), whole, width, height, Interpolation::Bilinear);
     Grey { width, height, data }
 }
 
@@ -44,24 +45,49 @@ pub fn fitted(picture: &Rgb, longer: u32) -> Rgb {
 /// torchvision's `Resize(size)` on the shorter side, then `CenterCrop(crop)`: `crop` x `crop` pixels, with black
 /// borders where the resized picture is smaller. Only what the crop shows is resampled.
 pub fn resize_and_crop(picture: &Rgb, size: u32, crop: u32) -> Rgb {
+    let (interpolation, centre) = (Interpolation::Bilinear, Centre::Round);
+    fit_and_crop(picture, Fit { length: size, squash: false, interpolation, centre }, crop)
+}
+
+/// The filter. All are antialiased, as Pillow's and torchvision's are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interpolation {
+    #[serde(rename = "antialiased bilinear")]
+    Bilinear,
+    #[serde(rename = "antialiased bicubic")]
+    Bicubic,
+}
+
+/// Where the centre begins when an odd number of pixels is left over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Centre {
+    /// The half pixel is rounded to an even number, as in torchvision and timm.
+    #[default]
+    Round,
+    /// It is cut off, as in transformers.
+    Floor,
+}
+
+/// How a picture is brought to the size that a centre is cut out of.
+#[derive(Debug, Clone, Copy)]
+pub struct Fit {
+    /// Of the shorter side, the longer one in proportion; or of both, whatever the picture's shape.
+    pub length: u32,
+    pub squash: bool,
+    pub interpolation: Interpolation,
+    pub centre: Centre,
+}
+
+/// [`resize_and_crop`] in any of these ways.
+pub fn fit_and_crop(picture: &Rgb, fit: Fit, crop: u32) -> Rgb {
     let shorter = picture.width.min(picture.height);
-    let x = Visible::new(picture.width, shorter, size, crop);
-    let y = Visible::new(picture.height, shorter, size, crop);
+    let axis = |side| Visible::new(side, if fit.squash { side } else { shorter }, fit, crop);
+    let (x, y) = (axis(picture.width), axis(picture.height));
     let shown = CropBox { left: x.source, top: y.source, width: x.source_length, height: y.source_length };
-    let data = resample(Pixels::rgb(picture), shown, x.length, y.length);
+    let data = resample(Pixels::rgb(picture), shown, x.length, y.length, fit.interpolation);
     let resized = Rgb { width: x.length, height: y.length, data };
     if (x.length, y.length) == (crop, crop) { resized } else { with_border(&resized, x.target, y.target, crop) }
-}
-
-/// What a network is shown where nothing is drawn at random: the shorter side brought to 256 for an input of 224, and in
-/// that proportion otherwise, then the centre (torchvision's evaluation).
-pub fn evaluation_crop(picture: &Rgb, side: u32) -> Rgb {
-    resize_and_crop(picture, evaluation_side(side), side)
-}
-
-/// The shorter side that the centre is cut out of.
-pub fn evaluation_side(side: u32) -> u32 {
-    side * 256 / 224
 }
 
 /// What a centre crop shows of one axis.
@@ -75,14 +101,18 @@ struct Visible {
 }
 
 impl Visible {
-    fn new(side: u32, shorter: u32, size: u32, crop: u32) -> Self {
+    fn new(side: u32, shorter: u32, fit: Fit, crop: u32) -> Self {
         // torchvision truncates the longer side
-        let resized = u64::from(size) * u64::from(side) / u64::from(shorter);
+        let resized = u64::from(fit.length) * u64::from(side) / u64::from(shorter);
         let scale = f64::from(side) / resized as f64;
         let crop = u64::from(crop);
         let length = resized.min(crop);
+        let begins = match fit.centre {
+            Centre::Round => half_to_even(resized - length),
+            Centre::Floor => (resized - length) / 2,
+        };
         Visible {
-            source: half_to_even(resized - length) as f64 * scale,
+            source: begins as f64 * scale,
             source_length: length as f64 * scale,
             target: ((crop - length) / 2) as u32,
             length: length as u32,
@@ -119,18 +149,23 @@ impl<'a> Pixels<'a> {
 /// `shown`, which lies within the picture, resampled to `width` x `height`. The horizontal pass comes first, as in
 /// Pillow: pixels are rounded between the passes, so that the other order (which is what one call of
 /// `fast_image_resize` does) changes every fifth value. It leaves out the rows that the vertical filter never reaches.
-fn resample(picture: Pixels, shown: CropBox, width: u32, height: u32) -> Vec<u8> {
-    let reach = (shown.height / f64::from(height)).max(1.0);
+fn resample(picture: Pixels, shown: CropBox, width: u32, height: u32, by: Interpolation) -> Vec<u8> {
+    let (filter, support) = match by {
+        Interpolation::Bilinear => (FilterType::Bilinear, 1.0),
+        // Pillow's bicubic filter has a = -0.5, which is this one
+        Interpolation::Bicubic => (FilterType::CatmullRom, 2.0),
+    };
+    let reach = (shown.height / f64::from(height)).max(1.0) * support;
     let first = (shown.top - reach).floor().max(0.0);
     let last = (shown.top + shown.height + reach).ceil().min(picture.height.into());
     let band = CropBox { top: first, height: last - first, ..shown };
-    let narrowed = one_pass(picture, band, width, (last - first) as u32);
+    let narrowed = one_pass(picture, band, width, (last - first) as u32, filter);
     let band = CropBox { left: 0.0, width: width.into(), top: shown.top - first, height: shown.height };
-    one_pass(Pixels { width, height: (last - first) as u32, data: &narrowed, ..picture }, band, width, height)
+    one_pass(Pixels { width, height: (last - first) as u32, data: &narrowed, ..picture }, band, width, height, filter)
 }
 
 /// `shown` resampled along the one axis on which it does not have `width` or `height` pixels yet.
-fn one_pass(picture: Pixels, shown: CropBox, width: u32, height: u32) -> Vec<u8> {
+fn one_pass(picture: Pixels, shown: CropBox, width: u32, height: u32, filter: FilterType) -> Vec<u8> {
     // rounding must not carry the box out of the picture
     let shown = CropBox {
         width: shown.width.min(f64::from(picture.width) - shown.left),
@@ -138,7 +173,7 @@ fn one_pass(picture: Pixels, shown: CropBox, width: u32, height: u32) -> Vec<u8>
         ..shown
     };
     let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .resize_alg(ResizeAlg::Convolution(filter))
         .crop(shown.left, shown.top, shown.width, shown.height)
         .use_alpha(false);
     let pixel = if picture.bytes == 1 { PixelType::U8 } else { PixelType::U8x3 };

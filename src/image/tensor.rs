@@ -13,6 +13,9 @@ pub struct Normalisation {
 /// torchvision's values for networks trained on ImageNet.
 pub const IMAGENET: Normalisation = Normalisation { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
+/// None: levels from 0 to 255 as they are.
+pub const LEVELS: Normalisation = Normalisation { mean: [0.0; 3], deviation: [1.0 / 255.0; 3] };
+
 impl Normalisation {
     /// The normalised value of each of a channel's 256 levels.
     fn levels(&self, channel: usize) -> [f32; 256] {

@@ -45,14 +45,14 @@ const TRAINING: f64 = 4.0;
 pub fn of(runs: &[Planned], dataset: &Dataset, request: &Request) -> Cost {
     let images = (dataset.splits.train.len() + dataset.splits.val.len() + dataset.splits.test.len()) as f64;
     let train = dataset.splits.train.len() as f64;
-    let mut seen: Vec<(&str, Option<u32>)> = Vec::new();
+    let mut seen = Vec::new();
     let mut cost = Cost::default();
     for run in runs {
-        let key = (run.arm.name.as_str(), run.canvas.map(|canvas| canvas.side));
+        let key = (run.arm.name.as_str(), run.canvas.map(|canvas| canvas.side), run.network());
         let first = !seen.contains(&key);
         seen.push(key);
         let kind = run.arm.features.kind();
-        let image = kind.cost(request.input_of(&run.arm));
+        let image = kind.cost(run.input().unwrap_or_default());
         if first {
             cost.seconds += images * image.milliseconds / 1e3 / request.threads as f64;
             cost.bytes += images * image.bytes;
@@ -78,7 +78,7 @@ pub fn memory(runs: &[Planned], dataset: &Dataset, request: &Request) -> Vec<Str
     for run in runs.iter().filter(|run| run.arm.needs().pixels) {
         let of_canvas = run.canvas.map(|canvas| f64::from(canvas.side).powi(2));
         let described =
-            of_canvas.unwrap_or(pixels) * run.arm.features.kind().cost(request.input_of(&run.arm)).bytes_a_pixel;
+            of_canvas.unwrap_or(pixels) * run.arm.features.kind().cost(run.input().unwrap_or_default()).bytes_a_pixel;
         let needed = described.max(pixels * decode::BYTES_A_PIXEL as f64) as u64;
         most = most.max(needed.min(limit));
         if needed > limit {

@@ -100,7 +100,7 @@ fn network<'a>(
         model = head.append(model, &backbone.ports.output);
     }
     let description = Description {
-        preprocessing: Preprocessing::of(resources.input, backbone.normalisation, planned.canvas),
+        preprocessing: Preprocessing::of(resources.input, &backbone.preparation, planned.canvas),
         labels: dataset.splits.classes.clone(),
         scores: if matches!(arm.classifier, ClassifierSettings::Svm(_)) { Scores::Margins } else { Scores::Logits },
         temperature,

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::dataset::{Dataset, Refit};
-use crate::deep::backbone::{self, Backbone};
+use crate::deep::backbone::{self, Backbone, EMBEDDED};
 use crate::deep::session::{Device, Runtime};
 use crate::features::{FoundBackbone, Version};
 use crate::finetune::settings::Keep;
@@ -18,9 +18,9 @@ use crate::protocol::arm::Arm;
 #[derive(Debug, Clone)]
 pub struct Request {
     pub arms: Vec<Arm>,
-    pub backbone: String,
-    pub model_dirs: Vec<PathBuf>,
-    /// Side of a network's input in pixels, where its arm does not state one.
+    /// Each is a row of its own of every arm with a network; empty where no arm has one.
+    pub backbones: Vec<Asked>,
+    /// Side of a network's input in pixels where nothing states it.
     pub input: u32,
     pub seeds: Vec<u64>,
     /// `None` is native.
@@ -35,6 +35,15 @@ pub struct Request {
     pub form: String,
 }
 
+/// A backbone that was asked for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub name: String,
+    pub found: FoundBackbone,
+    /// Side of its input in pixels, where the arm does not state one.
+    pub input: u32,
+}
+
 /// One run to be.
 #[derive(Debug, Clone)]
 pub struct Planned {
@@ -46,35 +55,41 @@ pub struct Planned {
     pub refit: Refit,
     /// What its network runs on; the CPU where it has none.
     pub device: Device,
+    /// `None` where it has none.
+    pub backbone: Option<Asked>,
 }
 
-impl Request {
-    /// As in the columns `backbone` and `input_px`: empty where an arm has no network.
-    pub fn network_of(&self, arm: &Arm) -> (String, Option<u32>) {
-        if arm.needs().network { (self.backbone.clone(), Some(self.input_of(arm))) } else { (String::new(), None) }
-    }
-
-    /// Side of the input of an arm's network in pixels.
-    pub fn input_of(&self, arm: &Arm) -> u32 {
-        arm.training().and_then(|training| training.input).unwrap_or(self.input)
-    }
-
-    /// The backbone that the arms with a network use; `None` where no arm does.
-    pub fn find_backbone(&self) -> Option<FoundBackbone> {
-        let wanted = self.arms.iter().any(|arm| arm.needs().network);
-        let find = || Backbone::open(&self.backbone, &backbone::model_folders(&self.model_dirs));
-        wanted.then(|| find().map(Arc::new).map_err(|error| error.to_string()))
+impl Asked {
+    /// Looks for it, also in these folders. Its input has `typed` pixels, else what it states, else `usual`.
+    pub fn find(name: &str, folders: &[PathBuf], typed: Option<u32>, usual: u32) -> Asked {
+        let opened = Backbone::open(name, &backbone::model_folders(folders));
+        let stated = opened.as_ref().ok().and_then(|backbone| backbone.input);
+        let found = opened.map(Arc::new).map_err(|error| error.to_string());
+        Asked { name: name.to_owned(), found, input: typed.or(stated).unwrap_or(usual) }
     }
 }
 
 impl Planned {
+    /// Side of its network's input in pixels; `None` where it has none.
+    pub fn input(&self) -> Option<u32> {
+        let stated = self.arm.training().and_then(|training| training.input);
+        self.backbone.as_ref().map(|backbone| stated.unwrap_or(backbone.input))
+    }
+
+    /// As in the columns `backbone` and `input_px`.
+    pub fn network(&self) -> (String, Option<u32>) {
+        (self.backbone.as_ref().map_or_else(String::new, |backbone| backbone.name.clone()), self.input())
+    }
+
     /// For lines on the terminal.
     pub fn title(&self) -> String {
         let protocol = match self.arm.training().map(|training| training.keep) {
             None | Some(Keep::Last) => String::new(),
             Some(keep) => format!(", {} epoch", keep.protocol()),
         };
-        format!("{}, {}, seed {}{protocol}", self.arm.name, self.frame(), self.seed)
+        let other = self.backbone.as_ref().filter(|backbone| backbone.name != EMBEDDED);
+        let other = other.map_or_else(String::new, |backbone| format!(" ({})", backbone.name));
+        format!("{}{other}, {}, seed {}{protocol}", self.arm.name, self.frame(), self.seed)
     }
 
     /// `native`, or `canvas N`.
@@ -121,11 +136,17 @@ struct Network<'a> {
     runtime: String,
 }
 
-/// Runs of `request` on a data set, arm by arm. Arms that read no pixels have no canvas runs.
-pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbone>) -> Result<Vec<Planned>> {
+/// Runs of `request` on a data set, arm by arm, and of an arm with a network backbone by backbone. Arms that read no pixels
+/// have no canvas runs.
+pub fn plan(request: &Request, dataset: &Dataset) -> Result<Vec<Planned>> {
     let (manifest, refit) = (dataset.manifest.sha256(), request.refit.unwrap_or(dataset.refit));
     let mut planned = Vec::new();
-    for arm in &request.arms {
+    let network = |arm: &Arm| arm.needs().network;
+    let backbones = request.backbones.iter().map(Some);
+    let with = |arm| if network(arm) { backbones.clone().collect() } else { vec![None] };
+    for (arm, backbone) in
+        request.arms.iter().flat_map(|arm| with(arm).into_iter().map(move |backbone| (arm, backbone)))
+    {
         for canvas in &request.canvases {
             if canvas.is_some() && !arm.needs().pixels {
                 continue;
@@ -145,16 +166,16 @@ pub fn plan(request: &Request, dataset: &Dataset, backbone: Option<&FoundBackbon
 fn plan_one(
     request: &Request,
     (manifest, refit): (&str, Refit),
-    backbone: Option<&FoundBackbone>,
+    backbone: Option<&Asked>,
     arm: &Arm,
     canvas: Option<Canvas>,
     seed: u64,
 ) -> Result<Planned> {
     let (settings, needs) = (arm.settings()?, arm.needs());
-    let network = needs.network.then(|| Network {
-        backbone: &request.backbone,
-        identity: backbone.and_then(|found| found.as_ref().ok()).map_or("", |found| found.identity.as_str()),
-        input: request.input_of(arm),
+    let network = backbone.map(|asked| Network {
+        backbone: &asked.name,
+        identity: asked.found.as_ref().map_or("", |found| found.identity.as_str()),
+        input: arm.training().and_then(|training| training.input).unwrap_or(asked.input),
         device: request.device.identity(),
         runtime: Runtime::get().map(|runtime| runtime.version()).unwrap_or_default(),
     });
@@ -178,6 +199,7 @@ fn plan_one(
         seed,
         refit,
         device: if needs.network { request.device } else { Device::PLAIN },
+        backbone: backbone.cloned(),
     })
 }
 

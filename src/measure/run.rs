@@ -66,7 +66,7 @@ fn blank(
     resources: &Resources,
     environment_id: &str,
 ) -> RunRow {
-    let (backbone, input_px) = request.network_of(&planned.arm);
+    let (backbone, input_px) = planned.network();
     let training = planned.arm.training();
     RunRow {
         run_id: planned.run_id.clone(),
@@ -105,6 +105,7 @@ fn blank(
         joules: None,
         threads: resources.threads,
         device: planned.device.name().into(),
+        network: String::new(),
     }
 }
 
@@ -181,6 +182,7 @@ fn attempt(
         image_mib,
         joules,
         device: ran_on(&*chosen.features, resources)?,
+        network: chosen.features.network().map_or_else(String::new, |network| network.described(resources.input)),
         ..row
     };
     let scores = |judged: &Evaluated| match &judged.prediction.scores {

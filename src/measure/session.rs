@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::classify::svm::NOT_CONVERGED;
 use crate::dataset::Dataset;
 use crate::deep::session::{Device, Runtime};
-use crate::features::{FoundBackbone, Resources};
+use crate::features::Resources;
 use crate::image::decode;
 use crate::protocol::arm::Arm;
 use crate::record::claim::Attempt;
@@ -46,7 +46,6 @@ pub struct Session<'a> {
     cache: Cache,
     pub progress: Progress,
     pub environment: Environment,
-    backbone: Option<&'a FoundBackbone>,
     pub request: &'a Request,
     /// Whose runs these are, if they are an experiment's.
     pub experiment: Option<ExperimentRecord>,
@@ -65,12 +64,11 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// A cache without a place.
-    pub fn open(request: &'a Request, backbone: Option<&'a FoundBackbone>, fresh: bool) -> Result<Self> {
+    pub fn open(request: &'a Request, fresh: bool) -> Result<Self> {
         Ok(Session {
             cache: Cache::open(Cache::default_folder()?, fresh),
             progress: Progress::on_stderr(),
             environment: this_environment(request),
-            backbone,
             request,
             experiment: None,
             fresh,
@@ -82,7 +80,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As [`Session::open`].
     pub fn joining(&self, request: &'a Request) -> Result<Session<'a>> {
-        Ok(Session { fresh: false, ..Session::open(request, self.backbone, self.fresh)? })
+        Ok(Session { fresh: false, ..Session::open(request, self.fresh)? })
     }
 
     /// Every planned run of a data set that is not recorded yet, and what else is said of the data set. Returns the
@@ -228,7 +226,7 @@ impl<'a> Session<'a> {
 
     /// Looks at the pictures once the arms that judge labels are there; what keeps it from looking is said and stops
     /// nothing. Processes do so one after the other, and the last has the strongest arm.
-    fn audit(&self, dataset: &Dataset, plan: &[Planned], store: &Store) -> Result<Outcome> {
+    fn audit<'p>(&'p self, dataset: &Dataset, plan: &'p [Planned], store: &Store) -> Result<Outcome> {
         let _claim = loop {
             match store.claim("audit")? {
                 Attempt::Own(claim) => break claim,
@@ -255,9 +253,15 @@ impl<'a> Session<'a> {
     }
 
     /// What a run works with.
-    pub fn resources(&self, planned: &Planned) -> Resources<'_> {
-        let input = self.request.input_of(&planned.arm);
-        Resources { canvas: planned.canvas, device: planned.device, seed: planned.seed, input, ..self.of_no_run() }
+    pub fn resources<'p>(&'p self, planned: &'p Planned) -> Resources<'p> {
+        Resources {
+            canvas: planned.canvas,
+            device: planned.device,
+            seed: planned.seed,
+            input: planned.input().unwrap_or(self.request.input),
+            backbone: planned.backbone.as_ref().map(|asked| &asked.found),
+            ..self.of_no_run()
+        }
     }
 
     /// What work on a data set works with that belongs to no run: native images, the CPU.
@@ -269,7 +273,7 @@ impl<'a> Session<'a> {
             progress: &self.progress,
             device: Device::PLAIN,
             input: self.request.input,
-            backbone: self.backbone,
+            backbone: None,
             seed: 0,
         }
     }

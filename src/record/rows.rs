@@ -102,12 +102,16 @@ pub struct RunRow {
     /// What the network ran on, `cpu` or `cuda`; `cpu` where there is none. Where kernels of ours computed on a CPU, how many
     /// nodes of the network each one's computed, as in `cpu (featbench 24, onnxruntime 1)`; behind `; training` those of a step.
     pub device: String,
+    /// Which tensor of the network is its features and how pictures are prepared for it, each with where that is stated;
+    /// empty where there is none.
+    #[serde(default)]
+    pub network: String,
 }
 
 impl RunRow {
     /// Columns that older records lack.
-    pub(super) const LATER: [&str; 7] =
-        ["temperature", "thresholds", "parameters", "multiply_adds", "file_bytes", "image_mib", "joules"];
+    pub(super) const LATER: [&str; 8] =
+        ["temperature", "thresholds", "parameters", "multiply_adds", "file_bytes", "image_mib", "joules", "network"];
 
     /// Its network without the precision that its name may end in, and that: `resnet18-cntk` and `int8`, empty for f32.
     pub fn network(&self) -> (&str, &str) {

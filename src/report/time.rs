@@ -1,5 +1,7 @@
 //! What `featbench time` measured, as tables in a terminal: one image, many images, and the network alone beside them.
 
+use std::collections::BTreeSet;
+
 use crate::record::TimeRow;
 use crate::stats::latency::{median, p99, quantile};
 
@@ -20,13 +22,18 @@ const STAGES: [(&str, &str); 6] = [
 /// All samples of one timed arm.
 struct Timed<'a> {
     rows: Vec<&'a TimeRow>,
+    /// Were arms timed with other backbones too?
+    several: bool,
 }
 
 /// The rows of one call as tables of at most `width` characters.
 pub fn terminal(rows: &[TimeRow], width: usize, colour: bool) -> String {
     let style = Style { colour };
-    let same = |a: &TimeRow, b: &TimeRow| (&a.arm, &a.canvas, a.seed) == (&b.arm, &b.canvas, b.seed);
-    let timed: Vec<Timed> = rows.chunk_by(same).map(|rows| Timed { rows: rows.iter().collect() }).collect();
+    let same =
+        |a: &TimeRow, b: &TimeRow| (&a.arm, &a.backbone, &a.canvas, a.seed) == (&b.arm, &b.backbone, &b.canvas, b.seed);
+    let backbones: BTreeSet<&str> = rows.iter().map(|row| &*row.backbone).filter(|name| !name.is_empty()).collect();
+    let several = backbones.len() > 1;
+    let timed: Vec<Timed> = rows.chunk_by(same).map(|rows| Timed { rows: rows.iter().collect(), several }).collect();
     let Some(first) = rows.first() else { return "Nothing was timed.\n".to_owned() };
     let threads = rows.iter().map(|row| row.threads).max().unwrap_or(1);
     let parts = [
@@ -46,10 +53,11 @@ pub fn terminal(rows: &[TimeRow], width: usize, colour: bool) -> String {
 
 impl Timed<'_> {
     fn label(&self) -> Cell {
-        let TimeRow { arm, canvas, seed, .. } = self.rows[0];
+        let TimeRow { arm, backbone, canvas, seed, .. } = self.rows[0];
+        let network = if self.several && !backbone.is_empty() { format!(" ({backbone})") } else { String::new() };
         let canvas = if canvas == "native" { String::new() } else { format!(", canvas {canvas}") };
         let seed = if *seed == 0 { String::new() } else { format!(", seed {seed}") };
-        Cell::code(format!("{arm}{canvas}{seed}"))
+        Cell::code(format!("{arm}{network}{canvas}{seed}"))
     }
 
     fn of<'a>(&'a self, scenario: &'a str, stage: &'a str) -> impl Iterator<Item = &'a TimeRow> {

@@ -68,6 +68,7 @@ pub struct View {
     /// Images that could not be judged or had nothing to describe.
     pub unusual: Vec<String>,
     pub arms: Vec<ArmView>,
+    pub networks: Vec<NetworkView>,
     pub environments: Table,
     pub manifest_sha256: String,
     pub command: String,
@@ -112,6 +113,14 @@ pub struct ArmView {
     pub settings: String,
 }
 
+/// A network of some arms.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct NetworkView {
+    pub name: String,
+    /// Its features, and how pictures are prepared for it.
+    pub about: String,
+}
+
 impl View {
     pub fn of(summary: &Summary) -> View {
         let (dataset, experiment) = (&summary.records.dataset, experiment(summary));
@@ -154,6 +163,7 @@ impl View {
             files: tables::files(summary),
             unusual: unusual(summary),
             arms: arms(summary),
+            networks: networks(summary),
             environments: tables::environments(&summary.records.environments),
             manifest_sha256: dataset.manifest_sha256.clone(),
             command: command(summary),
@@ -235,6 +245,13 @@ fn arms(summary: &Summary) -> Vec<ArmView> {
     first.filter_map(view).collect()
 }
 
+/// Older records don't say it.
+fn networks(summary: &Summary) -> Vec<NetworkView> {
+    let said = summary.runs.iter().map(|run| run.row).filter(|row| !row.network.is_empty());
+    let views = said.map(|row| NetworkView { name: row.backbone.clone(), about: row.network.clone() });
+    views.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// The command that measures all of this again.
 fn command(summary: &Summary) -> String {
     if let Some(experiment) = &summary.records.experiment {
@@ -255,7 +272,9 @@ fn command(summary: &Summary) -> String {
     };
     option("--arms", values(|row| row.arm.clone()));
     option("--backbone", values(|row| row.backbone.clone()));
-    option("--input", values(|row| row.input_px.map_or_else(String::new, |px| px.to_string())));
+    let inputs = values(|row| row.input_px.map_or_else(String::new, |px| px.to_string()));
+    // networks of different inputs state these themselves
+    option("--input", inputs.clone().into_iter().filter(|_| inputs.len() == 1).collect());
     option("--seeds", {
         let seeds: BTreeSet<u64> = rows.iter().map(|row| row.seed).collect();
         seeds.iter().map(u64::to_string).collect()

@@ -11,7 +11,7 @@ use featbench::features::{Choice, Encoded, Evidence, Features, FoundBackbone, Le
 use featbench::finetune::settings::{Keep, Settings};
 use featbench::image::encode::encode_png;
 use featbench::image::{Canvas, Rgb, decode_rgb};
-use featbench::measure::plan::{Planned, Request, plan};
+use featbench::measure::plan::{Asked, Planned, Request, plan};
 use featbench::measure::portable::Portable;
 use featbench::measure::{export, run};
 use featbench::protocol::arm::Arm;
@@ -80,8 +80,7 @@ fn looks_untrained(arm: &Arm) -> bool {
 fn request(arms: Vec<Arm>) -> Request {
     Request {
         arms,
-        backbone: "resnet18-cntk".into(),
-        model_dirs: Vec::new(),
+        backbones: vec![Asked::find("resnet18-cntk", &[], Some(INPUT), INPUT)],
         input: INPUT,
         seeds: vec![0],
         canvases: vec![None],
@@ -102,7 +101,7 @@ struct Place {
 
 impl Place {
     fn new(dataset: &str) -> Place {
-        let backbone = request(Arm::embedded().unwrap()).find_backbone();
+        let backbone = request(Vec::new()).backbones.pop().map(|asked| asked.found);
         Place { dataset: Dataset::open(dataset, None, 0).unwrap(), folder: tempfile::tempdir().unwrap(), backbone }
     }
 
@@ -128,7 +127,7 @@ impl Place {
     }
 
     fn planned(&self, arm: &Arm) -> Planned {
-        plan(&request(vec![arm.clone()]), &self.dataset, self.backbone.as_ref()).unwrap().remove(0)
+        plan(&request(vec![arm.clone()]), &self.dataset).unwrap().remove(0)
     }
 }
 

@@ -121,6 +121,7 @@ fn record(id: &str, family: &str, arm: &str, canvas: &str, seed: u64) -> RunReco
             image_mib: Some(figure),
             joules: None,
             threads: 2,
+            network: String::new(),
             device: "cpu".into(),
         },
         details: Details {

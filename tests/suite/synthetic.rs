@@ -301,6 +301,7 @@ pub fn run(arm: &Arm, run_id: String, canvas: &str, seed: u64, n: usize, chosen:
         image_mib: None,
         joules: None,
         threads: 2,
+        network: String::new(),
         device: "cpu".into(),
     }
 }

@@ -118,14 +118,15 @@ fn is_model(path: &Path) -> bool {
 /// The arms that are named, fitted on the data set.
 fn fitted(args: Args) -> Result<Vec<Eye>> {
     let options = args.options();
-    let Job { datasets, request, backbone } = options.job()?;
-    let session = Session::open(&request, backbone.as_ref(), options.recording.fresh)?;
+    options.setup.one_backbone()?;
+    let Job { datasets, request } = options.job()?;
+    let session = Session::open(&request, options.recording.fresh)?;
     let dataset = datasets.first().context("an arm is fitted on a data set")?;
     let one = |planned: &Planned| {
         session.progress.say(&format!("{}: {}", dataset.name, planned.title()));
         Eye::fitted(planned, dataset, &session.resources(planned))
     };
-    plan(&request, dataset, backbone.as_ref())?.iter().map(one).collect()
+    plan(&request, dataset)?.iter().map(one).collect()
 }
 
 fn explain(eyes: &mut [Eye], image: &Path) -> Result<Vec<(String, Look)>> {

@@ -143,14 +143,15 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     if args.options.arms.is_empty() {
         args.options.arms = vec![ARM.into()];
     }
-    let Job { datasets, request, backbone } = args.options.job()?;
+    args.options.setup.one_backbone()?;
+    let Job { datasets, request } = args.options.job()?;
     if let Some(arm) = request.arms.iter().find(|arm| arm.training().is_none()) {
         anyhow::bail!("--arms {}: only an arm whose network is trained has a learning rate, as {ARM} has", arm.name);
     }
-    let session = Session::open(&request, backbone.as_ref(), args.options.recording.fresh)?;
+    let session = Session::open(&request, args.options.recording.fresh)?;
     let mut all = Vec::new();
     for dataset in &datasets {
-        let plan = plan(&request, dataset, backbone.as_ref())?;
+        let plan = plan(&request, dataset)?;
         for same in plan.chunk_by(|a, b| (&a.arm.name, a.canvas) == (&b.arm.name, b.canvas)) {
             if args.options.recording.dry_run {
                 same.iter().for_each(|planned| println!("{}: {}", dataset.name, planned.title()));

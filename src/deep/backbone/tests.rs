@@ -1,3 +1,5 @@
+//! Backbones by name, from files, cut, and with settings.
+
 use super::*;
 use crate::deep::onnx::{Attribute, Dimension, Graph, ModelProto, StringStringEntryProto};
 
@@ -23,7 +25,7 @@ fn averaging() -> Vec<u8> {
 fn the_embedded_weights_are_the_registered_ones() {
     let backbone = Backbone::open("resnet18-cntk", &[]).unwrap();
     assert_eq!(Some(&backbone.identity), REGISTRY["resnet18-cntk"].sha256.as_ref());
-    assert_eq!((backbone.dimension, backbone.normalisation), (512, IMAGENET));
+    assert_eq!((backbone.dimension, backbone.preparation), (512, Preparation::usual(IMAGENET)));
 }
 
 #[test]
@@ -108,10 +110,14 @@ fn settings_come_from_beside_the_file_or_from_within() {
     let (folder, folders) = folder_with("average.onnx", &model.write());
     let plain = Normalisation { mean: [0.0; 3], deviation: [1.0; 3] };
     let backbone = Backbone::open("average", &folders).unwrap();
-    assert_eq!((backbone.input, backbone.normalisation), (Some(96), plain));
+    assert_eq!((backbone.input, backbone.preparation), (Some(96), Preparation::usual(plain)));
     std::fs::write(folder.path().join("average.toml"), "input = 64").unwrap();
     let backbone = Backbone::open("average", &folders).unwrap();
-    assert_eq!((backbone.input, backbone.normalisation), (Some(64), IMAGENET), "the file goes first, as a whole");
+    assert_eq!(
+        (backbone.input, backbone.preparation.normalisation),
+        (Some(64), IMAGENET),
+        "the file goes first, as a whole"
+    );
 }
 
 #[test]

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::ExportedError;
 use crate::deep::onnx::{ModelProto, StringStringEntryProto};
 use crate::deep::settings;
+use crate::image::Rgb;
 use crate::image::canvas::Canvas;
-use crate::image::resize::resize_and_crop;
-use crate::image::tensor::{Normalisation, write_tensor};
-use crate::image::{Rgb, resize};
+use crate::image::preparation::{Channels, Preparation, Resize};
+use crate::image::resize::{Centre, Interpolation};
+use crate::image::tensor::Normalisation;
 
 /// Everything that the metadata holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,11 +40,16 @@ pub enum Scores {
 pub struct Preprocessing {
     /// First of all the picture is brought to this square canvas, where there is one.
     canvas: Option<Canvas>,
-    /// Then its shorter side is brought to so many pixels, the longer one in proportion, truncated.
+    /// Then its shorter side is brought to so many pixels, the longer one in proportion, truncated; where it is squashed,
+    /// both are.
     pub resize_shorter_side: u32,
+    #[serde(default, skip_serializing_if = "is_usual")]
+    squash: bool,
     interpolation: Interpolation,
     /// Then a square of so many pixels is cut out of the centre.
     pub crop: u32,
+    #[serde(default, skip_serializing_if = "is_usual")]
+    centre: Centre,
     channels: Channels,
     /// Then values from 0 to 255 are divided by this, the mean is subtracted and the deviation divided by.
     divide_by: f32,
@@ -51,36 +57,36 @@ pub struct Preprocessing {
     std: [f32; 3],
 }
 
-/// How pictures are resized. There is one way; another one in a file is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Interpolation {
-    /// As Pillow and torchvision do it.
-    #[serde(rename = "antialiased bilinear")]
-    Bilinear,
-}
-
-/// Order of the channels.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Channels {
-    #[serde(rename = "RGB")]
-    Rgb,
-}
-
 const LEVELS: f32 = 255.0;
+
+/// What is usual is not written, so that older programs read the file.
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
 
 impl Preprocessing {
     /// What featbench does for a network with an input of `side` pixels.
-    pub fn of(side: u32, normalisation: Normalisation, canvas: Option<Canvas>) -> Preprocessing {
+    pub fn of(side: u32, preparation: &Preparation, canvas: Option<Canvas>) -> Preprocessing {
+        let Preparation { squash, interpolation, centre, channels, normalisation, .. } = *preparation;
         Preprocessing {
             canvas,
-            resize_shorter_side: resize::evaluation_side(side),
-            interpolation: Interpolation::Bilinear,
+            resize_shorter_side: preparation.resize.of(side),
+            squash,
+            interpolation,
             crop: side,
-            channels: Channels::Rgb,
+            centre,
+            channels,
             divide_by: LEVELS,
             mean: normalisation.mean,
             std: normalisation.deviation,
         }
+    }
+
+    fn preparation(&self) -> Preparation {
+        let Preprocessing { squash, interpolation, centre, channels, mean, std, .. } = *self;
+        let resize = Resize::Pixels { resized: self.resize_shorter_side, input: self.crop };
+        let normalisation = Normalisation { mean, deviation: std };
+        Preparation { resize, squash, interpolation, centre, channels, normalisation }
     }
 
     /// The canvas that a picture is brought to first, where there is one.
@@ -99,15 +105,22 @@ impl Preprocessing {
     /// When `out` has another length than [`numbers`](Preprocessing::numbers).
     pub fn prepare(&self, picture: &Rgb, out: &mut [f32]) {
         let framed = self.canvas.map(|canvas| canvas.apply(picture));
-        let crop = resize_and_crop(framed.as_ref().unwrap_or(picture), self.resize_shorter_side, self.crop);
-        write_tensor(&crop, &Normalisation { mean: self.mean, deviation: self.std }, out);
+        self.preparation().feed(framed.as_ref().unwrap_or(picture), self.crop, out);
     }
 
     /// The same for a backbone of featbench, in the words of a TOML file beside it.
     fn settings(&self) -> String {
         let input = format!("input = {}\n", self.crop);
         let input = if settings::SIDES.contains(&self.crop) { input } else { String::new() };
-        format!("{input}mean = {:?}\nstd = {:?}\n", self.mean, self.std)
+        let usual = Preparation::usual(self.preparation().normalisation);
+        let differs = Preparation { resize: usual.resize, ..self.preparation() } != usual;
+        let resized = self.resize_shorter_side;
+        let otherwise = if differs || resized != usual.resize.of(self.crop) {
+            settings::resizing(resized, &self.preparation())
+        } else {
+            String::new()
+        };
+        format!("{input}{otherwise}mean = {:?}\nstd = {:?}\n", self.mean, self.std)
     }
 
     fn check(&self) -> Result<(), String> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::deep::Tensor;
 use crate::deep::onnx::{Graph, StringStringEntryProto, TensorProto};
 use crate::image::Canvas;
+use crate::image::preparation::Preparation;
 use crate::image::tensor::IMAGENET;
 
 const SIDE: i64 = 32;
@@ -26,7 +27,11 @@ fn classifier(features: &str, logits: &str, last: Option<&str>, batch: i64) -> M
 
 fn description(labels: &[&str]) -> Description {
     Description {
-        preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, Some(Canvas { side: 8, reduce: 6 })),
+        preprocessing: Preprocessing::of(
+            SIDE as u32,
+            &Preparation::usual(IMAGENET),
+            Some(Canvas { side: 8, reduce: 6 }),
+        ),
         labels: labels.iter().map(|label| label.to_string()).collect(),
         scores: Scores::Margins,
         temperature: Some(0.5),
@@ -93,9 +98,9 @@ fn what_was_exported_before_keeps_its_classes_and_canvas() {
     let (_folder, backbone) = open(&classifier("a", "b", None, 0));
     let bytes = export(&backbone, &description(&["red", "green"])).unwrap();
     let (_folder, backbone) = open(&ModelProto::read(&bytes).unwrap());
-    assert_eq!((backbone.dimension, backbone.normalisation), (3, IMAGENET));
+    assert_eq!((backbone.dimension, backbone.preparation), (3, Preparation::usual(IMAGENET)));
     let bare = Description {
-        preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, None),
+        preprocessing: Preprocessing::of(SIDE as u32, &Preparation::usual(IMAGENET), None),
         labels: vec![],
         scores: Scores::Logits,
         temperature: None,

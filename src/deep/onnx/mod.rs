@@ -163,6 +163,12 @@ impl ModelProto {
         self
     }
 
+    /// The version of the standard operators that its nodes are written in.
+    pub fn opset(&self) -> i64 {
+        let standard = |set: &&OperatorSetIdProto| set.domain.is_empty() || set.domain == "ai.onnx";
+        self.opset_import.iter().find(standard).map_or(OPSET, |set| set.version)
+    }
+
     /// The bytes of the file.
     pub fn write(&self) -> Vec<u8> {
         self.encode_to_vec()

@@ -1,15 +1,19 @@
 //! Where pixels go into a graph and where features come out: read off a file that somebody else made.
 
+mod adapted;
 mod head;
 mod normalised;
 mod pixels;
+mod pooled;
 
 use super::{Dimension, GraphProto, Makers, ValueInfoProto};
 use crate::deep::network::FEATURES;
 use crate::names;
+pub use adapted::Adapted;
 use head::Head;
 pub use normalised::normalised_by;
 use pixels::Pixels;
+pub use pooled::{Shape, pooled};
 
 /// Numbers that a feature vector may have.
 pub const LONGEST: usize = 1 << 20;
@@ -49,22 +53,27 @@ impl Ports {
 
     /// Finds the only input of N x 3 x height x width, and as features the value that is named, else the output called
     /// `features`, else the only output that may be a vector an image. Where such an only output, which nobody named, comes
-    /// out of a linear layer, the file is a classifier, and that layer's input is the features.
+    /// out of a linear layer, the file is a classifier, and that layer's input is the features. Where the features are
+    /// pooled of something, that is found in their place.
     ///
     /// # Errors
     /// Says what was expected, which inputs or outputs the file has, and what to do.
-    pub fn of(graph: &GraphProto, wanted: Option<&str>) -> Result<Found, String> {
+    pub fn of(graph: &GraphProto, wanted: Option<&str>, pools: bool) -> Result<Found, String> {
         let makers = Makers::of(graph);
         let Pixels { input, batch, side } = Pixels::of(graph)?;
         let ports = |output: &str, logits| Ports { input: input.clone(), output: output.into(), logits, batch, side };
         let found = match wanted {
-            Some(name) if !graph.output.iter().any(|output| output.name == name) => inner(graph, &makers, name)?,
+            Some(name) if !graph.output.iter().any(|output| output.name == name) => inner(graph, &makers, name, pools)?,
             Some(name) => {
-                let output = named(graph, name)?;
+                let output = named(graph, name, pools)?;
                 Taken {
                     dimension: dimension(output),
                     ..Taken::output(name, format!("its output `{name}`, as is stated"))
                 }
+            }
+            None if pools => {
+                let output = only_poolable(graph)?;
+                Taken::output(output, format!("its output `{output}`"))
             }
             None => unnamed(graph, &makers)?,
         };
@@ -92,14 +101,44 @@ impl Taken {
 }
 
 /// The output of this name, which must be able to hold vectors.
-fn named<'g>(graph: &'g GraphProto, name: &str) -> Result<&'g ValueInfoProto, String> {
+fn named<'g>(graph: &'g GraphProto, name: &str, pools: bool) -> Result<&'g ValueInfoProto, String> {
     let all: Vec<_> = graph.output.iter().collect();
-    let called = all.iter().copied().find(|output| output.name == name && may_be_vectors(output));
-    called.ok_or_else(|| format!("output `{name}` must be N x dimension, 32-bit float; the file has {}", listed(&all)))
+    let called = all.iter().copied().find(|output| output.name == name && (pools || may_be_vectors(output)));
+    called.ok_or_else(|| {
+        format!("output `{name}` must be N x dimension, 32-bit float; the file has {}{}", listed(&all), remedy(&all))
+    })
+}
+
+/// What may be done where some of these values are maps or tokens.
+fn remedy(values: &[&ValueInfoProto]) -> &'static str {
+    let ranks: Vec<usize> = values.iter().filter_map(|value| Some(value.float_shape()?.len())).collect();
+    match (ranks.contains(&3), ranks.contains(&4)) {
+        (true, _) => {
+            ": state `pooling = \"cls\"`, \"mean\" or \"gem\" in a TOML file beside it to make a vector of tokens, and with \
+             `output` of which"
+        }
+        (false, true) => {
+            ": state `pooling = \"mean\"` or \"gem\" in a TOML file beside it to make a vector of a map, and with `output` of \
+             which"
+        }
+        _ => "",
+    }
+}
+
+/// The only output that is a map or tokens.
+fn only_poolable(graph: &GraphProto) -> Result<&str, String> {
+    let poolable = |output: &&ValueInfoProto| matches!(output.float_shape().map(|shape| shape.len()), Some(3 | 4));
+    match graph.output.iter().filter(poolable).collect::<Vec<_>>()[..] {
+        [only] => Ok(&only.name),
+        _ => Err(format!(
+            "pooling is stated, and which of its values is a map or tokens is not: name it as `output` beside it. The file has {}",
+            listed(&graph.output.iter().collect::<Vec<_>>())
+        )),
+    }
 }
 
 /// A value within the graph that is named as the features.
-fn inner(graph: &GraphProto, makers: &Makers, name: &str) -> Result<Taken, String> {
+fn inner(graph: &GraphProto, makers: &Makers, name: &str, pools: bool) -> Result<Taken, String> {
     if makers.node(name).is_none() {
         let outputs: Vec<_> = graph.output.iter().collect();
         let inner = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);
@@ -107,8 +146,9 @@ fn inner(graph: &GraphProto, makers: &Makers, name: &str) -> Result<Taken, Strin
         return Err(format!("output `{name}` is not there{suggestion}; the file has {}", listed(&outputs)));
     }
     let known = graph.value_info.iter().find(|value| value.name == name);
-    if let Some(value) = known.filter(|value| value.has_shape() && !may_be_vectors(value)) {
-        return Err(format!("output `{name}` must be N x dimension, 32-bit float; the file has {value}"));
+    if let Some(value) = known.filter(|value| !pools && value.has_shape() && !may_be_vectors(value)) {
+        let remedy = remedy(&[value]);
+        return Err(format!("output `{name}` must be N x dimension, 32-bit float; the file has {value}{remedy}"));
     }
     let lacking = GraphProto { output: vec![ValueInfoProto::unshaped(name)], ..Default::default() };
     let taken = format!("its inner value `{name}`, as is stated");
@@ -118,7 +158,7 @@ fn inner(graph: &GraphProto, makers: &Makers, name: &str) -> Result<Taken, Strin
 /// The features of a file of which nothing is stated.
 fn unnamed(graph: &GraphProto, makers: &Makers) -> Result<Taken, String> {
     if graph.output.iter().any(|output| output.name == FEATURES) {
-        let dimension = dimension(named(graph, FEATURES)?);
+        let dimension = dimension(named(graph, FEATURES, false)?);
         return Ok(Taken { dimension, ..Taken::output(FEATURES, format!("its output `{FEATURES}`")) });
     }
     let output = only_output(graph)?;
@@ -151,9 +191,10 @@ fn only_output(graph: &GraphProto) -> Result<&ValueInfoProto, String> {
     match if stated.is_empty() { &possible[..] } else { &stated[..] } {
         [only] => Ok(only),
         [] => Err(format!(
-            "an output of N x dimension (32-bit float) is expected; the file has {}: export it with the pooled vector of an \
-             image as an output, or name a value that is one as `output` in a TOML file beside it",
-            listed(&all)
+            "an output of N x dimension (32-bit float) is expected; the file has {}{}; or export it with the pooled vector of \
+             an image as an output, or name a value that is one as `output` there",
+            listed(&all),
+            remedy(&all)
         )),
         _ => Err(format!(
             "several outputs could be the features; name one as `output` in a TOML file beside it. The file has {}",
@@ -192,6 +233,7 @@ mod tests {
     use super::*;
     use crate::deep::Tensor;
     use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto};
+    use crate::deep::settings::{Element, Layout};
 
     /// Sides: 0 is a free one.
     fn graph(inputs: &[(&str, &[i64])], outputs: &[(&str, &[i64])]) -> GraphProto {
@@ -210,7 +252,7 @@ mod tests {
         let image: (&str, &[i64]) = ("image", &[1, 3, 224, 224]);
         let fixed = Ports { batch: Some(1), side: Some(224), ..Ports::free("image", "pooled") };
         let found = |graph: &GraphProto, wanted: Option<&str>| {
-            let found = Ports::of(graph, wanted).unwrap();
+            let found = Ports::of(graph, wanted, false).unwrap();
             (found.ports, found.dimension)
         };
         let two = graph(&[image], &[("map", &[1, 512, 7, 7]), ("pooled", &[1, 512, 1, 1])]);
@@ -240,17 +282,19 @@ mod tests {
         };
         for (product, bias, softmax) in [("Gemm", false, false), ("MatMul", true, true), ("MatMul", false, true)] {
             let (graph, logits, output) = classifier(product, bias, softmax);
-            let found = Ports::of(&graph, None).unwrap();
+            let found = Ports::of(&graph, None, false).unwrap();
             assert_eq!(found.ports, Ports { logits: Some(logits), ..Ports::free("x", "flat") });
             assert_eq!(found.dimension, Some(12));
             let expected = format!("input of its last linear layer, node `{}_1` ({product})", product.to_lowercase());
             assert!(
-                found.taken.starts_with(&expected) && found.taken.ends_with("the 5 values that this gives are cut off")
+                found.taken.starts_with(&expected) && found.taken.contains("the 5 values that this gives are cut off")
             );
-            let named = Ports::of(&graph, Some(&output)).unwrap();
+            let keeps = format!("`output = \"{output}\"` in a TOML file beside it keeps it");
+            assert_eq!(found.taken.contains(&keeps), !bias && !softmax, "it may be a projection");
+            let named = Ports::of(&graph, Some(&output), false).unwrap();
             assert_eq!((named.ports.logits, named.dimension), (None, Some(5)), "what is named is taken as it is");
             assert_eq!(named.ports.output, output);
-            let inner = Ports::of(&graph, Some("flat")).unwrap();
+            let inner = Ports::of(&graph, Some("flat"), false).unwrap();
             assert_eq!((inner.dimension, inner.taken.as_str()), (None, "its inner value `flat`, as is stated"));
         }
     }
@@ -259,12 +303,10 @@ mod tests {
     fn what_does_not_fit_is_said_with_what_the_file_has() {
         let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
         let y: [(&str, &[i64]); 1] = [("y", &[0, 8])];
-        let told = |graph: &GraphProto| Ports::of(graph, None).unwrap_err();
+        let told = |graph: &GraphProto| Ports::of(graph, None, false).unwrap_err();
         let one = "one input of N x 3 x height x width (32-bit float) is expected; the file has";
         for (input, expected) in [
             (&[0, 1, 0, 0][..], "`x` (n x 1 x n x n): its input has another number of channels"),
-            (&[0, 0, 0, 3], "`x` (n x n x n x 3): its channels come last (N x height x width x 3); export it with"),
-            (&[0, 64, 64, 3], "`x` (n x 64 x 64 x 3): its channels come last"),
             (&[0, 3, 3, 3], "`x` (n x 3 x 3 x 3): its sides are fixed at 3 px, and must be from 32 to 1024"),
             (&[0, 3, 0, 2048], "`x` (n x 3 x n x 2048): its sides are fixed at 2048 px"),
             (&[4096, 3, 0, 0], "`x` (4096 x 3 x n x n): it fixes 4096 images a run"),
@@ -279,19 +321,14 @@ mod tests {
         );
         let oblong = told(&graph(&[("x", &[0, 3, 224, 192])], &y));
         assert!(oblong.starts_with("a square input is expected; the file has `x` (n x 3 x 224 x 192): export it for"));
-        for (element, expected) in
-            [(10, "its input takes 16-bit floats"), (2, "its input takes bytes"), (7, "export it")]
-        {
-            let mut graph = graph(&[image], &y);
-            graph.input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = element;
-            assert!(told(&graph).contains(expected), "{}", told(&graph));
-        }
+        let mut integers = graph(&[image], &y);
+        integers.input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = 7;
+        assert!(told(&integers).contains("export it with an input of 32-bit or 16-bit floats or of bytes"));
         let map = told(&graph(&[image], &[("map", &[0, 8, 7, 7])]));
-        assert!(
-            map.starts_with(
-                "an output of N x dimension (32-bit float) is expected; the file has `map` (n x 8 x 7 x 7)"
-            )
-        );
+        assert!(map.starts_with(
+            "an output of N x dimension (32-bit float) is expected; the file has `map` (n x 8 x 7 x 7): state \
+                 `pooling = \"mean\"` or \"gem\" in a TOML file"
+        ));
         assert_eq!(
             told(&graph(&[image], &[("a", &[0, 8]), ("b", &[0, 9])])),
             "several outputs could be the features; name one as `output` in a TOML file beside it. The file has \
@@ -299,21 +336,34 @@ mod tests {
         );
         let several = graph(&[image], &[("pool", &[0, 8]), ("map", &[0, 8, 7, 7])]);
         assert_eq!(
-            Ports::of(&several, Some("pol")).unwrap_err(),
+            Ports::of(&several, Some("pol"), false).unwrap_err(),
             "output `pol` is not there, did you mean `pool`?; the file has `pool` (n x 8), `map` (n x 8 x 7 x 7)"
         );
         assert_eq!(
-            Ports::of(&several, Some("map")).unwrap_err(),
-            "output `map` must be N x dimension, 32-bit float; the file has `pool` (n x 8), `map` (n x 8 x 7 x 7)"
+            Ports::of(&several, Some("map"), false).unwrap_err(),
+            "output `map` must be N x dimension, 32-bit float; the file has `pool` (n x 8), `map` (n x 8 x 7 x 7): state \
+             `pooling = \"mean\"` or \"gem\" in a TOML file beside it to make a vector of a map, and with `output` of which"
         );
         let huge = told(&graph(&[image], &[("y", &[0, 1 << 40, 1, 1])]));
         assert_eq!(huge, "`y` has 1099511627776 numbers an image; from 1 to 1048576 can be features");
-        let free = Ports::of(&graph(&[("x", &[0, 0, 0, 0])], &[("y", &[0, 0])]), None).unwrap();
+        let free = Ports::of(&graph(&[("x", &[0, 0, 0, 0])], &[("y", &[0, 0])]), None, false).unwrap();
         assert_eq!((free.ports, free.dimension), (Ports::free("x", "y"), None), "a run tells");
-        let doubtful = Ports::of(&graph(&[image], &[("y", &[0, 1000])]), None).unwrap();
+        let doubtful = Ports::of(&graph(&[image], &[("y", &[0, 1000])]), None, false).unwrap();
         assert!(
             doubtful.taken.starts_with("no linear head was found: its own output `y` is taken; its 1000 values look")
         );
+    }
+
+    #[test]
+    fn what_is_pooled_is_the_only_map_unless_it_is_named() {
+        let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
+        let both = graph(&[image], &[("pool", &[0, 8]), ("tokens", &[0, 0, 8])]);
+        assert_eq!(Ports::of(&both, None, true).unwrap().ports.output, "tokens");
+        assert_eq!(Ports::of(&both, Some("pool"), true).unwrap().ports.output, "pool", "its sides are looked at later");
+        let two = graph(&[image], &[("a", &[0, 0, 8]), ("b", &[0, 8, 7, 7])]);
+        assert!(Ports::of(&two, None, true).unwrap_err().contains("name it as `output` beside it. The file has `a`"));
+        let tokens = Ports::of(&graph(&[image], &[("t", &[0, 0, 8])]), None, false).unwrap_err();
+        assert!(tokens.contains("state `pooling = \"cls\"`, \"mean\" or \"gem\""), "{tokens}");
     }
 
     #[test]
@@ -324,8 +374,16 @@ mod tests {
         let x = graph.node("Mul", &["x", &half], &[]);
         graph.node_to("Transpose", &[&x], &[("perm", Attribute::Ints(vec![0, 3, 1, 2]))], &["y"]);
         graph.output("y", &[Dimension::Name("n".into()), Dimension::Size(8)]);
-        let told = Ports::of(&graph.model().graph.unwrap(), None).unwrap_err();
-        assert!(told.contains("`x` (n x a x b x c): its channels come last"), "{told}");
+        let mut graph = graph.model().graph.unwrap();
+        let adapted = graph.fed_plainly(None, None).unwrap();
+        assert_eq!((adapted.words().as_str(), graph.node[0].op_type.as_str()), (", channels last", "Transpose"));
+        assert_eq!(graph.input[0].to_string(), "`x (N x 3 x height x width)` (n x 3 x a x b)");
+        assert_eq!(Ports::of(&graph, None, false).unwrap().ports.input, graph.input[0].name);
+        let again = graph.clone().fed_plainly(None, None);
+        assert_eq!(again, Ok(Adapted::default()));
+        let told = graph.fed_plainly(None, Some(Element::U8)).unwrap_err();
+        assert!(told.starts_with("type = \"u8\" is stated, and its input is `x (N x 3"), "{told}");
+        assert!(graph.fed_plainly(Some(Layout::Nhwc), None).is_ok(), "a last side that is free may be 3");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::features::{Missing, Resources, hashes};
 use crate::finetune::head::{self, Linear};
 use crate::finetune::parameters;
 use crate::finetune::schedule::Rates;
-use crate::finetune::settings::{Head, Keep, Settings, Start};
+use crate::finetune::settings::{Head, Keep, LearningRate, Settings, Start};
 use crate::finetune::step::with_weights;
 use crate::finetune::trainer::{self, Checkpoint, Examples, Log, Observer, Pictures, Task, Trained, VERSION};
 use crate::image::Rgb;
@@ -61,7 +61,7 @@ pub fn with_task<T>(
         model: &model,
         input: &backbone.ports.input,
         side: resources.input,
-        normalisation: backbone.normalisation,
+        preparation: backbone.preparation,
         classes: lessons.classes,
         train: Examples { pictures: &train, labels: lessons.train.labels() },
         val: val.as_ref().zip(val_labels).map(|(val, labels)| Examples { pictures: val, labels }),
@@ -102,10 +102,16 @@ pub fn resumed<T>(task: &Task, resources: &Resources, key: &Key, keep: impl FnOn
     let place = checkpoint_of(key)?;
     let checkpoint: Option<Checkpoint> = resources.cache.get(&place);
     if parameters::without_batch_norms(task.model) {
-        resources.progress.say(
+        let rate = match task.settings.lr {
+            LearningRate::Given(rate) => format!("; at a learning rate of {rate} such a network may learn nothing"),
+            LearningRate::Auto => String::new(),
+        };
+        resources.progress.say(&format!(
             "  the network's file has convolutions with a bias and no batch norms, as exporters leave it that fold these into \
-             the convolutions: it is trained as it is",
-        );
+             the convolutions: it is trained as it is{rate}. Exported with \
+             `torch.onnx.export(..., dynamo=False, do_constant_folding=False)` it keeps them and trains at the usual rates; \
+             otherwise take a tenth of the rate",
+        ));
     }
     let kept = checkpoint.as_ref().map_or(0, Checkpoint::images);
     let bar = resources.progress.bar("train", task.images()).begun_at(kept as u64);

@@ -13,7 +13,6 @@ use crate::deep::onnx::{Dimension, GraphProto, ModelProto, NodeProto, ValueInfoP
 use crate::deep::session::{Input, Session};
 use crate::finetune::parameters::Learning;
 use crate::image::Rgb;
-use crate::image::tensor::write_tensor;
 
 /// Bytes of what the frozen layers made that are kept in memory; beyond them it is computed again.
 const KEPT: usize = 1 << 30;
@@ -101,12 +100,12 @@ impl<'a> Ground<'a> {
     /// Writes what the network is fed for a picture of the input's size.
     pub fn feed(&self, picture: &Rgb, out: &mut [f32]) -> Result<()> {
         let Some(below) = &self.below else {
-            write_tensor(picture, &self.task.normalisation, out);
+            self.task.preparation.write(picture, out);
             return Ok(());
         };
         let side = self.task.side as usize;
         let mut image = vec![0.0; 3 * side * side];
-        write_tensor(picture, &self.task.normalisation, &mut image);
+        self.task.preparation.write(picture, &mut image);
         out.copy_from_slice(&below.run(self.task, &image)?.data);
         Ok(())
     }

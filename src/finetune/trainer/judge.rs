@@ -9,7 +9,6 @@ use crate::deep::session::{Input, Session};
 use crate::deep::weights::Weights;
 use crate::finetune::step::with_weights;
 use crate::image::Rgb;
-use crate::image::resize::evaluation_crop;
 
 /// Images that the network classifies at a time.
 const BATCH: usize = 32;
@@ -29,7 +28,7 @@ enum Shown {
 impl<'a> Judge<'a> {
     pub fn new(task: &'a Task<'a>, ground: &'a Ground<'a>, pictures: &dyn Pictures) -> Result<Judge<'a>> {
         let show = |i| {
-            let crop = evaluation_crop(&pictures.picture(i)?, task.side);
+            let crop = task.preparation.crop(&pictures.picture(i)?, task.side);
             if !ground.is_cut() {
                 return Ok(Shown::Crop(crop));
             }

@@ -28,7 +28,7 @@ use crate::deep::onnx::ModelProto;
 use crate::deep::session::Device;
 use crate::deep::weights::Weights;
 use crate::image::Rgb;
-use crate::image::tensor::Normalisation;
+use crate::image::preparation::Preparation;
 
 use batches::{Batches, Prepared};
 use ground::Ground;
@@ -61,10 +61,10 @@ pub struct Task<'a> {
     pub settings: &'a Settings,
     /// A network with a head: output [`LOGITS`].
     pub model: &'a ModelProto,
-    /// Its input, the side of that in pixels, and what images are normalised with.
+    /// Its input, the side of that in pixels, and how pictures are prepared for it.
     pub input: &'a str,
     pub side: u32,
-    pub normalisation: Normalisation,
+    pub preparation: Preparation,
     pub classes: usize,
     pub train: Examples<'a>,
     /// Judged after every epoch, never learnt from.

@@ -13,6 +13,7 @@ use crate::finetune::optimiser::{Optimiser, Sgd};
 use crate::finetune::range_test::{Curve, Loss, RangeTest};
 use crate::finetune::schedule::{Constant, Schedule};
 use crate::finetune::settings::{self, Keep, Layers, NormPolicy, Start};
+use crate::image::preparation::Preparation;
 use crate::image::tensor::IMAGENET;
 
 const SIDE: u32 = 8;
@@ -117,7 +118,7 @@ fn with_task<T>(settings: &Settings, threads: usize, act: impl FnOnce(&Task) -> 
         model: &model,
         input: "input",
         side: SIDE,
-        normalisation: IMAGENET,
+        preparation: Preparation::usual(IMAGENET),
         classes: CLASSES,
         train: Examples { pictures: &Drawn(27), labels: &train },
         val: Some(Examples { pictures: &Drawn(9), labels: &val }),

@@ -28,9 +28,9 @@ const VERSION: u32 = 1;
 /// An image that can't be read, a cache that can't be written, a fit that fails.
 pub fn audit<'r>(
     dataset: &Dataset,
-    plan: &[Planned],
+    plan: &'r [Planned],
     records: &Records,
-    of_run: impl Fn(&Planned) -> Resources<'r>,
+    of_run: impl Fn(&'r Planned) -> Resources<'r>,
     of_none: &Resources,
 ) -> Result<Option<AuditRecord>> {
     let known = records.audit.as_ref().filter(|audit| audit.version == VERSION);

@@ -49,7 +49,11 @@ fn the_option_goes_before_the_settings_and_they_before_224() {
     place.write("models/mine.toml", "input = 64\n");
     assert_eq!(input(""), "64");
     assert_eq!(input("--input 32"), "32");
-    place.run("list --model-dir models").with(0).saying(&["mine ready 3 features, input 64 px"]);
+    let said = [
+        "mine ready 3 features, no linear head was found: its own output `pool`",
+        "; input 64 px (stated by mine.toml), shorter side to 73 px",
+    ];
+    place.run("list --model-dir models").with(0).saying(&said);
 }
 
 #[test]
@@ -87,9 +91,15 @@ fn what_does_not_fit_is_said_with_what_the_file_has() {
     let place = with_network(0);
     let has = "the file has `pool` (n x 3), `map` (n x 3 x s x s)";
     for (toml, expected) in [
-        ("outputs = 'pool'", "models/mine.toml: unknown key `outputs`, did you mean `output`?; there are input, mean"),
+        (
+            "outputs = 'pool'",
+            "models/mine.toml: unknown key `outputs`, did you mean `output`?; there are centre, channels",
+        ),
         ("output = 'pol'", &format!("models/mine.onnx: output `pol` is not there, did you mean `pool`?; {has}")),
-        ("output = 'map'", &format!("models/mine.onnx: output `map` must be N x dimension, 32-bit float; {has}")),
+        (
+            "output = 'map'",
+            &format!("models/mine.onnx: output `map` must be N x dimension, 32-bit float; {has}: state `pooling"),
+        ),
         ("mean = [0.5]", "models/mine.toml: line 1: invalid length 1"),
         ("input = 'large'", "models/mine.toml: line 1: invalid type: string \"large\""),
     ] {
@@ -199,8 +209,8 @@ fn one_bad_file_hides_no_other() {
     let texts = [
         "a-cycle.onnx: its nodes form a cycle",
         "b-loop.onnx: its node `loop_1` (Loop) repeats a part of the network as often as the file says",
-        "c-last.onnx: one input of N x 3 x height x width (32-bit float) is expected; the file has `pixels` (s x s x s x 3)",
-        "its channels come last",
+        "c-last ready 3 features, no linear head was found: its own output `pool`",
+        "input 224 px, channels last, shorter side to 256 px (bilinear), centre 224 px (assumed: nothing states it)",
         "d-huge.onnx: `pool` has 1099511627776 numbers an image",
         "e-cut.onnx: not an ONNX file, or one that is cut off or damaged",
         "f-pointer.onnx: not an ONNX file: it is a pointer of Git LFS",
@@ -232,14 +242,18 @@ fn what_is_taken_for_features_is_said() {
     place.write("models/mine.onnx", graph.model().write());
     let head =
         "3 features, input of its last linear layer, node `product` (MatMul); the 5 values that this gives are cut off";
-    place.run("list --model-dir models").with(0).saying(&[&head.replace(", input", "; input")]);
-    let assumed = "input 32 px, pixels from 0 to 1 less [0.485, 0.456, 0.406], divided by [0.229, 0.224, 0.225] (ImageNet's, \
-                   since none is stated for it)";
+    place.run("list --model-dir models").with(0).saying(&[head]);
+    let assumed = "input 32 px, shorter side to 36 px (bilinear), centre 32 px (assumed: nothing states it), pixels from 0 to 1 \
+                   less [0.485, 0.456, 0.406], divided by [0.229, 0.224, 0.225] (assumed: nothing states it)";
     place.run(&format!("{MEASURE} --input 32")).with(0).saying(&[head, assumed]);
-    assert_eq!(only_run(&place)["dimension"], "3");
+    let run = only_run(&place);
+    assert!(run["dimension"] == "3" && run["network"].contains(head) && run["network"].ends_with(assumed), "{run:?}");
+    place.run("report --from featbench-report").with(0);
+    let page = place.read("featbench-report/photos/report.md");
+    assert!(page.contains(&format!("- `mine`: {head}")) && page.contains(assumed), "{page}");
     for (inner, dimension) in [("product", "5"), ("pooled", "3"), ("scores", "5")] {
         place.write("models/mine.toml", format!("output = '{inner}'\nmean = [0, 0, 0]\nstd = [1, 1, 1]"));
-        let said = [&*format!("`{inner}`, as is stated"), "(as is stated for it)"];
+        let said = [&*format!("`{inner}`, as is stated"), "(stated by mine.toml)"];
         place.run(&format!("{MEASURE} --input 32 --fresh")).with(0).saying(&said);
         assert_eq!(only_run(&place)["dimension"], dimension, "a run tells the width");
         place.run("export --backbone mine --model-dir models --input 32 -o out.onnx").with(0);
@@ -298,4 +312,36 @@ fn weights_in_a_file_beside_the_network_are_read_and_belong_to_the_run() {
     place.write("models/mine.onnx.data", [0; 20]);
     let cut = "`mine.onnx.data` beside it: `kernel` needs 36 bytes from byte 0 on";
     place.run(&format!("{MEASURE} --input 32 --fresh")).with(1).saying(&[cut]);
+}
+
+#[test]
+fn several_backbones_are_rows_of_every_deep_arm() {
+    let place = with_network(48);
+    let several = MEASURE.replace("mine", "resnet18-cntk,mine,mine").replace("svm", "svm,majority");
+    let dry = place.run(&format!("{several} --dry-run")).with(0);
+    assert!(dry.stdout.contains("resnet-frozen-svm (mine), native, seed 0"), "{}", dry.stdout);
+    place.run(&several).with(0).saying(&[
+        "3 runs, 0 of them recorded",
+        "backbone mine: 3 features, no linear head was found: its own output `pool`",
+    ]);
+    let runs = place.rows("featbench-report/photos/runs.csv");
+    let of = |run: &Row| [&run["arm"], &run["backbone"], &run["input_px"], &run["status"]].map(|s| s.clone()).join(" ");
+    let mut rows: Vec<String> = runs.iter().map(of).collect();
+    rows.sort();
+    assert_eq!(rows, ["majority   ok", "resnet-frozen-svm mine 48 ok", "resnet-frozen-svm resnet18-cntk 224 ok"]);
+    place.run(&several).with(0).saying(&["3 runs, 3 of them recorded"]);
+    let one = MEASURE.replace("measure", "measure --input 48");
+    place.run(&one).with(0).saying(&["1 runs, 1 of them recorded"]);
+    place.run(&several.replace("measure", "report").replace("svm,majority", "svm")).with(0);
+    let page = place.read("featbench-report/photos/report.md");
+    for part in
+        ["resnet-frozen-svm · mine", "resnet-frozen-svm · resnet18-cntk", "--backbone mine,resnet18-cntk --seeds 0"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let told = "--backbone resnet18-cntk,mine: several are for `measure`, `report` and `time`; name one";
+    place
+        .run("export --arm resnet-frozen-svm --dataset photos --backbone resnet18-cntk,mine -o x.onnx")
+        .with(2)
+        .saying(&[told]);
 }

@@ -13,6 +13,7 @@ use featbench::finetune::head::Head;
 use featbench::finetune::optimiser::{Optimiser, Sgd};
 use featbench::finetune::schedule::Rates;
 use featbench::finetune::step::{Batch, Recipe, Training};
+use featbench::image::preparation::Preparation;
 use featbench::image::tensor::IMAGENET;
 
 use super::generated;
@@ -51,7 +52,7 @@ fn compare(network: Network) {
         Backbone::open(name, &[folder.path().to_owned()]).unwrap()
     };
     let description = Description {
-        preprocessing: Preprocessing::of(SIDE as u32, IMAGENET, None),
+        preprocessing: Preprocessing::of(SIDE as u32, &Preparation::usual(IMAGENET), None),
         labels: vec![],
         scores: Scores::Logits,
         temperature: None,

@@ -11,6 +11,7 @@ mod lr_find;
 mod metrics;
 mod networks;
 mod opencv_features;
+mod preparations;
 mod preprocessing;
 mod random_resized_crop;
 mod schedules;

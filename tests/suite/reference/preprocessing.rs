@@ -178,7 +178,7 @@ struct Drawn {
 }
 
 /// The formula of `tests/fixtures/make_preprocessing_drawn.py`.
-fn drawn(width: u32, height: u32) -> Rgb {
+pub fn drawn(width: u32, height: u32) -> Rgb {
     let value = |x: u32, y: u32, c: u32| (((x * (7 + 4 * c)) ^ (y * (5 + 2 * c))) + x * y / 3) as u8;
     let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     let data = pixels.flat_map(|(x, y)| [value(x, y, 0), value(x, y, 1), value(x, y, 2)]).collect();

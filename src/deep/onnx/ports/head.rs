@@ -20,6 +20,8 @@ pub struct Head {
     pub width: usize,
     /// These, where they are 32-bit floats.
     pub logits: Option<String>,
+    /// Is nothing added to them, as in a projection into a space of its own?
+    unbiased: bool,
 }
 
 /// How the layer's input becomes 32-bit floats.
@@ -60,7 +62,10 @@ impl Head {
                     0
                 }
                 "Mul" | "Div" => scaled(makers, node)?,
-                "Add" => constant_of(makers, node, [0, 1]).map(|constant| 1 - constant)?,
+                "Add" => {
+                    way.biased = true;
+                    constant_of(makers, node, [0, 1]).map(|constant| 1 - constant)?
+                }
                 // two quantised values, each with scale and zero point
                 "QLinearAdd" => constant_of(makers, node, [0, 3]).map(|constant| 3 - constant)?,
                 "Gemm" | "MatMul" | "QLinearMatMul" | "QGemm" => return way.linear(makers, node),
@@ -79,6 +84,7 @@ struct Way {
     /// The value nearest to the file's output with no activation behind it.
     logits: String,
     activated: bool,
+    biased: bool,
     averaged: bool,
     rectified: bool,
 }
@@ -136,6 +142,7 @@ impl Way {
             is_map: false,
             depth: depth.try_into().ok()?,
             width: width.try_into().ok()?,
+            unbiased: !self.biased && node.input.len() < 3 && !self.activated,
             logits: plain.then_some(self.logits),
         })
     }
@@ -173,8 +180,17 @@ impl Head {
             Conversion::Dequantise(_) => ", brought back from its quantised form",
         };
         let averaged = if self.is_map { ", averaged over its pixels" } else { "" };
+        let classes = USUAL_CLASSES.contains(&self.width);
+        let projection = match self.logits.as_ref().filter(|_| self.unbiased && !classes) {
+            Some(logits) => format!(
+                " (where they are a projection and no scores of classes, as of a CLIP, `output = \"{logits}\"` in a TOML file \
+                 beside it keeps it)"
+            ),
+            None => String::new(),
+        };
         format!(
-            "input of its last linear layer{converted}{averaged}, node `{}` ({}); the {} values that this gives are cut off",
+            "input of its last linear layer{converted}{averaged}, node `{}` ({}); the {} values that this gives are cut \
+             off{projection}",
             self.node, self.operator, self.width
         )
     }

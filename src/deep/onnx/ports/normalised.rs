@@ -11,7 +11,7 @@ pub fn normalised_by(graph: &GraphProto, input: &str) -> Option<String> {
     for node in &graph.node {
         let Some(place) = node.input.iter().position(|name| name == value) else { continue };
         match node.op_type.as_str() {
-            "Cast" | "Identity" => value = node.output.first()?,
+            "Cast" | "Identity" | "Transpose" | "Round" => value = node.output.first()?,
             "Shape" | "Size" => {}
             "Sub" | "Add" | "Mul" | "Div" => {
                 let numbers = of_channels(&makers, node.input.get(1 - place)?)?;
@@ -27,7 +27,7 @@ pub fn normalised_by(graph: &GraphProto, input: &str) -> Option<String> {
 fn of_channels(makers: &Makers, name: &str) -> Option<String> {
     let weight = makers.weight(name)?;
     let few = matches!(weight.count(), Some(1 | 3));
-    let of_pixels = matches!(weight.dims[..], [.., 3, _, _]);
+    let of_pixels = matches!(weight.dims[..], [.., 3, _, _] | [.., 3]);
     let numbers = if few { weight.tensor.tensor() } else { None };
     let text = numbers.map_or_else(|| format!("`{}`", weight.tensor.name), |numbers| format!("{:?}", numbers.data));
     (few || of_pixels).then_some(text)

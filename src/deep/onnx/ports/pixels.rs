@@ -1,7 +1,7 @@
 //! The input of a network that is shown images, and what it is tied to.
 
 use super::listed;
-use crate::deep::onnx::{FLOAT, FLOAT16, GraphProto, NodeProto, ValueInfoProto};
+use crate::deep::onnx::{FLOAT, GraphProto, NodeProto, ValueInfoProto};
 use crate::deep::settings::SIDES;
 
 /// Images of every run that a file may fix.
@@ -29,21 +29,8 @@ impl Pixels {
         let [only] = inputs[..] else {
             return refused("export the part that takes images and nothing else (of a CLIP, its image encoder)");
         };
-        match only.element() {
-            Some(FLOAT) => {}
-            Some(FLOAT16) => {
-                return refused(
-                    "its input takes 16-bit floats; export it in 32-bit float, or convert it with 32-bit ends \
-                     (`keep_io_types=True`)",
-                );
-            }
-            Some(2 | 3) => {
-                return refused(
-                    "its input takes bytes; export it with an input of 32-bit floats, and state in a TOML file beside it how \
-                     pixels are normalised (mean, std, scale)",
-                );
-            }
-            _ => return refused("export it with an input of 32-bit floats"),
+        if only.element() != Some(FLOAT) {
+            return refused("export it with an input of 32-bit or 16-bit floats or of bytes from 0 to 255");
         }
         let shape = only.float_shape();
         let shape = match shape.as_deref() {
@@ -51,12 +38,6 @@ impl Pixels {
             None if !only.has_shape() => [None; 4],
             _ => return refused("export it with images as its input, one picture a row"),
         };
-        if last_are_channels(shape) || turned(graph, &only.name) {
-            return refused(
-                "its channels come last (N x height x width x 3); export it with channels first (tf2onnx: \
-                 `--inputs-as-nchw`, and the input's name)",
-            );
-        }
         let [batch, channels, height, width] = shape;
         if channels.is_some_and(|channels| channels != 3) {
             return refused("its input has another number of channels; only networks for RGB pictures are run");
@@ -86,12 +67,12 @@ impl Pixels {
 }
 
 /// N x height x width x 3, and not N x 3 x height x width.
-fn last_are_channels([_, second, _, last]: [Option<usize>; 4]) -> bool {
+pub fn last_are_channels([_, second, _, last]: [Option<usize>; 4]) -> bool {
     last == Some(3) && second != Some(3)
 }
 
 /// Is the first thing that is done to the images, but for arithmetic, to bring their channels to the front?
-fn turned(graph: &GraphProto, input: &str) -> bool {
+pub fn turned(graph: &GraphProto, input: &str) -> bool {
     let mut value = input;
     // nodes are in the order in which they are computed, so that one pass follows the value
     for node in &graph.node {
