@@ -5,6 +5,9 @@ use super::pixels::{last_are_channels, turned};
 use crate::deep::onnx::{Attribute, Dimension, FLOAT16, GraphProto, NodeProto, UINT8, ValueInfoProto};
 use crate::deep::settings::{Element, Layout};
 
+/// A node: its operator, its attributes, and what it gives in words.
+type Step = (&'static str, Vec<(&'static str, Attribute)>, &'static str);
+
 /// What an input takes, where nodes had to be put in front of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Adapted {
@@ -65,7 +68,7 @@ impl GraphProto {
         let [batch, height, width] = sides;
         let mut value = format!("{} (N x 3 x height x width)", old.name);
         let input = ValueInfoProto::float(&value, &[batch, Dimension::Size(3), height, width]);
-        let mut steps: Vec<(&str, Vec<(&str, Attribute)>, &str)> = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         let to = |element: i32| vec![("to", Attribute::Int(element.into()))];
         match element {
             Some(Element::F16) => steps.push(("Cast", to(FLOAT16), "16-bit float")),
