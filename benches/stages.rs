@@ -24,7 +24,8 @@ use featbench::features::encoding::{Counts, Encode, Fisher, Vlad};
 use featbench::features::reduce::{Pca, Reduce};
 use featbench::features::{Encoded, Resources, read};
 use featbench::image::encode::encode_jpeg;
-use featbench::image::{Grey, Rgb, decode_grey, decode_rgb, resize, tensor};
+use featbench::image::preparation::Preparation;
+use featbench::image::{Grey, Rgb, decode_grey, decode_rgb, tensor};
 use featbench::protocol::arm::Arm;
 use featbench::random;
 use featbench::stage::cache::Cache;
@@ -61,7 +62,7 @@ fn encoded() -> Vec<Vec<u8>> {
 fn images(criterion: &mut Criterion) {
     let encoded = encoded();
     let pictures: Vec<Rgb> = encoded.iter().map(|bytes| decode_rgb(bytes).expect("a picture")).collect();
-    let crop = |picture: &Rgb| resize::evaluation_crop(picture, SIDE);
+    let crop = |picture: &Rgb| Preparation::usual(tensor::IMAGENET).crop(picture, SIDE);
     let crops: Vec<Rgb> = pictures.iter().map(crop).collect();
     let mut input = vec![0.0; (3 * SIDE * SIDE) as usize];
     assert!(crops.iter().all(|crop| (crop.width, crop.height, crop.data.len()) == (SIDE, SIDE, input.len())));
