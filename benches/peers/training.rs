@@ -125,6 +125,7 @@ impl Steps {
             learns: &|_| true,
             batch_norm: &|_| BatchNorm::Train,
             optimiser: &optimiser,
+            share: &|_| 1.0,
         };
         let mut training = Training::new(recipe, Device::cpu(), threads);
         let one = 3 * self.side * self.side;

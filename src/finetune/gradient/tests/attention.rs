@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Of many numbers.
+type Function = fn(&[f64]) -> f64;
+
 #[test]
 fn products_of_many_matrices() {
     let cases: [[&[usize]; 2]; 5] = [
@@ -99,7 +102,7 @@ fn sums_and_means_over_any_axes() {
         }
         groups.iter().map(|(_, numbers)| of(numbers)).collect()
     };
-    let functions: [(&str, fn(&[f64]) -> f64); 3] = [
+    let functions: [(&str, Function); 3] = [
         ("ReduceSum", |numbers| numbers.iter().sum()),
         ("ReduceMean", |numbers| numbers.iter().sum::<f64>() / numbers.len() as f64),
         ("ReduceL2", |numbers| numbers.iter().map(|v| v * v).sum::<f64>().sqrt()),

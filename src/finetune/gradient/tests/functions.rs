@@ -3,6 +3,7 @@
 use super::*;
 
 type Function = fn(f64) -> f64;
+type Pair = fn(f64, f64) -> f64;
 
 /// Of numbers between -1 and 1, stretched so that every piece of a function is met.
 fn check(node: OneNode, function: Function) {
@@ -101,7 +102,7 @@ fn powers() {
 
 #[test]
 fn pairs() {
-    let pair: [(&str, fn(f64, f64) -> f64); 4] =
+    let pair: [(&str, Pair); 4] =
         [("Add", |a, b| a + b), ("Sub", |a, b| a - b), ("Mul", |a, b| a * b), ("Div", |a, b| a / b)];
     let shapes: [[&[usize]; 2]; 4] =
         [[&[2, 3], &[2, 3]], [&[2, 3], &[3]], [&[1, 3], &[2, 1]], [&[2, 2, 3, 4], &[2, 2, 1, 1]]];

@@ -97,13 +97,13 @@ fn gathers() {
     );
     moved(node("Gather", &[&[4, 2]]).ints(&[1, 2]), |i| Some(i + 2), 4);
     // a table: several times the same, in any order, in a shape of its own
-    let at = [3, 0, 3, 1, -1, 2];
-    let place = |i: usize| Some((at[i / 2] as i64).rem_euclid(4) as usize * 2 + i % 2);
+    let at: [i64; 6] = [3, 0, 3, 1, -1, 2];
+    let place = |i: usize| Some(at[i / 2].rem_euclid(4) as usize * 2 + i % 2);
     moved(node("Gather", &[&[4, 2]]).shaped_ints(&[2, 3], &at), place, 12);
-    let place = |i: usize| Some(i / 6 * 4 + (at[i % 6] as i64).rem_euclid(4) as usize);
+    let place = |i: usize| Some(i / 6 * 4 + at[i % 6].rem_euclid(4) as usize);
     moved(node("Gather", &[&[2, 4]]).ints(&at).with("axis", axis(1)), place, 12);
     let of_rows = node("GatherND", &[&[4, 2]]).shaped_ints(&[2, 3, 1], &at);
-    moved(of_rows, |i| Some((at[i / 2] as i64).rem_euclid(4) as usize * 2 + i % 2), 12);
+    moved(of_rows, |i| Some(at[i / 2].rem_euclid(4) as usize * 2 + i % 2), 12);
     let of_numbers = node("GatherND", &[&[2, 3, 2]]).shaped_ints(&[3, 2], &[1, -1, 0, 0, 1, -1]);
     moved(of_numbers, |i| Some([10, 0, 10][i / 2] + i % 2), 6);
     let beyond = node("Gather", &[&[4, 2]]).ints(&[4]).record().err().unwrap().to_string();
