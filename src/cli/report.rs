@@ -34,7 +34,7 @@ Examples:
   featbench report --check --from reports            are the reports there what their records give?";
 
 /// Every option that says what to measure and how; a group would hold those of flattened structs only.
-const MEASURING: [&str; 22] = [
+const MEASURING: [&str; 23] = [
     "dataset",
     "arms",
     "form",
@@ -42,6 +42,7 @@ const MEASURING: [&str; 22] = [
     "labels",
     "group",
     "repeats",
+    "precision",
     "curve",
     "backbone",
     "model_dir",

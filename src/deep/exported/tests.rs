@@ -144,7 +144,7 @@ fn a_description_that_does_not_fit_is_said() {
         model.metadata_props.iter_mut().for_each(|entry| entry.value = entry.value.replace(from, to));
         Exported::open(&model.write(), Device::cpu(), 1).unwrap_err().to_string()
     };
-    assert!(changed("RGB", "BGR").starts_with("its metadata `preprocessing` can't be read (unknown variant `BGR`"));
+    assert!(changed("RGB", "GBR").starts_with("its metadata `preprocessing` can't be read (unknown variant `GBR`"));
     assert!(changed("\"divide_by\":255.0", "\"divide_by\":1.0").contains("divide_by = 1 must be 255"));
     assert!(changed("\"crop\":32", "\"crop\":0").contains("a crop of 0 pixels must be from 32 to 1024"));
     assert!(changed("[\"one\"]", "one").starts_with("its metadata `labels` can't be read"));

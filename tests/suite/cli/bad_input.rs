@@ -122,7 +122,7 @@ fn records_of_another_version_are_refused_with_the_remedy() {
         "the file is damaged or from another version of featbench: start over with --fresh or use another --out";
     for (file, from, to, found) in [
         ("runs.csv", "peak_mib", "peak_mb", "column `peak_mib` is missing"),
-        ("runs.csv", "device\n", "device,colour\n", "runs.csv"),
+        ("runs.csv", "network\n", "network,colour\n", "runs.csv"),
         ("runs.csv", ",ok,", ",fine,", "runs.csv"),
         ("predictions.csv", "predicted", "guessed", "column `predicted` is missing"),
         ("dataset.json", "\"name\"", "\"nom\"", "dataset.json"),

@@ -196,7 +196,10 @@ fn wrong_arguments_end_with_2_and_say_what_is_expected() {
         ("lr-find --grid-epochs 2", "the following required arguments were not provided:"),
         ("lr-find --loss test", "invalid value 'test' for '--loss <train|val>'"),
         ("report --check", "the following required arguments were not provided: <--from <FOLDER>|--readme <FILE>>"),
-        ("fetch bees", "possible values: mini-natural-images, hymenoptera, resnet18, resnet34, resnet50, vgg16_bn"),
+        (
+            "fetch bees",
+            "possible values: mini-natural-images, hymenoptera, efficientnet-lite0, resnet18, resnet34, resnet50, vgg16_bn",
+        ),
         ("report --from reports --fresh", "'--from <FOLDER>' cannot be used with"),
         ("report --from reports --seeds 1", "'--from <FOLDER>' cannot be used with '--seeds <N,...>'"),
     ] {

@@ -50,7 +50,7 @@ fn doctor_says_a_line_a_thing_and_fails_where_something_is_missing() {
     let ended = bare(&place, "doctor")
         .with(1)
         .saying(&["NO ONNX Runtime", "run `make setup`", "NO hymenoptera"])
-        .saying(&["ok networks resnet18-cntk; `featbench fetch NAME` gets resnet18, resnet34, resnet50, vgg16_bn"]);
+        .saying(&["ok networks resnet18-cntk; `featbench fetch NAME` gets efficientnet-lite0, resnet18, resnet34, resnet50, vgg16_bn"]);
     let whole = |line: &str| line.starts_with("ok  ") || line.starts_with("NO  ");
     assert!(ended.stdout.lines().all(whole), "{}", ended.stdout);
 
