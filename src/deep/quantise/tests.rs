@@ -1,3 +1,5 @@
+//! Integers and halves against the network in 32-bit floats, and what is refused.
+
 use super::*;
 use crate::deep::extract::Extractor;
 use crate::deep::kernels::Kernels;

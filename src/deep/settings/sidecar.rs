@@ -56,17 +56,17 @@ fn read(path: &Path) -> Result<Option<Object>, String> {
 /// Whatever of the three it is; nothing is stated by another one.
 fn of(object: &Object, side: Option<u32>) -> Result<Settings, String> {
     let inner = |key: &str| object.get(key).and_then(Value::as_object);
-    if let Some(timm) = inner("pretrained_cfg").or(object.contains_key("crop_pct").then_some(object)) {
+    let transformers = ["image_mean", "do_normalize", "image_processor_type", "feature_extractor_type"];
+    let is_of_transformers = transformers.iter().any(|key| object.contains_key(*key));
+    let bare = !is_of_transformers && object.contains_key("crop_pct");
+    if let Some(timm) = inner("pretrained_cfg").or(bare.then_some(object)) {
         return of_timm(timm, side);
     }
     if let Some(stated) = inner("preprocess_cfg") {
         let vision = inner("model_cfg").and_then(|model| model.get("vision_cfg")).and_then(|v| v.get("image_size"));
         return of_open_clip(stated, vision, side);
     }
-    if ["image_mean", "do_normalize", "image_processor_type", "feature_extractor_type"]
-        .iter()
-        .any(|key| object.contains_key(*key))
-    {
+    if is_of_transformers {
         return of_transformers(object, side);
     }
     let vision = inner("vision_config").and_then(|vision| vision.get("image_size"));
@@ -155,7 +155,8 @@ fn of_transformers(stated: &Object, side: Option<u32>) -> Result<Settings, Strin
     // what pixels from 0 to 1 are multiplied by before the mean is subtracted
     let scale = if does("do_rescale", true) { factor * 255.0 } else { 255.0 };
     let plain = || normalisation([0.0; 3], [1.0; 3], scale as f32).map(Some);
-    let normalised = does("do_normalize", stated.contains_key("image_mean"));
+    // MobileViTImageProcessor does so only where that is stated
+    let normalised = does("do_normalize", stated.contains_key("image_mean") && !kind.starts_with("MobileViT"));
     let normalisation = if normalised { mean_and_std(stated, ["image_mean", "image_std"], scale)? } else { plain()? };
     Ok(Settings {
         input: side.or(Some(input)),
