@@ -62,8 +62,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let arms = only(&args.arms, experiment.arms(form), |arm| &arm.name)?;
     let shard = args.share.shard;
     let options = options(args, experiment, form);
-    options.setup.one_backbone()?;
-    let Job { datasets, mut request } = options.job()?;
+    let Job { datasets, mut request } = options.job_with_one_backbone()?;
     request.arms = arms;
     request.form = form.name().into();
     let dataset = datasets.first().context("an experiment has a data set")?;

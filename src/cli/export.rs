@@ -203,8 +203,7 @@ fn of_arm(args: Args) -> Result<Vec<u8>> {
     let recorded = args.recorded.clone();
     let given = recorded.iter().map(|(_, arm)| arm.clone()).collect();
     let options = Options { given, ..args.options() };
-    options.setup.one_backbone()?;
-    let Job { datasets, request } = options.job()?;
+    let Job { datasets, request } = options.job_with_one_backbone()?;
     let session = Session::open(&request, options.recording.fresh)?;
     let dataset = datasets.first().context("an arm is fitted on a data set")?;
     let plan = plan(&request, dataset)?;

@@ -212,8 +212,7 @@ impl DeviceOption {
 }
 
 fn precision(text: &str) -> Result<Precision, String> {
-    let known = Precision::ALL.into_iter().find(|precision| precision.name() == text);
-    known.ok_or_else(|| "there are f32, f16 and int8".to_owned())
+    Precision::named(text).ok_or_else(|| "there are f32, f16 and int8".to_owned())
 }
 
 fn on_the_cpu(reason: &dyn std::fmt::Display) -> String {
@@ -269,6 +268,15 @@ impl Options {
             recording,
             given: Vec::new(),
         }
+    }
+
+    /// [`job`](Options::job) of a command that compares no networks.
+    ///
+    /// # Errors
+    /// As there, or several backbones are named.
+    pub fn job_with_one_backbone(&self) -> Result<Job> {
+        self.setup.one_backbone()?;
+        self.job()
     }
 
     /// Checks everything; says on standard error why `--device auto` takes the CPU, where it does.

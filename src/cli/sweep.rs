@@ -85,7 +85,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         seeds: args.seeds,
         ..Options::of(args.setup, args.recording)
     };
-    let job = options.job()?;
+    let job = options.job_with_one_backbone()?;
     let base = job.datasets.first().context("a sweep has a data set")?;
     let folder = options.recording.out.join("sweep").join(&base.name);
     let command = format!("featbench sweep {}{typed}", base.name);
@@ -111,7 +111,7 @@ pub(super) fn experiment(
         seeds: size.seeds.clone(),
         ..Options::of(setup, recording)
     };
-    let mut job = options.job()?;
+    let mut job = options.job_with_one_backbone()?;
     job.request.form = form.name().into();
     let base = job.datasets.first().context("an experiment has a data set")?;
     let folder = options.recording.out.join(&preset.name).join(form.name());
@@ -120,7 +120,6 @@ pub(super) fn experiment(
 }
 
 fn measure(options: &Options, job: &Job, sweep: &Sweep, command: &str, folder: &Path, shard: Shard) -> Result<Outcome> {
-    options.setup.one_backbone()?;
     let Job { datasets, request } = job;
     let request = Request { detailed: false, ..request.clone() };
     let session = Session::open(&request, options.recording.fresh)?;

@@ -300,7 +300,7 @@ impl Backbone {
 
     /// Is everything of it as the registry says?
     pub fn is_as_registered(&self) -> bool {
-        let file = self.name.split(['@', ':']).next().unwrap_or_default();
+        let file = Precision::split(&self.name).0.split('@').next().unwrap_or_default();
         let Sources { input, resizing, normalisation } = &self.sources;
         let registered = [resizing, normalisation].iter().all(|source| source.as_deref() == Some(REGISTERED));
         self.taken.is_none() && input.is_none() && registered && REGISTRY.contains_key(file)

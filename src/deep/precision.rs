@@ -15,7 +15,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    pub const ALL: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Int8];
+    const ALL: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Int8];
 
     /// As on the command line and, after a colon, in the names of backbones.
     pub fn name(self) -> &'static str {
@@ -28,9 +28,13 @@ impl Precision {
 
     /// A backbone's name without its precision, and that: `resnet18-cntk:int8`.
     pub fn split(name: &str) -> (&str, Precision) {
-        let stated = name.rsplit_once(':');
-        let known = |(bare, word)| Some((bare, Precision::ALL.into_iter().find(|precision| precision.name() == word)?));
-        stated.and_then(known).unwrap_or((name, Precision::F32))
+        let known = |(bare, word)| Some((bare, Precision::named(word)?));
+        name.rsplit_once(':').and_then(known).unwrap_or((name, Precision::F32))
+    }
+
+    /// The precision of this name.
+    pub fn named(word: &str) -> Option<Precision> {
+        Precision::ALL.into_iter().find(|precision| precision.name() == word)
     }
 }
 

@@ -297,10 +297,7 @@ impl Settings {
 
 /// What a preparation does before it normalises, in the words of the file; `resized` is the length in pixels.
 pub fn resizing(resized: u32, preparation: &Preparation) -> String {
-    let interpolation = match preparation.interpolation {
-        Interpolation::Bilinear => "bilinear",
-        Interpolation::Bicubic => "bicubic",
-    };
+    let interpolation = preparation.interpolation.name();
     let centre = if preparation.centre == Centre::Floor { "floor" } else { "round" };
     let channels = if preparation.channels == Channels::Bgr { "BGR" } else { "RGB" };
     format!(

@@ -1,6 +1,6 @@
 //! Networks that were exported for one image at a time.
 
-use crate::deep::onnx::{Dimension, GraphProto, INT64, TensorProto};
+use crate::deep::onnx::{Dimension, GraphProto, TensorProto, ValueInfoProto};
 
 /// Lets a graph take any number of images. Where its input states a single one, so do the shapes that it reshapes to:
 /// their first 1 becomes what is left. A network that has one image elsewhere too (in a class token) is refused when it is
@@ -16,9 +16,8 @@ pub fn free(graph: &mut GraphProto) {
 
 /// Does an input state one image?
 fn is_single(graph: &GraphProto) -> bool {
-    let shapes = graph.input.iter().filter_map(|value| value.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
-    let first = shapes.filter_map(|shape| shape.dim.first());
-    first.into_iter().any(|side| side.value == Some(Dimension::Size(1)))
+    let shapes = graph.input.iter().filter_map(ValueInfoProto::sides);
+    shapes.into_iter().any(|sides| sides.first() == Some(&Dimension::Size(1)))
 }
 
 fn free_reshape(graph: &mut GraphProto, node: usize) {
@@ -31,9 +30,7 @@ fn free_reshape(graph: &mut GraphProto, node: usize) {
     let freed = format!("{name} (any number of images)");
     node.input[1].clone_from(&freed);
     if graph.initializer.iter().all(|tensor| tensor.name != freed) {
-        let dims = vec![shape.len() as i64];
-        let raw_data = shape.iter().flat_map(|side| side.to_le_bytes()).collect();
-        graph.initializer.push(TensorProto { dims, data_type: INT64, raw_data, name: freed, ..Default::default() });
+        graph.initializer.push(TensorProto::int64(&freed, &[shape.len()], &shape));
     }
 }
 

@@ -103,11 +103,7 @@ impl Preparation {
         let resized = self.resize.of(side);
         let what = if self.squash { "both sides" } else { "shorter side" };
         let cut = if self.squash && resized == side { String::new() } else { format!(", centre {side} px") };
-        let filter = match self.interpolation {
-            Interpolation::Bilinear => "bilinear",
-            Interpolation::Bicubic => "bicubic",
-        };
-        format!("{what} to {resized} px ({filter}){cut}")
+        format!("{what} to {resized} px ({}){cut}", self.interpolation.name())
     }
 
     /// The normalisation in words.

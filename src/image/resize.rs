@@ -58,6 +58,16 @@ pub enum Interpolation {
     Bicubic,
 }
 
+impl Interpolation {
+    /// As it is stated for a network.
+    pub fn name(self) -> &'static str {
+        match self {
+            Interpolation::Bilinear => "bilinear",
+            Interpolation::Bicubic => "bicubic",
+        }
+    }
+}
+
 /// Where the centre begins when an odd number of pixels is left over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

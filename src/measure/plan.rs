@@ -67,13 +67,17 @@ impl Asked {
         let found = opened.map(Arc::new).map_err(|error| error.to_string());
         Asked { name: name.to_owned(), found, input: typed.or(stated).unwrap_or(usual) }
     }
+
+    /// Side of its input in pixels for this arm.
+    fn input_of(&self, arm: &Arm) -> u32 {
+        arm.training().and_then(|training| training.input).unwrap_or(self.input)
+    }
 }
 
 impl Planned {
     /// Side of its network's input in pixels; `None` where it has none.
     pub fn input(&self) -> Option<u32> {
-        let stated = self.arm.training().and_then(|training| training.input);
-        self.backbone.as_ref().map(|backbone| stated.unwrap_or(backbone.input))
+        self.backbone.as_ref().map(|backbone| backbone.input_of(&self.arm))
     }
 
     /// As in the columns `backbone` and `input_px`.
@@ -141,12 +145,7 @@ struct Network<'a> {
 pub fn plan(request: &Request, dataset: &Dataset) -> Result<Vec<Planned>> {
     let (manifest, refit) = (dataset.manifest.sha256(), request.refit.unwrap_or(dataset.refit));
     let mut planned = Vec::new();
-    let network = |arm: &Arm| arm.needs().network;
-    let backbones = request.backbones.iter().map(Some);
-    let with = |arm| if network(arm) { backbones.clone().collect() } else { vec![None] };
-    for (arm, backbone) in
-        request.arms.iter().flat_map(|arm| with(arm).into_iter().map(move |backbone| (arm, backbone)))
-    {
+    for (arm, backbone) in request.arms.iter().flat_map(|arm| with_networks(request, arm)) {
         for canvas in &request.canvases {
             if canvas.is_some() && !arm.needs().pixels {
                 continue;
@@ -163,6 +162,14 @@ pub fn plan(request: &Request, dataset: &Dataset) -> Result<Vec<Planned>> {
     Ok(planned)
 }
 
+/// An arm with each network that it is measured with, or with none.
+fn with_networks<'r>(request: &'r Request, arm: &'r Arm) -> Vec<(&'r Arm, Option<&'r Asked>)> {
+    if !arm.needs().network {
+        return vec![(arm, None)];
+    }
+    request.backbones.iter().map(|backbone| (arm, Some(backbone))).collect()
+}
+
 fn plan_one(
     request: &Request,
     (manifest, refit): (&str, Refit),
@@ -175,7 +182,7 @@ fn plan_one(
     let network = backbone.map(|asked| Network {
         backbone: &asked.name,
         identity: asked.found.as_ref().map_or("", |found| found.identity.as_str()),
-        input: arm.training().and_then(|training| training.input).unwrap_or(asked.input),
+        input: asked.input_of(arm),
         device: request.device.identity(),
         runtime: Runtime::get().map(|runtime| runtime.version()).unwrap_or_default(),
     });

@@ -118,8 +118,7 @@ fn is_model(path: &Path) -> bool {
 /// The arms that are named, fitted on the data set.
 fn fitted(args: Args) -> Result<Vec<Eye>> {
     let options = args.options();
-    options.setup.one_backbone()?;
-    let Job { datasets, request } = options.job()?;
+    let Job { datasets, request } = options.job_with_one_backbone()?;
     let session = Session::open(&request, options.recording.fresh)?;
     let dataset = datasets.first().context("an arm is fitted on a data set")?;
     let one = |planned: &Planned| {

@@ -143,8 +143,7 @@ pub(super) fn run(mut args: Args) -> Result<Outcome> {
     if args.options.arms.is_empty() {
         args.options.arms = vec![ARM.into()];
     }
-    args.options.setup.one_backbone()?;
-    let Job { datasets, request } = args.options.job()?;
+    let Job { datasets, request } = args.options.job_with_one_backbone()?;
     if let Some(arm) = request.arms.iter().find(|arm| arm.training().is_none()) {
         anyhow::bail!("--arms {}: only an arm whose network is trained has a learning rate, as {ARM} has", arm.name);
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{BackboneError, Content, Opened};
-use crate::deep::onnx::ports::{Adapted, Found, LONGEST, Ports, Shape, normalised_by, pooled};
+use crate::deep::onnx::ports::{Adapted, Found, LONGEST, Ports, Shape, normalised_by, pooled, to_pool};
 use crate::deep::onnx::{GraphProto, ModelProto, ValueInfoProto};
 use crate::deep::session::{Device, Input, Session, SessionError};
 use crate::deep::settings::{Pooling, Settings};
@@ -142,11 +142,7 @@ fn vector(shape: &[usize], ports: &Ports) -> Result<usize, String> {
     };
     vector.filter(|dimension| (1..=LONGEST).contains(dimension)).ok_or_else(|| {
         let sides = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
-        let pooling = match shape.len() {
-            3 => "state `pooling = \"cls\"`, \"mean\" or \"gem\" in a TOML file beside it to make a vector of tokens, or ",
-            4 => "state `pooling = \"mean\"` or \"gem\" in a TOML file beside it to make a vector of a map, or ",
-            _ => "",
-        };
+        let pooling = to_pool(shape.len()).map_or_else(String::new, |words| format!("{words}, or "));
         format!(
             "`{}` is {sides} for {images} images, and not a vector an image; {pooling}name a value that is one as `output` in \
              a TOML file beside it, which may be an inner one",

@@ -64,11 +64,7 @@ pub fn rewritten(mut model: ModelProto) -> Option<ModelProto> {
     if turns_too_often(&node) {
         return None;
     }
-    let used: HashSet<&str> =
-        node.iter().flat_map(NodeProto::uses).chain(output.iter().map(|o| o.name.as_str())).collect();
-    let mut initializer: Vec<TensorProto> =
-        constants.into_values().filter(|tensor| used.contains(tensor.name.as_str())).collect();
-    initializer.sort_by(|a, b| a.name.cmp(&b.name));
+    let initializer = nodes::used(constants, &node, &output);
     let graph = GraphProto { node, initializer, input, output, name, value_info: Vec::new() };
     model.opset_import.retain(|set| set.domain != DOMAIN);
     Some(ModelProto { graph: Some(graph), ..model }.with_own_operators())

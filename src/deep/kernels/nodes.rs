@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use crate::deep::onnx::{Attribute, AttributeProto, NodeProto};
+use crate::deep::onnx::{Attribute, AttributeProto, NodeProto, TensorProto, ValueInfoProto};
 
 #[derive(Debug)]
 pub struct Nodes {
@@ -124,4 +124,18 @@ impl NodeProto {
         self.attribute.push(value.named(name));
         self
     }
+}
+
+/// The constants that nodes or the graph's outputs use, by name.
+pub fn used(
+    constants: HashMap<String, TensorProto>,
+    nodes: &[NodeProto],
+    outputs: &[ValueInfoProto],
+) -> Vec<TensorProto> {
+    let names: HashSet<&str> =
+        nodes.iter().flat_map(NodeProto::uses).chain(outputs.iter().map(|output| output.name.as_str())).collect();
+    let mut used: Vec<TensorProto> =
+        constants.into_values().filter(|tensor| names.contains(tensor.name.as_str())).collect();
+    used.sort_by(|a, b| a.name.cmp(&b.name));
+    used
 }

@@ -88,9 +88,7 @@ impl Graph {
 
     /// The name of a constant with these integers: a shape, axes, starts of a slice.
     pub fn ints(&mut self, values: &[i64]) -> String {
-        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let dims = vec![values.len() as i64];
-        self.constant(TensorProto { dims, data_type: INT64, raw_data, ..Default::default() })
+        self.constant(TensorProto::int64("", &[values.len()], values))
     }
 
     /// The name of a constant with these numbers.
@@ -276,6 +274,14 @@ impl ValueInfoProto {
         ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
     }
 
+    /// The sides of a tensor of any type, a side of which nothing is said without a name; `None` where the file does not
+    /// tell how many there are.
+    pub fn sides(&self) -> Option<Vec<Dimension>> {
+        let shape = self.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?;
+        let side = |side: &DimensionProto| side.value.clone().unwrap_or(Dimension::Name(String::new()));
+        Some(shape.dim.iter().map(side).collect())
+    }
+
     /// The sides of a tensor of 32-bit floats, `None` where a side is free; `None` for any other value or where the
     /// file does not tell the rank.
     pub fn float_shape(&self) -> Option<Vec<Option<usize>>> {
@@ -322,6 +328,17 @@ impl TensorProto {
             data_type: FLOAT,
             name: name.into(),
             raw_data: tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Default::default()
+        }
+    }
+
+    /// 64-bit integers, in this shape.
+    pub fn int64(name: &str, shape: &[usize], numbers: &[i64]) -> TensorProto {
+        TensorProto {
+            dims: shape.iter().map(|&side| side as i64).collect(),
+            data_type: INT64,
+            name: name.into(),
+            raw_data: numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..Default::default()
         }
     }

@@ -13,7 +13,7 @@ pub use adapted::Adapted;
 use head::Head;
 pub use normalised::normalised_by;
 use pixels::Pixels;
-pub use pooled::{Shape, pooled};
+pub use pooled::{Shape, pooled, to_pool};
 
 /// Numbers that a feature vector may have.
 pub const LONGEST: usize = 1 << 20;
@@ -110,19 +110,10 @@ fn named<'g>(graph: &'g GraphProto, name: &str, pools: bool) -> Result<&'g Value
 }
 
 /// What may be done where some of these values are maps or tokens.
-fn remedy(values: &[&ValueInfoProto]) -> &'static str {
+fn remedy(values: &[&ValueInfoProto]) -> String {
     let ranks: Vec<usize> = values.iter().filter_map(|value| Some(value.float_shape()?.len())).collect();
-    match (ranks.contains(&3), ranks.contains(&4)) {
-        (true, _) => {
-            ": state `pooling = \"cls\"`, \"mean\" or \"gem\" in a TOML file beside it to make a vector of tokens, and with \
-             `output` of which"
-        }
-        (false, true) => {
-            ": state `pooling = \"mean\"` or \"gem\" in a TOML file beside it to make a vector of a map, and with `output` of \
-             which"
-        }
-        _ => "",
-    }
+    let stated = [3, 4].into_iter().find(|rank| ranks.contains(rank)).and_then(to_pool);
+    stated.map_or_else(String::new, |words| format!(": {words}, and with `output` of which"))
 }
 
 /// The only output that is a map or tokens.

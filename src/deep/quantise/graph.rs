@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::deep::Tensor;
 use crate::deep::kernels::fold::normalised;
-use crate::deep::kernels::nodes::Nodes;
+use crate::deep::kernels::nodes::{Nodes, used};
 use crate::deep::onnx::{Attribute, FLOAT, GraphProto, INT8, INT32, NodeProto, TensorProto, UINT8};
 
 /// Of a value's numbers; 0 lies within.
@@ -49,10 +49,7 @@ pub fn folded(graph: GraphProto) -> GraphProto {
         }
     }
     let node = nodes.in_order();
-    let used: HashSet<&str> = node.iter().flat_map(NodeProto::uses).collect();
-    let mut initializer: Vec<TensorProto> =
-        known.into_values().filter(|tensor| used.contains(tensor.name.as_str())).collect();
-    initializer.sort_by(|a, b| a.name.cmp(&b.name));
+    let initializer = used(known, &node, &output);
     GraphProto { node, initializer, input, output, name, value_info: Vec::new() }
 }
 

@@ -11,6 +11,9 @@ use super::backbone::{Backbone, BackboneError};
 use super::onnx::ModelProto;
 use super::onnx::halves::widened;
 
+/// The first operator set that rounds a channel at a time.
+const OPSET: i64 = 13;
+
 /// Training images that are looked at.
 pub const IMAGES: usize = 64;
 
@@ -22,12 +25,10 @@ pub const IMAGES: usize = 64;
 pub fn in_int8(backbone: &Backbone, side: usize, images: &[f32]) -> Result<Backbone, BackboneError> {
     let failed = |reason: String| BackboneError::Precision { name: backbone.name.clone(), precision: "int8", reason };
     let mut model = ModelProto::read(&backbone.plain_model(side)?).map_err(|error| failed(error.to_string()))?;
-    let opset = model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
-    if let Some(old) = opset.filter(|set| set.version < 13) {
-        let words = "it is written for operator set";
+    if model.opset() < OPSET {
         return Err(failed(format!(
-            "{words} {}; export it for 13 or newer (torch.onnx.export: opset_version=18)",
-            old.version
+            "it is written for operator set {}; export it for {OPSET} or newer (torch.onnx.export: opset_version=18)",
+            model.opset()
         )));
     }
     let graph = model.graph.take().unwrap_or_default().with_plain_constants();

@@ -4,11 +4,7 @@ use ort::session::RunOptions;
 use ort::value::DynValue;
 
 use super::{Device, Session, SessionError, one_line};
-use crate::deep::onnx::{FLOAT, INT64, ModelProto, TensorProto};
-
-/// `TensorProto.DataType`: 32-bit integers and truth values.
-const INT32: i32 = 6;
-const BOOL: i32 = 9;
+use crate::deep::onnx::{BOOL, FLOAT, INT32, INT64, ModelProto, TensorProto};
 
 /// The outputs of a graph that has no inputs, in their order; they are floats or integers of any type or truth values.
 ///

@@ -21,8 +21,7 @@ pub fn is_weight(node: &NodeProto, place: usize, tensor: &TensorProto) -> bool {
     let hides = || tensor.tensor().is_some_and(|tensor| tensor.data.iter().any(|&number| number <= HIDDEN));
     let single = tensor.dims.iter().product::<i64>() == 1;
     match node.op_type.as_str() {
-        "Conv" | "Gemm" | "MatMul" => true,
-        "BatchNormalization" | "LayerNormalization" | "GroupNormalization" => true,
+        "Conv" | "Gemm" | "MatMul" | "BatchNormalization" | "LayerNormalization" | "GroupNormalization" => true,
         "Add" | "Mul" => !single && !hides(),
         _ => !single,
     }

@@ -4,7 +4,7 @@
 use std::f64::consts::PI;
 
 use super::mul::product;
-use super::unary::function;
+use super::unary::{function, slope_of_sigmoid};
 use super::{Node, Tape, Value};
 use crate::deep::onnx::Graph;
 
@@ -19,8 +19,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             g.two("Mul", at.dy, &density)
         }),
         Some("tanh") => function(tape, x, logistic, |g, at| {
-            let square = g.two("Mul", at.y, at.y);
-            let slope = g.two("Sub", at.y, &square);
+            let slope = slope_of_sigmoid(g, at.y);
             let inner = polynomial(g, at.x, [SCALE, 3.0 * SCALE * CUBE]);
             let slope = g.two("Mul", &slope, &inner);
             g.two("Mul", at.dy, &slope)

@@ -1,10 +1,7 @@
 //! Shapes that a network computes: exporters write `x.view(x.size(0), -1)` as a chain of nodes on integers. A training
 //! graph is made for one shape, so that each of them is a list of numbers that is known when the graph is read.
 
-use crate::deep::onnx::{INT64, NodeProto, TensorProto};
-
-/// ONNX's 32-bit integers.
-const INT32: i32 = 6;
+use crate::deep::onnx::{INT32, INT64, NodeProto, TensorProto};
 
 /// A constant tensor of integers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +29,7 @@ impl Integers {
     }
 
     pub fn tensor(&self, name: &str) -> TensorProto {
-        TensorProto {
-            dims: self.shape.iter().map(|&side| side as i64).collect(),
-            data_type: INT64,
-            raw_data: self.numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            name: name.into(),
-            ..Default::default()
-        }
+        TensorProto::int64(name, &self.shape, &self.numbers)
     }
 }
 

@@ -5,7 +5,6 @@ use super::add::sum;
 use super::mul::product;
 use super::reshape::reshaped;
 use super::{Node, Tape, Value};
-use crate::deep::onnx::{Attribute, Graph};
 
 /// Everything from `axis` on.
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
@@ -55,10 +54,10 @@ fn scaled(tape: &mut Tape, node: &Node, y: Value) -> Result<Value, String> {
 fn normalised(tape: &mut Tape, x: &Value, axis: usize, epsilon: f32) -> Value {
     let (x, axes): (Value, Vec<i64>) = (x.clone(), (axis as i64..x.shape.len() as i64).collect());
     let g = &mut tape.graph;
-    let mean = g.mean_along(&x.name, &axes);
+    let mean = g.reduce_along("ReduceMean", &x.name, &axes);
     let centred = g.two("Sub", &x.name, &mean);
     let square = g.two("Mul", &centred, &centred);
-    let variance = g.mean_along(&square, &axes);
+    let variance = g.reduce_along("ReduceMean", &square, &axes);
     let epsilon = g.number(f64::from(epsilon));
     let sum = g.two("Add", &variance, &epsilon);
     let deviation = g.node("Sqrt", &[&sum], &[]);
@@ -67,21 +66,13 @@ fn normalised(tape: &mut Tape, x: &Value, axis: usize, epsilon: f32) -> Value {
     // mean and deviation depend on x too: dx = (dy - mean(dy) - y mean(y dy)) / deviation
     tape.record(y, x.shape.clone(), x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| {
-            let shift = g.mean_along(dy, &axes);
+            let shift = g.reduce_along("ReduceMean", dy, &axes);
             let product = g.two("Mul", &output, dy);
-            let slope = g.mean_along(&product, &axes);
+            let slope = g.reduce_along("ReduceMean", &product, &axes);
             let bent = g.two("Mul", &output, &slope);
-            let (excess, level) = (g.two("Sub", dy, &bent), shift);
-            let excess = g.two("Sub", &excess, &level);
+            let excess = g.two("Sub", dy, &bent);
+            let excess = g.two("Sub", &excess, &shift);
             g.two("Div", &excess, &deviation)
         });
     })
-}
-
-impl Graph {
-    /// The mean along axes, which stay.
-    fn mean_along(&mut self, x: &str, axes: &[i64]) -> String {
-        let axes = self.ints(axes);
-        self.node("ReduceMean", &[x, &axes], &[("keepdims", Attribute::Int(1))])
-    }
 }

@@ -8,10 +8,7 @@ use super::node::{Node, Operand};
 use super::source::Source;
 use super::{BatchNorm, GradientError, Rule, Tape, Unsupported, Value, rule_of};
 use crate::deep::Tensor;
-use crate::deep::onnx::{Dimension, NodeProto, TensorProto};
-
-/// ONNX's truth values.
-const BOOL: i32 = 9;
+use crate::deep::onnx::{BOOL, Dimension, NodeProto, TensorProto};
 
 /// Name of the new graph's input.
 pub const INPUT: &str = "images";

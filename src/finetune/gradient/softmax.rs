@@ -6,7 +6,7 @@ use crate::deep::onnx::{Attribute, Graph};
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     along(tape, node, |g, [y, dy], axis| {
         let product = g.two("Mul", dy, y);
-        let sum = g.sum_along(&product, axis);
+        let sum = g.reduce_along("ReduceSum", &product, &[axis]);
         let excess = g.two("Sub", dy, &sum);
         g.two("Mul", y, &excess)
     })
@@ -14,7 +14,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
 
 pub fn logarithm(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     along(tape, node, |g, [y, dy], axis| {
-        let (sum, share) = (g.sum_along(dy, axis), g.node("Exp", &[y], &[]));
+        let (sum, share) = (g.reduce_along("ReduceSum", dy, &[axis]), g.node("Exp", &[y], &[]));
         let part = g.two("Mul", &share, &sum);
         g.two("Sub", dy, &part)
     })
@@ -28,12 +28,4 @@ fn along(tape: &mut Tape, node: &Node, backward: fn(&mut Graph, [&str; 2], i64) 
     Ok(tape.record(y, x.shape.clone(), x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| backward(g, [&output, dy], axis));
     }))
-}
-
-impl Graph {
-    /// The sum along an axis, which stays.
-    fn sum_along(&mut self, x: &str, axis: i64) -> String {
-        let axes = self.ints(&[axis]);
-        self.node("ReduceSum", &[x, &axes], &[("keepdims", Attribute::Int(1))])
-    }
 }

@@ -159,6 +159,12 @@ impl Graph {
         self.node("Transpose", &[x], &[("perm", Attribute::Ints(order.to_vec()))])
     }
 
+    /// A sum or mean over `axes`, which stay as sides of 1.
+    pub(in crate::finetune) fn reduce_along(&mut self, op: &str, x: &str, axes: &[i64]) -> String {
+        let axes = self.ints(axes);
+        self.node(op, &[x, &axes], &[("keepdims", Attribute::Int(1))])
+    }
+
     /// A sum, mean or sum of squares over `axes`, which disappear.
     pub(in crate::finetune) fn reduce(&mut self, op: &str, x: &str, axes: &[i64]) -> String {
         let axes = self.ints(axes);

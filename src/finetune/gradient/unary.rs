@@ -59,11 +59,15 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     Ok(function(tape, node.input(0)?, |g, x| g.node(operator, &[x], &[]), slope))
 }
 
-/// y (1 - y)
 fn sigmoid(g: &mut Graph, at: Point) -> String {
-    let square = g.two("Mul", at.y, at.y);
-    let slope = g.two("Sub", at.y, &square);
+    let slope = slope_of_sigmoid(g, at.y);
     g.two("Mul", at.dy, &slope)
+}
+
+/// y (1 - y)
+pub fn slope_of_sigmoid(g: &mut Graph, y: &str) -> String {
+    let square = g.two("Mul", y, y);
+    g.two("Sub", y, &square)
 }
 
 /// Swish, also called SiLU: x sigmoid(alpha x).

@@ -109,12 +109,3 @@ impl Adapted {
 fn size(side: &Dimension) -> Option<usize> {
     if let Dimension::Size(size) = side { usize::try_from(*size).ok() } else { None }
 }
-
-impl ValueInfoProto {
-    /// The sides of a tensor of any type; `None` where the file does not tell how many there are.
-    fn sides(&self) -> Option<Vec<Dimension>> {
-        let shape = self.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?;
-        let side = |side: &Option<Dimension>| side.clone().unwrap_or(Dimension::Name(String::new()));
-        Some(shape.dim.iter().map(|dim| side(&dim.value)).collect())
-    }
-}

@@ -1,7 +1,7 @@
 //! A vector made of a map or of tokens, where its owner states how.
 
 use crate::deep::Tensor;
-use crate::deep::onnx::{Attribute, GraphProto, INT64, NodeProto, TensorProto, ValueInfoProto};
+use crate::deep::onnx::{Attribute, GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::deep::settings::Pooling;
 
 /// The first operator set whose `ReduceMean` takes its axes as an input.
@@ -45,6 +45,15 @@ impl Shape {
     }
 }
 
+/// What its owner may state of a value with so many sides; `None` where nothing can be pooled.
+pub fn to_pool(sides: usize) -> Option<&'static str> {
+    match sides {
+        3 => Some("state `pooling = \"cls\"`, \"mean\" or \"gem\" in a TOML file beside it to make a vector of tokens"),
+        4 => Some("state `pooling = \"mean\"` or \"gem\" in a TOML file beside it to make a vector of a map"),
+        _ => None,
+    }
+}
+
 /// The nodes, and the name of the vector that they give.
 pub fn pooled(value: &str, shape: Shape, pooling: Pooling, opset: i64) -> (GraphProto, String) {
     let mut nodes = Nodes { graph: GraphProto::default(), value: value.to_owned(), origin: value.to_owned() };
@@ -58,7 +67,7 @@ pub fn pooled(value: &str, shape: Shape, pooling: Pooling, opset: i64) -> (Graph
             if opset < AXES_ARE_AN_INPUT {
                 nodes.add("ReduceMean", &[], &[("axes", Attribute::Ints(vec![1])), keep], "average");
             } else {
-                let axes = nodes.integer("axes", &[1]);
+                let axes = nodes.integer("axes", &[1], 1);
                 nodes.add("ReduceMean", &[&axes], &[keep], "average");
             }
         }
@@ -66,7 +75,7 @@ pub fn pooled(value: &str, shape: Shape, pooling: Pooling, opset: i64) -> (Graph
     match pooling {
         Pooling::Mean => average(&mut nodes),
         Pooling::Cls => {
-            let first = nodes.integer("first", &[]);
+            let first = nodes.integer("first", &[], 0);
             nodes.add("Gather", &[&first], &[("axis", Attribute::Int(1))], "first token");
         }
         Pooling::Gem => {
@@ -103,13 +112,8 @@ impl Nodes {
         self.constant(TensorProto::float(&format!("{} ({what})", self.origin), Tensor::new(&[], vec![number])))
     }
 
-    /// A scalar 0 where no integers are given.
-    fn integer(&mut self, what: &str, integers: &[i64]) -> String {
-        let dims = if integers.is_empty() { vec![] } else { vec![integers.len() as i64] };
-        let numbers = if integers.is_empty() { &[0][..] } else { integers };
-        let raw_data = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let name = format!("{} ({what})", self.origin);
-        self.constant(TensorProto { name, dims, data_type: INT64, raw_data, ..Default::default() })
+    fn integer(&mut self, what: &str, shape: &[usize], integer: i64) -> String {
+        self.constant(TensorProto::int64(&format!("{} ({what})", self.origin), shape, &[integer]))
     }
 
     fn constant(&mut self, tensor: TensorProto) -> String {
