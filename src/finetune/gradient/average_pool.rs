@@ -12,6 +12,9 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.of_rank(4)?.clone();
     let input = [x.shape[2], x.shape[3]];
     let window = Window::of(node, None, input)?;
+    if window.is_dilated() {
+        return Err("dilations can't be trained; [1, 1] is expected".into());
+    }
     let (sides, unreached) = window.output(input)?;
     let by_word = node.text("auto_pad").is_some_and(|word| word.starts_with("SAME"));
     let padded = by_word || node.ints("pads").is_some_and(|pads| pads.iter().any(|&pad| pad > 0));
@@ -20,7 +23,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         // what lies beyond the padding is not counted, which no padding can say
         node.require("ceil_mode", 0)?;
     }
-    let mut attributes = window.attributes().to_vec();
+    let mut attributes = window.attributes();
     attributes.push(("count_include_pad", Attribute::Int(with_padding)));
     let y = tape.graph.node("AveragePool", &[&x.name], &attributes);
     let shape = vec![x.shape[0], x.shape[1], sides[0], sides[1]];
@@ -31,7 +34,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             let dy = g.two("Mul", dy, &share);
             let ([height, width], channels) = (window.kernel, x.shape[1]);
             let ones = g.floats(Tensor::new(&[channels, 1, height, width], vec![1.0; channels * height * width]));
-            let mut attributes = window.attributes().to_vec();
+            let mut attributes = window.attributes();
             attributes.push(("group", Attribute::Int(channels as i64)));
             attributes.push(("output_padding", ints(&unreached)));
             g.node("ConvTranspose", &[&dy, &ones], &attributes)

@@ -15,7 +15,7 @@ impl Conv {
     pub fn suits_columns(&self) -> bool {
         let weights: usize = self.w.shape.iter().product();
         let few = self.sides[0] * self.sides[1] <= FEW_PIXELS && weights >= MANY_WEIGHTS;
-        few && self.groups == 1 && self.window.kernel != [1, 1]
+        few && self.groups == 1 && !self.window.is_dilated() && self.window.kernel != [1, 1]
     }
 
     /// Images x rows x columns of the output, then input channels x places of the kernel, as the weights have them.

@@ -1,6 +1,7 @@
 //! Conv: three gradients, of the input, the weights and the bias.
 //! The forms are those that were the fastest on a CPU; each is a product that ONNX Runtime does near the machine's speed.
 
+use super::reshape::reshaped;
 use super::window::{Window, ints};
 use super::{Node, Tape, Value};
 use crate::deep::Tensor;
@@ -24,9 +25,20 @@ pub struct Conv {
 }
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    let (x, w) = (node.input(0)?.clone(), node.input(1)?.clone());
+    if [x.shape.len(), w.shape.len()] != [3, 3] {
+        node.of_rank(4)?;
+        return of_maps(tape, node, x, w);
+    }
+    // a row of pixels is a picture that is one pixel high
+    let [x, w] = [x, w].map(|row| reshaped(tape, &row, [&row.shape[..2], &[1], &row.shape[2..]].concat()));
+    let y = of_maps(tape, node, x, w)?;
+    Ok(reshaped(tape, &y, [&y.shape[..2], &y.shape[3..]].concat()))
+}
+
+fn of_maps(tape: &mut Tape, node: &Node, x: Value, w: Value) -> Result<Value, String> {
     let groups = usize::try_from(node.int("group", 1)).ok().filter(|&groups| groups > 0);
     let groups = groups.ok_or_else(|| format!("group = {} must be at least 1", node.int("group", 1)))?;
-    let (x, w) = (node.of_rank(4)?.clone(), node.input(1)?.clone());
     let [outputs, inputs, height, width] = w.shape[..] else {
         return Err(format!("weights of four sides are expected, not {:?}", w.shape));
     };
@@ -79,7 +91,7 @@ fn swapped(g: &mut Graph, x: &str) -> String {
 impl Conv {
     /// Window and groups, as a node states them.
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
-        let mut attributes = self.window.attributes().to_vec();
+        let mut attributes = self.window.attributes();
         attributes.push(("group", Attribute::Int(self.groups as i64)));
         attributes
     }
@@ -92,8 +104,8 @@ impl Conv {
 
     /// A convolution with the turned kernel; where the stride is larger than one, a transposed convolution.
     fn input(&self, g: &mut Graph, dy: &str) -> String {
-        let Window { kernel, strides, pads } = self.window;
-        let around = [0, 1, 2, 3].map(|side| (kernel[side % 2] - 1).checked_sub(pads[side]));
+        let Window { kernel, strides, dilations, pads } = self.window;
+        let around = [0, 1, 2, 3].map(|side| ((kernel[side % 2] - 1) * dilations[side % 2]).checked_sub(pads[side]));
         let [Some(top), Some(left), Some(bottom), Some(right)] = around else {
             return self.input_by_transposing(g, dy);
         };
@@ -101,12 +113,13 @@ impl Conv {
             return self.input_by_transposing(g, dy);
         }
         let turned = self.turned(g);
-        let attributes = [("kernel_shape", ints(&kernel)), ("pads", ints(&[top, left, bottom, right]))];
+        let pads = [top, left, bottom, right];
+        let attributes = Window { kernel, strides, dilations, pads }.attributes();
         g.node("Conv", &[dy, &turned], &attributes)
     }
 
     pub fn input_by_transposing(&self, g: &mut Graph, dy: &str) -> String {
-        let mut attributes = self.window.attributes().to_vec();
+        let mut attributes = self.window.attributes();
         attributes.push(("output_padding", ints(&self.unreached)));
         attributes.push(("group", Attribute::Int(self.groups as i64)));
         g.node("ConvTranspose", &[dy, &self.w.name], &attributes)
@@ -142,8 +155,9 @@ impl Conv {
     /// A convolution of the input with the output's gradient as its kernel; images and channels change places.
     fn weights_by_convolution(&self, g: &mut Graph, dy: &str, pads: [usize; 4]) -> String {
         let (x, dy) = (swapped(g, &self.x.name), swapped(g, dy));
-        let attributes =
-            [("kernel_shape", ints(&self.sides)), ("dilations", ints(&self.window.strides)), ("pads", ints(&pads))];
+        // the steps between windows and those between places of the kernel change places too
+        let (dilations, strides) = (self.window.strides, self.window.dilations);
+        let attributes = Window { kernel: self.sides, strides, dilations, pads }.attributes();
         let sum = g.node("Conv", &[&x, &dy], &attributes);
         swapped(g, &sum)
     }
@@ -197,7 +211,7 @@ impl Conv {
 
     /// What one place of the kernel sees of the padded input: images x rows x columns x channels.
     pub fn shifted(&self, g: &mut Graph, padded: &str, row: usize, column: usize) -> String {
-        let starts = [row, column];
+        let starts = [row * self.window.dilations[0], column * self.window.dilations[1]];
         let ends = [0, 1].map(|axis| (starts[axis] + (self.sides[axis] - 1) * self.window.strides[axis] + 1) as i64);
         let (starts, ends) = (g.ints(&starts.map(|v| v as i64)), g.ints(&ends));
         let (axes, strides) = (g.ints(&[1, 2]), g.ints(&self.window.strides.map(|v| v as i64)));

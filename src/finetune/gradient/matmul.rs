@@ -8,7 +8,10 @@ use super::{Node, Tape, Value};
 use crate::deep::onnx::Graph;
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    let (x, w) = (node.input(0)?.clone(), node.input(1)?.clone());
+    matrices(tape, node.input(0)?.clone(), node.input(1)?.clone())
+}
+
+pub fn matrices(tape: &mut Tape, x: Value, w: Value) -> Result<Value, String> {
     let misfit = || format!("{:?} does not fit {:?}", x.shape, w.shape);
     let ([.., rows, inputs], [.., depth, outputs]) = (&x.shape[..], &w.shape[..]) else {
         return Err(format!("matrices are expected, not {:?} and {:?}", x.shape, w.shape));

@@ -48,5 +48,5 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
 /// Has the window so few places that a byte tells which one, and a pixel wherever it stands?
 fn is_ours(window: &Window) -> bool {
     let [height, width] = window.kernel;
-    height * width <= 256 && (0..4).all(|side| window.pads[side] < window.kernel[side % 2])
+    height * width <= 256 && !window.is_dilated() && (0..4).all(|side| window.pads[side] < window.kernel[side % 2])
 }

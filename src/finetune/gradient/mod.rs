@@ -3,6 +3,7 @@
 //! Runtime executes both, since every rule is made of standard operators.
 
 mod add;
+mod along;
 mod average_pool;
 mod batch_norm;
 mod broadcast;
@@ -10,9 +11,11 @@ mod cast;
 mod clip;
 mod columns;
 mod concat;
+mod condition;
 mod constants;
 mod conv;
 mod dropout;
+mod einsum;
 mod expand;
 mod gather;
 mod gelu;
@@ -63,17 +66,22 @@ enum Rule {
 use Rule::{One, Several};
 
 /// Every operator that can be trained, and how many of its inputs can learn.
-const RULES: [(&str, Rule, usize); 51] = [
+const RULES: [(&str, Rule, usize); 74] = [
     ("Abs", One(unary::rule), 0),
     ("Add", One(add::rule), 2),
+    ("And", One(condition::comparison), 0),
     ("AveragePool", One(average_pool::rule), 1),
     ("BatchNormalization", One(batch_norm::rule), 3),
     ("Cast", One(cast::rule), 1),
     ("Clip", One(clip::rule), 1),
     ("Concat", One(concat::rule), usize::MAX),
     ("Conv", One(conv::rule), 3),
+    ("Cos", One(unary::rule), 0),
     ("Div", One(mul::quotient), 0),
     ("Dropout", One(dropout::rule), 1),
+    ("Einsum", One(einsum::rule), 2),
+    ("Elu", One(unary::elu), 0),
+    ("Equal", One(condition::comparison), 0),
     ("Erf", One(unary::rule), 0),
     ("Exp", One(unary::rule), 0),
     ("Expand", One(expand::rule), 1),
@@ -83,27 +91,43 @@ const RULES: [(&str, Rule, usize); 51] = [
     ("Gelu", One(gelu::rule), 0),
     ("Gemm", One(gemm::rule), 3),
     ("GlobalAveragePool", One(reduce::global_average_pool), 1),
+    ("GlobalMaxPool", One(reduce::global_max_pool), 0),
+    ("Greater", One(condition::comparison), 0),
+    ("GreaterOrEqual", One(condition::comparison), 0),
     ("GroupNormalization", One(layer_norm::group), 3),
     ("HardSigmoid", One(hard::sigmoid), 0),
     ("HardSwish", One(hard::swish), 0),
     ("Identity", One(identity), 1),
     ("InstanceNormalization", One(layer_norm::instance), 3),
     ("LayerNormalization", One(layer_norm::rule), 3),
+    ("LeakyRelu", One(condition::leaky), 0),
+    ("Less", One(condition::comparison), 0),
+    ("LessOrEqual", One(condition::comparison), 0),
     ("Log", One(unary::rule), 0),
     ("LogSoftmax", One(softmax::logarithm), 0),
     ("MatMul", One(matmul::rule), 2),
+    ("Max", One(condition::extreme), 0),
     ("MaxPool", One(max_pool::rule), 1),
+    ("Min", One(condition::extreme), 0),
+    ("Mish", One(unary::mish), 0),
     ("Mul", One(mul::rule), 2),
     ("Neg", One(unary::rule), 0),
+    ("Not", One(condition::comparison), 0),
+    ("Or", One(condition::comparison), 0),
+    ("PRelu", One(condition::leaky), 2),
     ("Pad", One(pad::rule), 1),
     ("Pow", One(pow::rule), 0),
     ("Reciprocal", One(unary::rule), 0),
     ("ReduceL2", One(reduce::rule), 0),
+    ("ReduceMax", One(reduce::rule), 0),
     ("ReduceMean", One(reduce::rule), 1),
+    ("ReduceMin", One(reduce::rule), 0),
     ("ReduceSum", One(reduce::rule), 0),
     ("Relu", One(relu::rule), 1),
     ("Reshape", One(reshape::rule), 1),
+    ("Resize", One(along::resize), 0),
     ("Sigmoid", One(unary::rule), 0),
+    ("Sin", One(unary::rule), 0),
     ("Slice", One(slice::rule), 0),
     ("Softmax", One(softmax::rule), 0),
     ("Softplus", One(unary::rule), 0),
@@ -113,8 +137,10 @@ const RULES: [(&str, Rule, usize); 51] = [
     ("Sub", One(add::difference), 0),
     ("Swish", One(unary::swish), 0),
     ("Tanh", One(unary::rule), 0),
+    ("Tile", One(expand::tile), 1),
     ("Transpose", One(transpose::rule), 1),
     ("Unsqueeze", One(reshape::unsqueeze), 1),
+    ("Where", One(condition::rule), 0),
 ];
 
 /// The rule of a standard operator.

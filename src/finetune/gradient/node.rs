@@ -12,8 +12,6 @@ pub enum Operand {
     Value(Value),
     /// A constant shape or list of axes.
     Integers(Integers),
-    /// A constant of another type.
-    Other,
 }
 
 pub struct Node<'a> {

@@ -1,12 +1,9 @@
-//! Pad with a constant number: the gradient loses the padding.
+//! Pad: with a constant number the gradient loses the padding.
 
-use super::{Node, Tape, Value};
+use super::{Node, Tape, Value, along};
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?;
-    if let Some(mode) = node.text("mode").filter(|&mode| mode != "constant") {
-        return Err(format!("mode = {mode} can't be trained; mode = constant is expected"));
-    }
     let rank = x.shape.len();
     let stated = node.list(1, "pads").ok_or("constant pads are expected")?;
     let axes = node.list(3, "axes").unwrap_or_else(|| (0..rank as i64).collect());
@@ -24,6 +21,9 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let sides = (0..rank).map(|axis| usize::try_from(x.shape[axis] as i64 + pads[axis] + pads[rank + axis]).ok());
     let shape = sides.collect::<Option<Vec<_>>>().filter(|shape| !shape.contains(&0));
     let shape = shape.ok_or_else(|| format!("nothing is left of {:?} behind pads of {stated:?}", x.shape))?;
+    if let Some(mode) = node.text("mode").filter(|&mode| mode != "constant") {
+        return along::pad(tape, x, mode, &pads, shape);
+    }
     let around = tape.graph.ints(&pads);
     let number = node.optional(2).map(|number| number.name.as_str());
     let inputs: Vec<&str> = [x.name.as_str(), &around].into_iter().chain(number).collect();

@@ -137,7 +137,11 @@ impl<'a> Reader<'a> {
             return Ok(Operand::Integers(integers));
         }
         if constant.data_type == BOOL {
-            return Ok(Operand::Other);
+            let shape = constant.dims.iter().map(|&side| side as usize).collect();
+            let condition = Value { name: format!("constant:{name}"), shape, learns: false };
+            self.tape.graph.initializer(TensorProto { name: condition.name.clone(), ..constant.clone() });
+            self.values.insert(name.into(), Operand::Value(condition.clone()));
+            return Ok(Operand::Value(condition));
         }
         let tensor = constant.tensor().ok_or_else(|| GradientError::Constant(name.into()))?;
         let kind = if role == Role::Constant { "constant" } else { "parameter" };

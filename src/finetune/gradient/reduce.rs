@@ -1,24 +1,37 @@
-//! GlobalAveragePool, ReduceMean, ReduceSum and ReduceL2: every number gets its share of the gradient.
+//! GlobalAveragePool, ReduceMean, ReduceSum, ReduceL2, ReduceMax and ReduceMin: every number gets its share of the
+//! gradient.
 
+use super::broadcast::summed;
 use super::window::ints;
 use super::{Node, Tape, Value};
 use crate::deep::kernels::operator;
-use crate::deep::onnx::{Attribute, Graph};
+use crate::deep::onnx::{Attribute, FLOAT, Graph};
 
 pub fn global_average_pool(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     mean_of_picture(tape, node.of_rank(4)?, true)
 }
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    let x = node.input(0)?.clone();
+    let x = node.input(0)?;
     let rank = x.shape.len();
     let stated = node.list(1, "axes").unwrap_or_default();
     if stated.is_empty() && node.int("noop_with_empty_axes", 0) == 1 {
-        return Ok(x);
+        return Ok(x.clone());
     }
-    let mut axes = if stated.is_empty() { (0..rank).collect() } else { node.places(&stated, rank)? };
+    let mut axes: Vec<usize> = if stated.is_empty() { (0..rank).collect() } else { node.places(&stated, rank)? };
     axes.sort_unstable();
-    let (operator, keep) = (node.proto.op_type.as_str(), node.int("keepdims", 1) == 1);
+    reduced(tape, x, &node.proto.op_type, &axes, node.int("keepdims", 1) == 1)
+}
+
+/// The largest number of every channel's picture.
+pub fn global_max_pool(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    let x = node.input(0)?;
+    let axes: Vec<usize> = (2..x.shape.len()).collect();
+    reduced(tape, x, "ReduceMax", &axes, true)
+}
+
+fn reduced(tape: &mut Tape, x: &Value, operator: &str, axes: &[usize], keep: bool) -> Result<Value, String> {
+    let (x, rank) = (x.clone(), x.shape.len());
     if operator == "ReduceMean" && x.is_map() && axes == [2, 3] {
         return mean_of_picture(tape, &x, keep);
     }
@@ -34,6 +47,15 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         "ReduceMean" => |g, reduced, dy| {
             let share = g.times(dy, 1.0 / reduced.count as f64);
             reduced.everywhere(g, &share)
+        },
+        // equal ones share it, as in PyTorch
+        "ReduceMax" | "ReduceMin" => |g, reduced, dy| {
+            let (y, dy) = (g.reshape(&reduced.y, &reduced.kept), g.reshape(dy, &reduced.kept));
+            let extreme = g.two("Equal", &reduced.x.name, &y);
+            let extreme = g.node("Cast", &[&extreme], &[("to", Attribute::Int(i64::from(FLOAT)))]);
+            let count = summed(g, &extreme, &reduced.kept, &reduced.x.shape);
+            let share = g.two("Div", &dy, &count);
+            g.two("Mul", &extreme, &share)
         },
         // of length 0 the gradient is 0, as PyTorch has it
         _ => |g, reduced, dy| {

@@ -6,6 +6,15 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?;
     let rank = x.shape.len();
     let order = node.ints("perm").map_or_else(|| (0..rank as i64).rev().collect(), <[i64]>::to_vec);
+    turned(tape, x, order)
+}
+
+/// Each side of the output is the side of the input at this place.
+pub fn turned(tape: &mut Tape, x: &Value, order: Vec<i64>) -> Result<Value, String> {
+    let rank = x.shape.len();
+    if order.iter().copied().eq(0..rank as i64) {
+        return Ok(x.clone());
+    }
     let mut back = vec![-1; rank];
     for (place, &from) in order.iter().enumerate() {
         match usize::try_from(from).ok().and_then(|from| back.get_mut(from)) {

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::{Node, Tape, Value};
-use crate::deep::onnx::Graph;
+use crate::deep::onnx::{Attribute, Graph};
 
 /// Names of a function's argument, its value and the value's gradient.
 #[derive(Clone, Copy)]
@@ -17,11 +17,19 @@ pub struct Point<'a> {
 type Slope = fn(&mut Graph, Point) -> String;
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    let operator = node.proto.op_type.as_str();
+    of(tape, &node.proto.op_type, node.input(0)?)
+}
+
+fn of(tape: &mut Tape, operator: &str, x: &Value) -> Result<Value, String> {
     let slope: Slope = match operator {
         "Abs" => |g, at| {
             let sign = g.node("Sign", &[at.x], &[]);
             g.two("Mul", at.dy, &sign)
+        },
+        "Cos" => |g, at| {
+            let sine = g.node("Sin", &[at.x], &[]);
+            let product = g.two("Mul", at.dy, &sine);
+            g.node("Neg", &[&product], &[])
         },
         // 2 / sqrt(pi) exp(-x^2)
         "Erf" => |g, at| {
@@ -40,6 +48,10 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             g.node("Neg", &[&product], &[])
         },
         "Sigmoid" => sigmoid,
+        "Sin" => |g, at| {
+            let cosine = g.node("Cos", &[at.x], &[]);
+            g.two("Mul", at.dy, &cosine)
+        },
         "Softplus" => |g, at| {
             let slope = g.node("Sigmoid", &[at.x], &[]);
             g.two("Mul", at.dy, &slope)
@@ -56,7 +68,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         },
         other => return Err(format!("{other} has no slope")),
     };
-    Ok(function(tape, node.input(0)?, |g, x| g.node(operator, &[x], &[]), slope))
+    Ok(function(tape, x, |g, x| g.node(operator, &[x], &[]), slope))
 }
 
 fn sigmoid(g: &mut Graph, at: Point) -> String {
@@ -81,6 +93,26 @@ pub fn swish(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         let slope = sigmoid(g, at);
         g.times(&slope, alpha)
     });
+    super::mul::product(tape, x, &gate)
+}
+
+/// Below 0 an exponential that ends at -alpha.
+pub fn elu(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    let alpha = node.float("alpha", 1.0);
+    let forward = |g: &mut Graph, x: &str| g.node("Elu", &[x], &[("alpha", Attribute::Float(alpha))]);
+    Ok(function(tape, node.input(0)?, forward, move |g, at| {
+        let (zero, one, alpha) = (g.number(0.0), g.number(1.0), g.number(alpha.into()));
+        let (is_above, below) = (g.two("Greater", at.x, &zero), g.two("Add", at.y, &alpha));
+        let slope = g.node("Where", &[&is_above, &one, &below], &[]);
+        g.two("Mul", at.dy, &slope)
+    }))
+}
+
+/// x tanh(softplus(x))
+pub fn mish(tape: &mut Tape, node: &Node) -> Result<Value, String> {
+    let x = node.input(0)?;
+    let above = of(tape, "Softplus", x)?;
+    let gate = of(tape, "Tanh", &above)?;
     super::mul::product(tape, x, &gate)
 }
 

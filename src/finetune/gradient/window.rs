@@ -7,6 +7,8 @@ use crate::deep::onnx::Attribute;
 pub struct Window {
     pub kernel: [usize; 2],
     pub strides: [usize; 2],
+    /// Pixels from one place of the kernel to the next.
+    pub dilations: [usize; 2],
     /// Top, left, bottom, right.
     pub pads: [usize; 4],
 }
@@ -15,20 +17,23 @@ impl Window {
     /// Reads a node's attributes for an input with these sides; `kernel` is the size that the weights have. Padding that
     /// is described by a word becomes numbers, and so does `ceil_mode`: a last window that reaches beyond the padding.
     pub fn of(node: &Node, kernel: Option<[usize; 2]>, sides: [usize; 2]) -> Result<Window, String> {
-        if node.ints("dilations").is_some_and(|dilations| dilations != [1, 1]) {
-            return Err("dilations can't be trained; [1, 1] is expected".into());
-        }
         let list = |name: &str| node.ints(name).map(|list| list.iter().map(|&v| v.max(0) as usize).collect());
-        let kernel = match kernel {
-            Some(kernel) => kernel,
-            None => sized("kernel_shape", list("kernel_shape").unwrap_or_default())?,
+        // of a picture that is one pixel high only the width is stated
+        let pair = |name: &str, missing: Vec<usize>| match list(name).unwrap_or(missing)[..] {
+            [width] => Ok([1, width]),
+            ref list => sized(name, list),
         };
-        let strides = sized("strides", list("strides").unwrap_or(vec![1, 1]))?;
-        let pads = sized("pads", list("pads").unwrap_or(vec![0; 4]))?;
-        if kernel.contains(&0) || strides.contains(&0) {
-            return Err(format!("kernel {kernel:?} and strides {strides:?} must be at least 1"));
+        let kernel = kernel.map_or_else(|| pair("kernel_shape", vec![]), Ok)?;
+        let (strides, dilations) = (pair("strides", vec![1, 1])?, pair("dilations", vec![1, 1])?);
+        let pads = match list("pads").unwrap_or(vec![0; 4])[..] {
+            [left, right] => [0, left, 0, right],
+            ref list => sized("pads", list)?,
+        };
+        if [kernel, strides, dilations].concat().contains(&0) {
+            let stated = format!("kernel {kernel:?}, strides {strides:?} and dilations {dilations:?}");
+            return Err(format!("{stated} must be at least 1"));
         }
-        let mut window = Window { kernel, strides, pads };
+        let mut window = Window { kernel, strides, dilations, pads };
         match node.text("auto_pad") {
             None | Some("NOTSET") => {}
             Some("VALID") => window.pads = [0; 4],
@@ -44,7 +49,7 @@ impl Window {
     /// As many windows as there are strides in the input; an odd pixel of padding comes first or last.
     fn pad_to_same(&mut self, sides: [usize; 2], first: bool) {
         for (axis, side) in sides.into_iter().enumerate() {
-            let covered = (side.div_ceil(self.strides[axis]) - 1) * self.strides[axis] + self.kernel[axis];
+            let covered = (side.div_ceil(self.strides[axis]) - 1) * self.strides[axis] + self.reach(axis);
             let pad = covered.saturating_sub(side);
             let (less, more) = (pad / 2, pad.div_ceil(2));
             (self.pads[axis], self.pads[axis + 2]) = if first { (more, less) } else { (less, more) };
@@ -55,22 +60,36 @@ impl Window {
     fn pad_to_last(&mut self, sides: [usize; 2]) {
         for (axis, side) in sides.into_iter().enumerate() {
             let (stride, begin) = (self.strides[axis], side + self.pads[axis]);
-            let Some(room) = (begin + self.pads[axis + 2]).checked_sub(self.kernel[axis]) else { continue };
+            let Some(room) = (begin + self.pads[axis + 2]).checked_sub(self.reach(axis)) else { continue };
             if room % stride > 0 && (room / stride + 1) * stride < begin {
                 self.pads[axis + 2] += stride - room % stride;
             }
         }
     }
 
-    pub fn attributes(&self) -> [(&'static str, Attribute); 3] {
-        [("kernel_shape", ints(&self.kernel)), ("strides", ints(&self.strides)), ("pads", ints(&self.pads))]
+    /// Pixels from the first to the last that the kernel sees.
+    fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilations[axis] + 1
+    }
+
+    pub fn is_dilated(&self) -> bool {
+        self.dilations != [1, 1]
+    }
+
+    pub fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let Window { kernel, strides, dilations, pads } = self;
+        let mut attributes = vec![("kernel_shape", ints(kernel)), ("strides", ints(strides)), ("pads", ints(pads))];
+        if self.is_dilated() {
+            attributes.push(("dilations", ints(dilations)));
+        }
+        attributes
     }
 
     /// The sides of what comes out, and how many pixels below and to the right no window reaches.
     pub fn output(&self, [height, width]: [usize; 2]) -> Result<([usize; 2], [usize; 2]), String> {
         let axis = |side: usize, axis: usize| {
             let padded = side + self.pads[axis] + self.pads[axis + 2];
-            let room = padded.checked_sub(self.kernel[axis]);
+            let room = padded.checked_sub(self.reach(axis));
             let room = room.ok_or_else(|| format!("a window of {:?} is larger than {padded} pixels", self.kernel))?;
             Ok::<_, String>((room / self.strides[axis] + 1, room % self.strides[axis]))
         };
@@ -84,7 +103,6 @@ pub fn ints(list: &[usize]) -> Attribute {
     Attribute::Ints(list.iter().map(|&v| v as i64).collect())
 }
 
-fn sized<const N: usize>(name: &str, list: Vec<usize>) -> Result<[usize; N], String> {
-    list.try_into()
-        .map_err(|list: Vec<usize>| format!("{name} = {list:?} has {} numbers; {N} are expected", list.len()))
+fn sized<const N: usize>(name: &str, list: &[usize]) -> Result<[usize; N], String> {
+    list.try_into().map_err(|_| format!("{name} = {list:?} has {} numbers; {N} are expected", list.len()))
 }

@@ -102,7 +102,9 @@ fn sums_and_means_over_any_axes() {
         }
         groups.iter().map(|(_, numbers)| of(numbers)).collect()
     };
-    let functions: [(&str, Function); 3] = [
+    let functions: [(&str, Function); 5] = [
+        ("ReduceMax", |numbers| numbers.iter().copied().fold(f64::MIN, f64::max)),
+        ("ReduceMin", |numbers| numbers.iter().copied().fold(f64::MAX, f64::min)),
         ("ReduceSum", |numbers| numbers.iter().sum()),
         ("ReduceMean", |numbers| numbers.iter().sum::<f64>() / numbers.len() as f64),
         ("ReduceL2", |numbers| numbers.iter().map(|v| v * v).sum::<f64>().sqrt()),
@@ -117,4 +119,47 @@ fn sums_and_means_over_any_axes() {
         }
     }
     node("ReduceSum", &[&shape]).learned(1).check(&[], &|inputs| vec![inputs[0].iter().sum()]);
+}
+
+#[test]
+fn contractions() {
+    let cases: [(&str, &[usize], &[usize]); 6] = [
+        ("ij,jk->ik", &[2, 3], &[3, 4]),
+        ("bhid, bhjd -> bhij", &[2, 2, 3, 4], &[2, 2, 2, 4]),
+        ("bythwc,hkc->bythwk", &[1, 2, 1, 2, 2, 3], &[2, 2, 3]),
+        ("bhwc,bc->bwh", &[2, 2, 3, 4], &[2, 4]),
+        ("i,j->ji", &[2], &[3]),
+        ("ab,ab->", &[2, 3], &[2, 3]),
+    ];
+    for (equation, a, b) in cases {
+        let of = |text: &str| text.chars().filter(|letter| *letter != ' ').collect::<Vec<char>>();
+        let (inputs, output) = equation.split_once("->").unwrap();
+        let (left, right) = inputs.split_once(',').unwrap();
+        let [left, right, output] = [left, right, output].map(of);
+        let mut letters = output.clone();
+        letters.extend(left.iter().filter(|letter| !output.contains(letter)));
+        let side = |letter: &char| {
+            left.iter()
+                .position(|l| l == letter)
+                .map_or_else(|| b[right.iter().position(|l| l == letter).unwrap()], |i| a[i])
+        };
+        let sides: Vec<usize> = letters.iter().map(side).collect();
+        let summed = sides[output.len()..].iter().product::<usize>();
+        let einsum = node("Einsum", &[a, b]).with("equation", Attribute::Text(equation.into()));
+        einsum.check(&[], &|inputs| {
+            let at = |of: &[char], index: &[usize]| -> Vec<usize> {
+                of.iter().map(|letter| index[letters.iter().position(|l| l == letter).unwrap()]).collect()
+            };
+            let product = |index: Vec<usize>| {
+                inputs[0][naive::place(a, &at(&left, &index))] * inputs[1][naive::place(b, &at(&right, &index))]
+            };
+            let all: Vec<f64> = naive::indices(&sides).map(product).collect();
+            all.chunks(summed).map(|part| part.iter().sum()).collect()
+        });
+    }
+    for equation in ["ii,ij->j", "...i,ij->...j", "ij,jk", "ij,kl->il"] {
+        let einsum = node("Einsum", &[&[2, 2], &[2, 2]]).with("equation", Attribute::Text(equation.into()));
+        let error = einsum.record().err().unwrap().to_string();
+        assert!(error.contains("node `y` (Einsum)") && error.contains(equation), "{error}");
+    }
 }

@@ -38,10 +38,15 @@ fn sigmoid(x: f64) -> f64 {
 fn smooth_ones() {
     let one = |operator| node(operator, &[&[3, 7]]).learned(1);
     check(one("Abs"), f64::abs);
+    check(one("Cos"), f64::cos);
+    check(one("Elu"), |x| if x > 0.0 { x } else { x.exp_m1() });
+    check(one("Elu").with("alpha", Attribute::Float(1.5)), |x| if x > 0.0 { x } else { 1.5 * x.exp_m1() });
     check(one("Erf"), erf);
     check(one("Exp"), f64::exp);
+    check(one("Mish"), |x| x * x.exp().ln_1p().tanh());
     check(one("Neg"), |x| -x);
     check(one("Sigmoid"), sigmoid);
+    check(one("Sin"), f64::sin);
     check(one("Softplus"), |x| x.exp().ln_1p());
     check(one("Tanh"), f64::tanh);
     check(one("Swish"), |x| x * sigmoid(x));

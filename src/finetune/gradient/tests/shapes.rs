@@ -118,8 +118,14 @@ fn pads_and_repetitions() {
     };
     moved(node("Pad", &[&[2, 3]]).ints(&[1, 0, 1, 3]), padded, 24);
     moved(node("Pad", &[&[2, 3]]).with("pads", Attribute::Ints(vec![0, -1, 0, 0])), |i| Some(i / 2 * 3 + 1 + i % 2), 4);
-    let mirrored = node("Pad", &[&[2, 3]]).ints(&[0, 1, 0, 1]).with("mode", Attribute::Text("reflect".into()));
-    assert!(mirrored.record().err().unwrap().to_string().contains("mode = reflect can't be trained"));
+    let with = |mode: &str, pads: &[i64]| node("Pad", &[&[2, 3]]).ints(pads).with("mode", Attribute::Text(mode.into()));
+    let mirrored = [1, 0, 1, 2, 1];
+    moved(with("reflect", &[1, 1, 0, 1]), |i| Some((1 - i / 5 % 2 + i / 10 * 2) % 2 * 3 + mirrored[i % 5]), 15);
+    moved(with("edge", &[0, 0, 1, 2]), |i| Some((i / 5).min(1) * 3 + (i % 5).min(2)), 15);
+    let less = with("edge", &[0, -1, 0, 0]).record().err().unwrap().to_string();
+    assert!(less.contains("with mode = edge can't be trained"), "{less}");
+    moved(node("Tile", &[&[2, 3]]).ints(&[2, 3]), |i| Some(i / 9 % 2 * 3 + i % 3), 36);
+    moved(node("Tile", &[&[2, 3]]).ints(&[1, 1]), Some, 6);
     moved(node("Expand", &[&[2, 1, 3]]).ints(&[2, 2, 2, 1]), |i| Some(i / 6 % 2 * 3 + i % 3), 24);
     moved(node("Expand", &[&[3]]).ints(&[1]), Some, 3);
 }
@@ -157,12 +163,12 @@ fn what_follows_from_constants_and_shapes_is_known() {
 fn all_that_is_unsupported_is_named() {
     let mut graph = Graph::new("strange");
     let inner = graph.node("Identity", &["input 0"], &[]);
-    let a = graph.node("Einsum", &[&inner], &[]);
-    let b = graph.node("Einsum", &[&a], &[]);
+    let a = graph.node("Det", &[&inner], &[]);
+    let b = graph.node("Det", &[&a], &[]);
     graph.node_to("TopK", &[&b], &[], &["y"]);
     let error = Network::new(graph, &[&[2, 2]]).record().err().unwrap().to_string();
     let expected = format!(
-        "the network has operators that can't be trained: Einsum (2 nodes, the first is `{a}`), TopK (node `y`); supported are"
+        "the network has operators that can't be trained: Det (2 nodes, the first is `{a}`), TopK (node `y`); supported are"
     );
     assert!(error.starts_with(&expected), "{error}");
     let mut graph = Graph::new("quantised");
