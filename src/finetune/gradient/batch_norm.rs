@@ -1,6 +1,10 @@
 //! BatchNormalization, with the statistics of the batch or with frozen ones.
 //! The normalisation itself is the operator's inference form, one pass over the data.
 
+use super::add::sum;
+use super::mul::product;
+use super::reshape::reshaped;
+use super::unary::function;
 use super::{Node, Tape, Value};
 use crate::deep::Tensor;
 use crate::deep::kernels::operator;
@@ -38,9 +42,13 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         scale: scale?,
         bias: bias?,
     };
+    let [mean, variance] = [mean?, variance?];
+    if node.constants.get(&node.proto.input[3]).is_none() {
+        return layer.of_computed(tape, &mean, &variance);
+    }
     match tape.batch_norm {
-        BatchNorm::Frozen => Ok(layer.frozen(tape, mean?.name, &variance?.name)),
-        BatchNorm::Train => layer.of_batch(tape, &mean?, &variance?, f64::from(node.float("momentum", 0.9))),
+        BatchNorm::Frozen => Ok(layer.frozen(tape, mean.name, &variance.name)),
+        BatchNorm::Train => layer.of_batch(tape, &mean, &variance, f64::from(node.float("momentum", 0.9))),
     }
 }
 
@@ -161,6 +169,34 @@ impl Layer {
         if let Some(dx) = dx {
             tape.add_gradient(&self.x, |_| dx);
         }
+    }
+
+    /// The statistics are values that learn, those of weights that are standardised (Qiao and others 2019).
+    fn of_computed(self, tape: &mut Tape, mean: &Value, variance: &Value) -> Result<Value, String> {
+        let mut each = vec![1; self.x.shape.len()];
+        each[1] = self.x.shape[1];
+        let epsilon = f64::from(self.epsilon);
+        let inverse = |g: &mut Graph, variance: &str| {
+            let epsilon = g.number(epsilon);
+            let sum = g.two("Add", variance, &epsilon);
+            let deviation = g.node("Sqrt", &[&sum], &[]);
+            g.node("Reciprocal", &[&deviation], &[])
+        };
+        // of 1 / sqrt(v) it is -1 / 2 sqrt(v)^3
+        let inverse = function(tape, variance, inverse, |g, at| {
+            let square = g.two("Mul", at.y, at.y);
+            let cube = g.two("Mul", &square, at.y);
+            let half = g.times(at.dy, -0.5);
+            g.two("Mul", &half, &cube)
+        });
+        let negative = |g: &mut Graph, x: &str| g.node("Neg", &[x], &[]);
+        let negative = function(tape, mean, negative, |g, at| g.node("Neg", &[at.dy], &[]));
+        let [shift, inverse, scale, bias] =
+            [&negative, &inverse, &self.scale, &self.bias].map(|value| reshaped(tape, value, each.clone()));
+        let centred = sum(tape, &self.x, &shift)?;
+        let factor = product(tape, &inverse, &scale)?;
+        let scaled = product(tape, &centred, &factor)?;
+        sum(tape, &scaled, &bias)
     }
 
     fn record(self, tape: &mut Tape, y: String, backward: impl FnOnce(Layer, &mut Tape, &str) + 'static) -> Value {

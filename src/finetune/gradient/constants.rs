@@ -66,7 +66,9 @@ impl<'a> Constants<'a> {
     /// Is the input at this place a constant that learns?
     pub fn learns(&self, node: &NodeProto, place: usize) -> bool {
         let name = &node.input[place];
-        (self.learns)(name) && self.get(name).is_some_and(|tensor| is_weight(node, place, tensor))
+        // a layer that standardises another's weights has a bias for form's sake
+        let of_weights = place == 2 && node.op_type == "BatchNormalization" && self.get(&node.input[3]).is_none();
+        (self.learns)(name) && !of_weights && self.get(name).is_some_and(|tensor| is_weight(node, place, tensor))
     }
 
     pub fn get(&self, name: &str) -> Option<&TensorProto> {

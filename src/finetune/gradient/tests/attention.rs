@@ -121,6 +121,36 @@ fn sums_and_means_over_any_axes() {
     node("ReduceSum", &[&shape]).learned(1).check(&[], &|inputs| vec![inputs[0].iter().sum()]);
 }
 
+/// Weights that are standardised before they are used, as exporters write it: a batch norm with their own statistics.
+#[test]
+fn weights_may_be_standardised() {
+    for batch_norm in [BatchNorm::Train, BatchNorm::Frozen] {
+        let mut graph = Graph::new("standardised");
+        graph.initializer(TensorProto::float("zeros", Tensor::new(&[3], vec![0.0; 3])));
+        let axes = graph.ints(&[0, 2]);
+        let inner = graph.node("Identity", &["input 0"], &[]);
+        let mean = graph.node("ReduceMean", &[&inner, &axes], &[("keepdims", Attribute::Int(0))]);
+        let square = graph.node("Mul", &[&inner, &inner], &[]);
+        let squares = graph.node("ReduceMean", &[&square, &axes], &[("keepdims", Attribute::Int(0))]);
+        graph.node_to("BatchNormalization", &[&inner, "input 1", "zeros", &mean, &squares], &[], &["y"]);
+        let mut network = Network::new(graph, &[&[1, 3, 5], &[3]]);
+        network.batch_norm = batch_norm;
+        network.check("BatchNormalization", &[], &|x| {
+            let of_row = |(row, scale): (&[f64], &f64)| -> Vec<f64> {
+                let mean = row.iter().sum::<f64>() / 5.0;
+                let squares = row.iter().map(|v| v * v).sum::<f64>() / 5.0;
+                row.iter().map(|v| scale * (v - mean) / (squares + f64::from(1e-5f32)).sqrt()).collect()
+            };
+            x[0].chunks(5).zip(&x[1]).flat_map(of_row).collect()
+        });
+        let model = &network.model;
+        let source = Source { model, graph: model.graph.as_ref().unwrap(), input: "unused", shape: &[1], output: "y" };
+        let parameters = record(source, &|_| true, &|_| batch_norm).unwrap().parameters;
+        let role = |name: &str| parameters.iter().find(|parameter| parameter.name == name).unwrap().role;
+        assert_eq!([role("input 1"), role("zeros")], [Role::Learns, Role::Constant]);
+    }
+}
+
 #[test]
 fn contractions() {
     let cases: [(&str, &[usize], &[usize]); 6] = [
