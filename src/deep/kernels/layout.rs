@@ -4,26 +4,29 @@
 use std::collections::{HashMap, HashSet};
 
 use super::operator;
-use crate::deep::onnx::{DOMAIN, NodeProto, TensorProto, ValueInfoProto};
+use crate::deep::onnx::{Attribute, DOMAIN, NodeProto, TensorProto, ValueInfoProto};
 
 /// Standard operators that compute each number from those at its place alone.
-const POINTWISE: [&str; 32] = [
+const POINTWISE: [&str; 37] = [
     "Abs",
     "Add",
     "And",
     "Cast",
     "Clip",
+    "Cos",
     "Div",
     "Elu",
     "Erf",
     "Exp",
     "Gelu",
     "Greater",
+    "GreaterOrEqual",
     "HardSigmoid",
     "HardSwish",
     "Identity",
     "LeakyRelu",
     "Less",
+    "LessOrEqual",
     "Log",
     "Max",
     "Min",
@@ -35,12 +38,17 @@ const POINTWISE: [&str; 32] = [
     "Relu",
     "Sigmoid",
     "Sign",
+    "Sin",
     "Softplus",
     "Sqrt",
     "Sub",
     "Sum",
     "Tanh",
+    "Where",
 ];
+
+/// Those among them whose outputs are truth values.
+const TRUTHS: [&str; 6] = ["And", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not"];
 
 /// The outputs of an operator of ours that are maps.
 pub fn maps_of(node: &NodeProto) -> impl Iterator<Item = &str> {
@@ -63,7 +71,12 @@ pub fn laid_out(
     constants: &HashMap<String, TensorProto>,
     outputs: &[ValueInfoProto],
 ) -> Vec<NodeProto> {
-    let mut layout = Layout { last: HashSet::new(), turned: HashMap::new(), nodes: Vec::with_capacity(nodes.len()) };
+    let mut layout = Layout {
+        last: HashSet::new(),
+        truths: HashSet::new(),
+        turned: HashMap::new(),
+        nodes: Vec::with_capacity(nodes.len()),
+    };
     for mut node in nodes {
         if node.domain == DOMAIN {
             let places = operator::maps(&node.op_type).map_or(&[][..], |maps| maps.inputs);
@@ -73,6 +86,9 @@ pub fn laid_out(
             layout.last.extend(maps_of(&node).map(str::to_owned));
         } else if is_pointwise(&node, &layout.last, constants) {
             layout.last.extend(node.output.iter().cloned());
+            if TRUTHS.contains(&node.op_type.as_str()) {
+                layout.truths.extend(node.output.iter().cloned());
+            }
         } else {
             node.input.iter_mut().for_each(|name| *name = layout.channels_first(name));
         }
@@ -85,6 +101,8 @@ pub fn laid_out(
 struct Layout {
     /// Values that lie channel by channel within a pixel.
     last: HashSet<String>,
+    /// Those of them that are truth values, which our operators do not take.
+    truths: HashSet<String>,
     /// By value: the same in the other layout.
     turned: HashMap<String, String>,
     nodes: Vec<NodeProto>,
@@ -104,7 +122,10 @@ impl Layout {
             return known.clone();
         }
         let turned = format!("{name} ({which})");
-        self.nodes.push(NodeProto::own(which, &[name], &[], &[&turned]));
+        self.nodes.push(match self.truths.contains(name) {
+            true => NodeProto::new("Transpose", &[name], &[("perm", Attribute::Ints(vec![0, 3, 1, 2]))], &[&turned]),
+            false => NodeProto::own(which, &[name], &[], &[&turned]),
+        });
         self.turned.insert(name.to_owned(), turned.clone());
         turned
     }

@@ -171,6 +171,19 @@ fn one_number_a_channel_is_added_to_every_pixel() {
 }
 
 #[test]
+fn truth_values_are_turned_too() {
+    let mut network = Network::new();
+    let y = network.conv("x", [6, 3, 3, 1], true);
+    let slope = network.constant(&[6, 1, 1], |v| v);
+    let zero = network.graph.floats(Tensor::new(&[], vec![0.0]));
+    let below = network.graph.node("Mul", &[&y, &slope], &[]);
+    let is_above = network.graph.node("Greater", &[&y, &zero], &[]);
+    let y = network.graph.node("Where", &[&is_above, &y, &below], &[]);
+    let nodes = network.agree(&y, 9);
+    assert!(nodes.starts_with("featbench: ChannelsFirst 1, ChannelsLast 1, Conv 1; "), "{nodes}");
+}
+
+#[test]
 fn what_is_not_understood_stays_as_it_is() {
     let mut network = Network::new();
     let y = network.conv("x", [5, 3, 3, 2], true);

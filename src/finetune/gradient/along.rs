@@ -8,7 +8,8 @@ use crate::deep::session::evaluate;
 
 pub fn resize(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?;
-    if node.inputs.len() < 3 || node.ints("axes").is_some() || node.text("keep_aspect_ratio_policy").is_some() {
+    let stretches = node.text("keep_aspect_ratio_policy").is_none_or(|policy| policy == "stretch");
+    if node.inputs.len() < 3 || node.ints("axes").is_some() || !stretches {
         return Err("a Resize of opset 11 or later with a scale or size for every side is expected".into());
     }
     if node.text("coordinate_transformation_mode") == Some("tf_crop_and_resize") {

@@ -72,7 +72,11 @@ fn by_factors() {
         let inner = graph.node("Identity", &["input 0"], &[]);
         let scales = graph.floats(Tensor::new(&[4], scales));
         let text = |text: &str| Attribute::Text(text.into());
-        let nearest = [("coordinate_transformation_mode", text("asymmetric")), ("nearest_mode", text("floor"))];
+        let nearest = [
+            ("coordinate_transformation_mode", text("asymmetric")),
+            ("nearest_mode", text("floor")),
+            ("keep_aspect_ratio_policy", text("stretch")),
+        ];
         graph.node_to("Resize", &[&inner, "", &scales], &nearest, &["y"]);
         Network::new(graph, &[&[1, 2, 2, 3]])
     };
