@@ -94,7 +94,7 @@ fn known(node: &NodeProto) -> Result<(), String> {
     if node.op_type == "BatchNormalization" && node.int("training_mode") == Some(1) {
         return Err(format!(
             "its node `{}` (BatchNormalization) is in training mode, so that the features of an image depend on the images \
-             that share its batch; call `model.eval()` before the export",
+             that share its batch; call `model.eval()` before the export (where it standardises weights: dynamo=True)",
             node.called()
         ));
     }

@@ -1,10 +1,13 @@
-//! Cast from 32-bit floats to themselves, which older exporters write, and of conditions, which have no gradient.
+//! Cast and CastLike: from 32-bit floats to themselves, which older exporters write, and of conditions, which have no
+//! gradient.
 
 use super::{Node, Tape, Value};
 use crate::deep::onnx::{Attribute, BOOL, FLOAT};
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    let (x, to) = (node.input(0)?, node.int("to", 0));
+    let x = node.input(0)?;
+    // CastLike names a value instead of a type
+    let to = if node.optional(1).is_some() { FLOAT.into() } else { node.int("to", 0) };
     match i32::try_from(to) {
         Ok(FLOAT) if x.learns => Ok(x.clone()),
         Ok(FLOAT | BOOL) => {

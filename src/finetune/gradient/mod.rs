@@ -66,13 +66,14 @@ enum Rule {
 use Rule::{One, Several};
 
 /// Every operator that can be trained, and how many of its inputs can learn.
-const RULES: [(&str, Rule, usize); 74] = [
+const RULES: [(&str, Rule, usize); 75] = [
     ("Abs", One(unary::rule), 0),
     ("Add", One(add::rule), 2),
     ("And", One(condition::comparison), 0),
     ("AveragePool", One(average_pool::rule), 1),
     ("BatchNormalization", One(batch_norm::rule), 3),
     ("Cast", One(cast::rule), 1),
+    ("CastLike", One(cast::rule), 1),
     ("Clip", One(clip::rule), 1),
     ("Concat", One(concat::rule), usize::MAX),
     ("Conv", One(conv::rule), 3),

@@ -237,7 +237,8 @@ fn classifier(activation: &str) -> Vec<u8> {
 #[test]
 fn a_classifier_of_the_users_is_trained_exported_and_used() {
     let place = Place::with_photos();
-    place.write("trained.toml", arm("trained", 2, "", HEAD));
+    let by_layer = "layer_decay = 0.75\nrates = { backbone = 0.5, head = 2.0 }";
+    place.write("trained.toml", arm("trained", 2, by_layer, HEAD));
     place.write("models/mine.onnx", classifier("Relu"));
     let mine = "--backbone mine --model-dir models";
     place

@@ -26,7 +26,8 @@ fn by_a_comparison() {
     let not = graph.node("Not", &[&both], &[]);
     let chosen = graph.node("Where", &[&not, &a, &b], &[]);
     let share = graph.node("Cast", &[&less], &[("to", Attribute::Int(1))]);
-    graph.node_to("Mul", &[&chosen, &share], &[], &["y"]);
+    let alike = graph.node("CastLike", &[&share, &zero], &[]);
+    graph.node_to("Mul", &[&chosen, &alike], &[], &["y"]);
     Network::new(graph, &[&[3, 5], &[5]]).check("Where", &[], &|x| {
         let pair = |a: f64, b: f64| {
             if a >= b {
