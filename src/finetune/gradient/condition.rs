@@ -41,7 +41,7 @@ fn condition(tape: &mut Tape, operator: &str, inputs: &[&Value]) -> Result<Value
 }
 
 /// Each of the two gets the gradient where it was chosen.
-fn chosen(tape: &mut Tape, condition: &Value, [a, b]: [&Value; 2]) -> Result<Value, String> {
+pub fn chosen(tape: &mut Tape, condition: &Value, [a, b]: [&Value; 2]) -> Result<Value, String> {
     let shape = all_fitted(&[condition, a, b])?;
     let y = tape.graph.node("Where", &[&condition.name, &a.name, &b.name], &[]);
     let (a, b, output, condition) = (a.clone(), b.clone(), shape.clone(), condition.name.clone());

@@ -22,7 +22,7 @@ pub fn is_weight(node: &NodeProto, place: usize, tensor: &TensorProto) -> bool {
     let single = tensor.dims.iter().product::<i64>() == 1;
     match node.op_type.as_str() {
         "Conv" | "Gemm" | "MatMul" | "BatchNormalization" | "LayerNormalization" | "GroupNormalization" => true,
-        "Add" | "Mul" => !single && !hides(),
+        "Add" | "Mul" | "Attention" => !single && !hides(),
         _ => !single,
     }
 }

@@ -4,6 +4,7 @@
 
 mod add;
 mod along;
+mod attention;
 mod average_pool;
 mod batch_norm;
 mod broadcast;
@@ -66,10 +67,11 @@ enum Rule {
 use Rule::{One, Several};
 
 /// Every operator that can be trained, and how many of its inputs can learn.
-const RULES: [(&str, Rule, usize); 75] = [
+const RULES: [(&str, Rule, usize); 76] = [
     ("Abs", One(unary::rule), 0),
     ("Add", One(add::rule), 2),
     ("And", One(condition::comparison), 0),
+    ("Attention", One(attention::rule), 4),
     ("AveragePool", One(average_pool::rule), 1),
     ("BatchNormalization", One(batch_norm::rule), 3),
     ("Cast", One(cast::rule), 1),

@@ -4,7 +4,13 @@ use super::{Node, Tape, Value};
 use crate::deep::onnx::{Attribute, Graph};
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    along(tape, node, |g, [y, dy], axis| {
+    let x = node.input(0)?;
+    let axis = node.axis("axis", -1, x.shape.len())?;
+    Ok(shares(tape, x, axis))
+}
+
+pub fn shares(tape: &mut Tape, x: &Value, axis: usize) -> Value {
+    along(tape, "Softmax", x, axis, |g, [y, dy], axis| {
         let product = g.two("Mul", dy, y);
         let sum = g.reduce_along("ReduceSum", &product, &[axis]);
         let excess = g.two("Sub", dy, &sum);
@@ -13,19 +19,26 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
 }
 
 pub fn logarithm(tape: &mut Tape, node: &Node) -> Result<Value, String> {
-    along(tape, node, |g, [y, dy], axis| {
+    let x = node.input(0)?;
+    let axis = node.axis("axis", -1, x.shape.len())?;
+    Ok(along(tape, "LogSoftmax", x, axis, |g, [y, dy], axis| {
         let (sum, share) = (g.reduce_along("ReduceSum", dy, &[axis]), g.node("Exp", &[y], &[]));
         let part = g.two("Mul", &share, &sum);
         g.two("Sub", dy, &part)
-    })
+    }))
 }
 
-fn along(tape: &mut Tape, node: &Node, backward: fn(&mut Graph, [&str; 2], i64) -> String) -> Result<Value, String> {
-    let x = node.input(0)?.clone();
-    let axis = node.axis("axis", -1, x.shape.len())? as i64;
-    let y = tape.graph.node(&node.proto.op_type, &[&x.name], &[("axis", Attribute::Int(axis))]);
+fn along(
+    tape: &mut Tape,
+    operator: &str,
+    x: &Value,
+    axis: usize,
+    backward: fn(&mut Graph, [&str; 2], i64) -> String,
+) -> Value {
+    let (x, axis) = (x.clone(), axis as i64);
+    let y = tape.graph.node(operator, &[&x.name], &[("axis", Attribute::Int(axis))]);
     let output = y.clone();
-    Ok(tape.record(y, x.shape.clone(), x.learns, move |tape, dy| {
+    tape.record(y, x.shape.clone(), x.learns, move |tape, dy| {
         tape.add_gradient(&x, |g| backward(g, [&output, dy], axis));
-    }))
+    })
 }

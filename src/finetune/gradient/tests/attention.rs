@@ -22,6 +22,38 @@ fn products_of_many_matrices() {
     assert_eq!(refused, "node `y` (MatMul): [2, 3, 4] does not fit [3, 4, 5]");
 }
 
+/// One operator, without a mask, with one that is added and learns, and with one of truth values.
+#[test]
+fn attentions() {
+    let attended = |x: &[Vec<f64>], hidden: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let mut y = Vec::new();
+        for (head, query) in (0..2).flat_map(|head| (0..3).map(move |query| (head, query))) {
+            let score = |key: usize| -> f64 {
+                let product = (0..4).map(|i| x[0][(head * 3 + query) * 4 + i] * x[1][(head * 5 + key) * 4 + i]);
+                let mask = x.get(3).map_or(0.0, |mask| mask[query * 5 + key]);
+                if hidden(query * 5 + key) { 0.0 } else { (product.sum::<f64>() / 2.0 + mask).exp() }
+            };
+            let all: f64 = (0..5).map(score).sum();
+            let of = |i: usize| (0..5).map(|key| score(key) * x[2][(head * 5 + key) * 2 + i]).sum::<f64>() / all;
+            y.extend((0..2).map(of));
+        }
+        y
+    };
+    let shapes: [&[usize]; 4] = [&[1, 2, 3, 4], &[1, 2, 5, 4], &[1, 2, 5, 2], &[3, 5]];
+    node("Attention", &shapes[..3]).check(&[], &|x| attended(x, &|_| false));
+    node("Attention", &shapes).check(&[], &|x| attended(x, &|_| false));
+    let mut graph = Graph::new("masked");
+    let seen: Vec<u8> = (0..15).map(|i| u8::from(i % 4 != 1)).collect();
+    let mask =
+        TensorProto { dims: vec![3, 5], data_type: crate::deep::onnx::BOOL, raw_data: seen, ..Default::default() };
+    graph.initializer(TensorProto { name: "seen".into(), ..mask });
+    graph.node_to("Attention", &["input 0", "input 1", "input 2", "seen"], &[], &["y"]);
+    Network::new(graph, &shapes[..3]).check("masked", &[], &|x| attended(x, &|i| i % 4 == 1));
+    let causal =
+        node("Attention", &shapes[..3]).with("is_causal", Attribute::Int(1)).record().err().unwrap().to_string();
+    assert!(causal.contains("is_causal = 1 can't be trained"), "{causal}");
+}
+
 #[test]
 fn softmaxes() {
     for (axis, outer, side, inner) in [(-1, 6, 4, 1), (1, 2, 3, 4)] {

@@ -375,8 +375,7 @@ fn a_value_that_is_used_twice_gets_both_gradients() {
 fn what_can_t_be_trained_is_named() {
     let refused = |node: OneNode| node.record().err().unwrap().to_string();
     let error = refused(node("Det", &[&[2, 3]]));
-    let expected =
-        "the network has operators that can't be trained: Det (node `y`); supported are Abs, Add, And, AveragePool, ";
+    let expected = "the network has operators that can't be trained: Det (node `y`); supported are Abs, Add, And, Attention, AveragePool, ";
     assert!(error.starts_with(expected), "{error}");
     let grouped = node("Conv", &[&[1, 4, 5, 5], &[4, 1, 3, 3]]).with("group", Attribute::Int(2));
     assert_eq!(refused(grouped), "node `y` (Conv): [1, 4, 5, 5] does not fit weights of [4, 1, 3, 3] in 2 groups");
