@@ -67,7 +67,7 @@ fn recorded(
 ) -> Result<Value, String> {
     let rank = shape.len();
     let mut matrices = Vec::new();
-    for axis in (0..rank).filter(|&axis| shape[axis] != x.shape[axis]) {
+    for axis in (0..rank).filter(|&axis| x.learns && shape[axis] != x.shape[axis]) {
         if axis + 2 < rank {
             return Err(format!("of {:?} only the last two sides can change in training", x.shape));
         }

@@ -67,7 +67,8 @@ impl<'a> Constants<'a> {
     pub fn learns(&self, node: &NodeProto, place: usize) -> bool {
         let name = &node.input[place];
         // a layer that standardises another's weights has a bias for form's sake
-        let of_weights = place == 2 && node.op_type == "BatchNormalization" && self.get(&node.input[3]).is_none();
+        let is_computed = || node.input.get(3).is_some_and(|mean| self.get(mean).is_none());
+        let of_weights = place == 2 && node.op_type == "BatchNormalization" && is_computed();
         (self.learns)(name) && !of_weights && self.get(name).is_some_and(|tensor| is_weight(node, place, tensor))
     }
 
