@@ -52,7 +52,6 @@ fn to_sides() {
         let axis = |side: usize, count: usize| {
             let factor = side as f64 / count as f64;
             let corners = (side - 1) as f64 / (count - 1) as f64;
-            // a side that stays has the unit matrix
             let is_corners = places == "align_corners";
             along(side, count, |i| if is_corners { i * corners } else { (i + 0.5) * factor - 0.5 }, share)
         };
