@@ -19,7 +19,7 @@ use super::onnx::ports::{Adapted, Ports};
 use super::onnx::{ModelProto, OnnxError};
 use super::precision::{Precision, VERSION};
 use super::settings::{SIDES, Settings, Sources};
-use super::weights::{ENDINGS, Format, WeightsError};
+use super::weights::{ENDINGS, Format, WeightsError, name_of};
 use crate::image::preparation::Preparation;
 use crate::image::tensor::{IMAGENET, LEVELS, Normalisation};
 use crate::names;
@@ -100,10 +100,7 @@ pub fn names(folders: &[PathBuf]) -> Vec<String> {
         files.into_iter().any(|published| path.file_name() == Some(published.file.as_ref()))
     };
     let files = entries.map(|entry| entry.path()).filter(|path| path.is_file() && !published(path));
-    let found = files.filter_map(|path| match Format::named(&path) {
-        Some((name, _)) => Some(name.to_owned()),
-        None => path.extension().filter(|ending| *ending == "onnx").and(Some(path.file_stem()?.to_str()?.to_owned())),
-    });
+    let found = files.filter_map(|path| name_of(&path).map(str::to_owned));
     REGISTRY.keys().cloned().chain(found).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

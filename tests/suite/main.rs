@@ -18,7 +18,6 @@ mod records;
 mod reference;
 mod repeats;
 mod snapshots;
-mod state_dicts;
 mod support;
 mod sweeps;
 mod synthetic;

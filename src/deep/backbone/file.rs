@@ -51,7 +51,8 @@ fn open(path: &Path, bytes: Vec<u8>, settings: Option<Settings>) -> Result<Opene
     let settings = settings.map_or_else(|| Settings::within(&model), |stated| Ok(Some(stated)))?.unwrap_or_default();
     let graph = model.graph.get_or_insert_default();
     let adapted = graph.fed_plainly(settings.layout, settings.element)?;
-    let as_it_is = beside.is_empty() && adapted == Adapted::default();
+    let widened = graph.giving_floats();
+    let as_it_is = beside.is_empty() && adapted == Adapted::default() && !widened;
     let bytes = if as_it_is { bytes } else { model.write() };
     let beside: String = beside.into_iter().map(|(file, sha256)| format!(" beside {file} {sha256}")).collect();
     let opset = model.opset();

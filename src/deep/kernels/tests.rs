@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::deep::Tensor;
-use crate::deep::onnx::{Attribute, Dimension, Graph, TensorProto, ValueInfoProto};
+use crate::deep::onnx::{Attribute, Dimension, FLOAT, FLOAT16, Graph, TensorProto, ValueInfoProto};
 use crate::deep::session::{Device, Input, Session};
 
 /// Numbers from -1 to 1 that follow from their place.
@@ -123,6 +123,20 @@ fn what_we_do_not_have_lies_between_as_it_is() {
         nodes.starts_with("featbench: ChannelsFirst 1, ChannelsLast 2, Conv 4, GlobalAveragePool 1; onnxruntime: "),
         "{nodes}"
     );
+}
+
+#[test]
+fn maps_of_16_bit_floats_are_not_ours() {
+    let mut network = Network::new();
+    let y = network.conv("x", [8, 3, 3, 1], true);
+    let to = |element: i32| [("to", Attribute::Int(element.into()))];
+    let half = network.graph.node("Cast", &[&y], &to(FLOAT16));
+    let window = [("kernel_shape", Attribute::Ints(vec![2, 2])), ("strides", Attribute::Ints(vec![2, 2]))];
+    let pooled = network.graph.node("MaxPool", &[&half], &window);
+    let y = network.graph.node("Cast", &[&pooled], &to(FLOAT));
+    let y = network.graph.node("Flatten", &[&y], &[]);
+    let nodes = network.agree(&y, 16);
+    assert!(nodes.ends_with("onnxruntime: Cast 2, Flatten 1, MaxPool 1"), "{nodes}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What the files of other libraries say of a network's preprocessing: timm's `config.json` (1.0), transformers'
 //! `preprocessor_config.json` (4 and 5), open_clip's `open_clip_config.json` (3).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::{Interpolation, Length, Settings, names_of, normalisation, share_of};
+use crate::deep::weights::name_of;
 use crate::image::preparation::Channels;
 use crate::image::resize::Centre;
 use crate::image::tensor::Normalisation;
@@ -19,13 +21,21 @@ const FILES: [&str; 3] = ["preprocessor_config.json", "open_clip_config.json", "
 const LARGEST: u64 = 1 << 20;
 
 /// What these files beside a network say: `NAME.json`, or those of its folder; of a folder `onnx`, as repositories have it,
-/// those around it.
+/// those around it. What a folder's file says is of one network ([`is_of`]).
 pub fn beside(network: &Path, side: Option<u32>) -> Result<Settings, String> {
     let mut found = Settings::default();
     for path in candidates(network) {
         let Some(object) = read(&path)? else { continue };
         let name = names_of(&path);
-        let settings = of(&object, side)
+        let mut settings = of(&object, side);
+        if settings != Ok(Settings::default()) && path != network.with_extension("json") {
+            settings = match is_of(network, &object) {
+                Ok(true) => settings,
+                Ok(false) => continue,
+                Err(several) => Err(several),
+            };
+        }
+        let settings = settings
             .map_err(|reason| format!("{name}: {reason}; state in a TOML file beside it how pictures are prepared"))?;
         found = found.or(settings.stated_in(&name));
     }
@@ -38,6 +48,42 @@ fn candidates(network: &Path) -> Vec<PathBuf> {
     let folders = [Some(folder), around].into_iter().flatten();
     let files = folders.flat_map(|folder| FILES.map(|file| folder.join(file)));
     [network.with_extension("json")].into_iter().chain(files).collect()
+}
+
+/// Is this network the one that a folder's file speaks of: the only one there, others being forms of it (`model_int8` of
+/// `model`), or that of the architecture which timm states?
+///
+/// # Errors
+/// There are several networks, and nothing tells which: the features would silently be those of pictures that were prepared for
+/// another one.
+fn is_of(network: &Path, object: &Object) -> Result<bool, String> {
+    let Some(own) = name_of(network) else { return Ok(true) };
+    let entries = network.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let names: BTreeSet<&str> = files.iter().filter_map(|path| name_of(path)).collect();
+    let shortest = names.iter().min_by_key(|name| name.len()).copied().unwrap_or(own);
+    let is_form = |name: &&str| {
+        let rest = name.strip_prefix(shortest);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+    };
+    if names.iter().all(is_form) {
+        return Ok(true);
+    }
+    let plain = |name: &str| name.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    let stated = object.get("architecture").and_then(Value::as_str).map(plain).filter(|stated| !stated.is_empty());
+    let exact = names.iter().any(|name| Some(plain(name)) == stated);
+    let is_stated = |name: &str| {
+        let (name, stated) = (plain(name), stated.as_deref().unwrap_or_default());
+        name == stated || (!exact && !stated.is_empty() && (name.starts_with(stated) || stated.starts_with(&name)))
+    };
+    if names.iter().any(|name| is_stated(name)) {
+        return Ok(is_stated(own));
+    }
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    Err(format!(
+        "it lies beside several networks ({names}) and does not tell which is meant: call it {own}.json where it is this one's, or \
+         give each a folder of its own"
+    ))
 }
 
 /// The object that a file holds; `None` where there is no such file, or it holds something else.

@@ -70,3 +70,30 @@ fn what_is_wrong_is_named() {
         assert!(error.starts_with(expected) && !error.contains('\n'), "{text}: {error}");
     }
 }
+
+#[test]
+fn a_folders_file_is_of_one_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    let input = |name: &str| sidecar::beside(&folder.path().join(name), None).map(|settings| settings.input);
+    put("model.onnx", "");
+    put("model_int8.onnx", "");
+    put("config.json", "{\"image_size\": 96}");
+    assert_eq!(input("model.onnx"), Ok(Some(96)));
+    assert_eq!(input("model_int8.onnx"), Ok(Some(96)), "another form of the same network");
+    put("vit_tiny.safetensors", "");
+    let told = input("model.onnx").unwrap_err();
+    assert!(
+        told.contains("several networks (model, model_int8, vit_tiny)") && told.contains("call it model.json"),
+        "{told}"
+    );
+    let stated = Settings::parse("squash = true\nmean = [0, 0, 0]\nstd = [1, 1, 1]").unwrap();
+    assert!(stated.or_of_library(&folder.path().join("model.onnx"), None).is_ok(), "all is stated");
+    let timm = "{\"architecture\": \"vit_tiny_patch16_224\", \"pretrained_cfg\": {\"input_size\": [3, 96, 96]}}";
+    put("config.json", timm);
+    assert_eq!((input("vit_tiny.safetensors"), input("model.onnx")), (Ok(Some(96)), Ok(None)), "it names the one");
+    put("model.json", "{\"image_size\": 64}");
+    assert_eq!(input("model.onnx"), Ok(Some(64)));
+    put("config.json", "{\"name\": \"of something else\"}");
+    assert_eq!(input("model_int8.onnx"), Ok(None));
+}

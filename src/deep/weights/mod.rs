@@ -61,6 +61,14 @@ const SHARDED_TORCH: &str = "bin.index.json";
 /// How the names of files of parameters end, in the order in which they are preferred.
 pub const ENDINGS: [&str; 7] = ["safetensors", SHARDED_SAFETENSORS, "pth", "pt", "ckpt", "bin", SHARDED_TORCH];
 
+/// What a network's file is called, without its ending; `None` for a file of another kind and for one shard of several.
+pub fn name_of(path: &Path) -> Option<&str> {
+    match Format::named(path) {
+        Some((name, _)) => Some(name),
+        None => path.extension().filter(|ending| *ending == "onnx").and(path.file_stem()?.to_str()),
+    }
+}
+
 /// How a file holds parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -2,7 +2,7 @@
 //! x height x width of 32-bit floats, into its form.
 
 use super::pixels::{last_are_channels, turned};
-use crate::deep::onnx::{Attribute, Dimension, FLOAT16, GraphProto, NodeProto, UINT8, ValueInfoProto};
+use crate::deep::onnx::{Attribute, Dimension, FLOAT, FLOAT16, GraphProto, NodeProto, UINT8, ValueInfoProto};
 use crate::deep::settings::{Element, Layout};
 
 /// A node: its operator, its attributes, and what it gives in words.
@@ -51,6 +51,24 @@ impl GraphProto {
             self.feed(&only, sides, adapted);
         }
         Ok(adapted)
+    }
+
+    /// Widens outputs of 16-bit floats behind the graph; were there any?
+    pub fn giving_floats(&mut self) -> bool {
+        let halves = self.output.iter().filter(|output| output.element() == Some(FLOAT16));
+        let halves: Vec<ValueInfoProto> = halves.cloned().collect();
+        for ValueInfoProto { name, .. } in &halves {
+            let half = format!("{name} (16-bit float)");
+            self.rename(name, &half);
+            self.node.push(NodeProto::new("Cast", &[&half], &[("to", Attribute::Int(FLOAT.into()))], &[name]));
+            self.value_info.retain(|value| value.name != *name);
+            for output in self.output.iter_mut().filter(|output| output.name == half) {
+                output.name.clone_from(name);
+                let tensor = output.r#type.iter_mut().filter_map(|r#type| r#type.tensor_type.as_mut());
+                tensor.for_each(|tensor| tensor.elem_type = FLOAT);
+            }
+        }
+        !halves.is_empty()
     }
 
     fn feed(
@@ -108,4 +126,27 @@ impl Adapted {
 
 fn size(side: &Dimension) -> Option<usize> {
     if let Dimension::Size(size) = side { usize::try_from(*size).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep::onnx::{Graph, ModelProto};
+
+    #[test]
+    fn outputs_of_16_bit_floats_are_widened() {
+        let mut graph = Graph::new("half");
+        graph.node_to("Flatten", &["x"], &[], &["y"]);
+        graph.node_to("Relu", &["y"], &[], &["z"]);
+        ["y", "z"].iter().for_each(|name| graph.output(name, &[Dimension::Size(1), Dimension::Size(3)]));
+        let ModelProto { graph: Some(mut graph), .. } = graph.model() else { panic!("it has a graph") };
+        assert!(!graph.giving_floats());
+        let tensor = graph.output[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap();
+        tensor.elem_type = FLOAT16;
+        assert!(graph.giving_floats());
+        let nodes: Vec<_> = graph.node.iter().map(|node| (node.op_type.as_str(), &node.input[0][..])).collect();
+        assert_eq!(nodes, [("Flatten", "x"), ("Relu", "y (16-bit float)"), ("Cast", "y (16-bit float)")]);
+        let outputs: Vec<_> = graph.output.iter().map(ToString::to_string).collect();
+        assert_eq!(outputs, ["`y` (1 x 3)", "`z` (1 x 3)"]);
+    }
 }
