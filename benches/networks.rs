@@ -272,6 +272,14 @@ fn architectures(rows: &[Row]) -> String {
     )
 }
 
+/// How pictures are resized for it, and who states that and the normalisation.
+fn prepared(row: &Row) -> String {
+    let (resizing, normalising) = row.preparation.split_once(", pixels from").unwrap_or((&row.preparation, ""));
+    let source = normalising.rsplit_once('(').map_or("", |(_, source)| source.trim_end_matches(')'));
+    let both = format!("{resizing}; normalisation {source}").replace("assumed: nothing states it", "assumed");
+    both.replace(&format!("{}.toml", row.name), "its TOML file")
+}
+
 /// A line of the table; a long text is cut at the end of its first part.
 fn line(row: &Row) -> String {
     let first = |text: &str| text.split("; ").next().unwrap_or_default().replace('|', "\\|");
@@ -293,6 +301,6 @@ fn line(row: &Row) -> String {
         number(row.features.and_then(|features| features.try_into().ok())),
         first(&row.taken),
         number(row.side),
-        first(&row.preparation),
+        prepared(row),
     )
 }
