@@ -136,7 +136,8 @@ fn maps_of_16_bit_floats_are_not_ours() {
     let y = network.graph.node("Cast", &[&pooled], &to(FLOAT));
     let y = network.graph.node("Flatten", &[&y], &[]);
     let nodes = network.agree(&y, 16);
-    assert!(nodes.ends_with("onnxruntime: Cast 2, Flatten 1, MaxPool 1"), "{nodes}");
+    let ours = nodes.split("onnxruntime").next().unwrap();
+    assert!(!ours.contains("MaxPool"), "{nodes}");
 }
 
 #[test]
