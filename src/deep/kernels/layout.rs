@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::operator;
-use crate::deep::onnx::{Attribute, DOMAIN, NodeProto, TensorProto, ValueInfoProto};
+use crate::deep::onnx::{Attribute, DOMAIN, FLOAT, NodeProto, TensorProto, ValueInfoProto};
 
 /// Standard operators that compute each number from those at its place alone.
 const POINTWISE: [&str; 37] = [
@@ -56,11 +56,13 @@ pub fn maps_of(node: &NodeProto) -> impl Iterator<Item = &str> {
     maps.iter().filter_map(|&place| node.output.get(place)).map(String::as_str).filter(|name| !name.is_empty())
 }
 
-/// Is it an operator on single numbers, of maps and numbers that are the same everywhere?
+/// Is it an operator on single numbers, of maps and numbers that are the same everywhere? What it gives is a map of ours then: in
+/// front of numbers of another type, which our operators do not take, maps are turned.
 pub fn is_pointwise(node: &NodeProto, maps: &HashSet<String>, constants: &HashMap<String, TensorProto>) -> bool {
     let single = |name: &&str| constants.get(*name).is_some_and(|tensor| tensor.count() == Some(1));
     let standard = POINTWISE.iter().any(|operator| node.is_standard(operator));
     standard
+        && (node.op_type != "Cast" || node.int("to") == Some(FLOAT.into()))
         && node.uses().any(|name| maps.contains(name))
         && node.uses().all(|name| maps.contains(name) || single(&name))
 }

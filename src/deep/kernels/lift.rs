@@ -36,8 +36,6 @@ pub fn lift(nodes: &mut Nodes, constants: &mut HashMap<String, TensorProto>, inp
                 let made: Vec<String> = layout::maps_of(node).map(str::to_owned).collect();
                 maps.extend(made);
             }
-            // ours take 32-bit floats
-            None if node.int("to").is_some_and(|to| to != i64::from(FLOAT)) => {}
             None if layout::is_pointwise(node, &maps, constants) || makes_a_map(node, &maps) => {
                 maps.extend(node.output.first().cloned());
             }

@@ -1,8 +1,8 @@
 //! Constants in one form: files write a weight as an initializer, as a node, or as a copy of an equal one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::{AttributeProto, FLOAT, GraphProto, INT64, TensorProto};
+use super::{AttributeProto, GraphProto, INT64, TensorProto};
 use crate::deep::Tensor;
 
 /// Bytes of copies of constants that are made; beyond them a copy stays the node that it is.
@@ -10,22 +10,16 @@ const COPIES: usize = 256 << 20;
 
 impl GraphProto {
     /// The same graph with every constant an initializer under the name by which nodes use it, and no input: `Constant`
-    /// nodes, copies by `Identity`, which exporters write where two weights happen to be equal (biases that are all 0), or by
-    /// `CastLike` of a value that has their type already, and the inputs that old files, or those of `keep_initializers_as_inputs`, state for their constants too.
+    /// nodes, copies by `Identity`, which exporters write where two weights happen to be equal (biases that are all 0), and
+    /// the inputs that old files, or those of `keep_initializers_as_inputs`, state for their constants too.
     pub fn with_plain_constants(mut self) -> GraphProto {
         let mut places: HashMap<String, usize> =
             self.initializer.iter().enumerate().map(|(i, tensor)| (tensor.name.clone(), i)).collect();
         let mut copied = 0;
-        let values = self.input.iter().chain(&self.value_info).filter(|value| value.float_shape().is_some());
-        let floats: HashSet<String> = values.map(|value| value.name.clone()).collect();
         for mut node in std::mem::take(&mut self.node) {
             let constant = match node.op_type.as_str() {
                 "Constant" => node.attribute.first_mut().and_then(stated),
-                "CastLike" if !node.input.get(1).is_some_and(|like| floats.contains(like)) => None,
-                "Identity" | "CastLike" => node.input.first().and_then(|name| places.get(name)).and_then(|&i| {
-                    if node.op_type == "CastLike" && self.initializer[i].data_type != FLOAT {
-                        return None;
-                    }
+                "Identity" => node.input.first().and_then(|name| places.get(name)).and_then(|&i| {
                     copied += self.initializer[i].raw_data.len();
                     (copied <= COPIES).then(|| self.initializer[i].clone())
                 }),
@@ -76,14 +70,13 @@ mod tests {
         graph.node_to("Constant", &[], &[("value", Attribute::Tensor(weight.into()))], &["tensor"]);
         graph.node_to("Constant", &[], &[("value_ints", Attribute::Ints(vec![3, 4]))], &["list"]);
         graph.node_to("Constant", &[], &[("value_float", Attribute::Float(0.5))], &["number"]);
-        graph.node_to("CastLike", &["w", "x"], &[], &["like"]);
-        graph.node_to("CastLike", &["w", "unknown"], &[], &["y"]);
+        graph.node_to("Identity", &["x"], &[], &["y"]);
         ["x", "w"].iter().for_each(|name| graph.input(name, &[]));
         let plain = graph.model().graph.unwrap().with_plain_constants();
         assert_eq!(plain.node.iter().map(|node| node.output[0].as_str()).collect::<Vec<_>>(), ["y"]);
         assert_eq!(plain.input.iter().map(|value| value.name.as_str()).collect::<Vec<_>>(), ["x"]);
         let constant = |name: &str| plain.initializer.iter().find(|tensor| tensor.name == name).unwrap();
-        for name in ["w", "copy", "tensor", "like"] {
+        for name in ["w", "copy", "tensor"] {
             assert_eq!(constant(name).tensor().unwrap().data, [2.0], "{name}");
         }
         assert_eq!(constant("list").integers(), Some(vec![3, 4]));
