@@ -212,10 +212,11 @@ fn trained(backbone: &Backbone, side: usize, images: &[f32]) -> Result<()> {
 /// What is counted of rows of one kind and exporter.
 fn count(rows: &[&Row]) -> String {
     let of = |holds: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| holds(row)).count();
-    let apart = rows.iter().filter(|row| row.right).filter_map(|row| row.difference).fold(0f32, f32::max);
+    let apart = rows.iter().filter(|row| row.right).filter_map(|row| row.difference).reduce(f32::max);
+    let apart = apart.map_or("–".into(), |apart| format!("{apart:.1e}"));
     let wrong: Vec<&str> = rows.iter().filter(|row| !row.right).map(|row| row.name.as_str()).collect();
     format!(
-        "{} | {} | {apart:.1e} | {} | {} | {} of {} |",
+        "{} | {} | {apart} | {} | {} | {} of {} |",
         rows.len(),
         of(&|row| row.right && row.difference.is_some()),
         of(&|row| row.right && row.difference.is_none()),
@@ -231,9 +232,9 @@ fn page(rows: &[Row]) -> Result<String> {
          Random weights, drawn pictures; by `cargo bench --bench networks`, which says how they are made. Each is opened as \
          `--backbone` opens it and shown the pictures as the command line shows them. *Difference*: of its features from those \
          that ONNX Runtime computes in Python under the library's own preprocessing (of a state dict, the library itself), the \
-         largest relative to the largest number; up to {NEAR} counts as the same, of features of 8 bits one step of 255. *Trains*: {STEPS} steps of AdamW of all its \
-         weights give finite numbers and another loss. A refusal counts where it says what to do. What is said of each in full \
-         stands in `networks.csv`.\n\n"
+         largest relative to the largest number; up to {NEAR} counts as the same, of features of 8 bits \
+         one step of 255. *Trains*: {STEPS} steps of AdamW of all its weights give finite numbers and another loss. A refusal \
+         counts where it says what to do. What an exporter itself refuses has no line. What is said of each in full stands in `networks.csv`.\n\n"
     );
     writeln!(
         page,
@@ -274,6 +275,9 @@ fn architectures(rows: &[Row]) -> String {
 
 /// How pictures are resized for it, and who states that and the normalisation.
 fn prepared(row: &Row) -> String {
+    if row.preparation.is_empty() {
+        return "–".into();
+    }
     let (resizing, normalising) = row.preparation.split_once(", pixels from").unwrap_or((&row.preparation, ""));
     let source = normalising.rsplit_once('(').map_or("", |(_, source)| source.trim_end_matches(')'));
     let both = format!("{resizing}; normalisation {source}").replace("assumed: nothing states it", "assumed");
