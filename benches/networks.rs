@@ -45,7 +45,7 @@ struct Expected {
     side: Option<u32>,
     /// The library's, a row a picture; absent where the network is to be refused.
     features: Option<Vec<Vec<f32>>>,
-    /// Largest difference that counts as the same, where that is not [`NEAR`]: a step of features of 8 bits.
+    /// Largest difference that counts as the same, where that is not [`NEAR`]: two steps of features of 8 bits.
     within: Option<f32>,
     /// What the refusal must say: a pattern.
     #[serde(default)]
@@ -233,7 +233,7 @@ fn page(rows: &[Row]) -> Result<String> {
          `--backbone` opens it and shown the pictures as the command line shows them. *Difference*: of its features from those \
          that ONNX Runtime computes in Python under the library's own preprocessing (of a state dict, the library itself), the \
          largest relative to the largest number; up to {NEAR} counts as the same, of features of 8 bits \
-         one step of 255. *Trains*: {STEPS} steps of AdamW of all its weights give finite numbers and another loss. A refusal \
+         two steps of 255. *Trains*: {STEPS} steps of AdamW of all its weights give finite numbers and another loss. A refusal \
          counts where it says what to do. What an exporter itself refuses has no line. What is said of each in full stands in `networks.csv`.\n\n"
     );
     writeln!(
