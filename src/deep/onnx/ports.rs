@@ -295,6 +295,9 @@ mod tests {
         let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
         let y: [(&str, &[i64]); 1] = [("y", &[0, 8])];
         let told = |graph: &GraphProto| Ports::of(graph, None, false).unwrap_err();
+        let weights = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| (name, &[8, 8][..]));
+        let left_out = told(&graph(&[&[image][..], &weights].concat(), &y));
+        assert!(left_out.contains("the file has 9, `h` among them: they are weights that were left out"), "{left_out}");
         let one = "one input of N x 3 x height x width (32-bit float) is expected; the file has";
         for (input, expected) in [
             (&[0, 1, 0, 0][..], "`x` (n x 1 x n x n): its input has another number of channels"),

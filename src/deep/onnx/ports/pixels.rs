@@ -7,6 +7,9 @@ use crate::deep::settings::SIDES;
 /// Images of every run that a file may fix.
 const BATCHES: std::ops::RangeInclusive<usize> = 1..=1024;
 
+/// Inputs that a network may have beside its images; more of them are weights.
+const FEW: usize = 8;
+
 /// The only input: N x 3 x height x width.
 #[derive(Debug)]
 pub struct Pixels {
@@ -26,6 +29,14 @@ impl Pixels {
             let expected = "one input of N x 3 x height x width (32-bit float)";
             Err(format!("{expected} is expected; the file has {}: {remedy}", listed(&inputs)))
         };
+        if inputs.len() > FEW {
+            return Err(format!(
+                "one input is expected; the file has {}, `{}` among them: they are weights that were left out; export it with its \
+                 weights (in Python without `export_params=False`)",
+                inputs.len(),
+                inputs[FEW].name
+            ));
+        }
         let [only] = inputs[..] else {
             return refused("export the part that takes images and nothing else (of a CLIP, its image encoder)");
         };
