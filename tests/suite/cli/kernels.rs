@@ -63,7 +63,8 @@ fn photographs_are_predicted_as_in_the_committed_records() {
     let found = place.path("featbench-report").join(set);
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports").join(set);
     let of = |folder: &Path, arm: &str| {
-        let is = |run: &&Row| run["arm"] == arm && run["canvas"] == "native" && run["seed"] == "0";
+        let at = [("arm", arm), ("backbone", "resnet18-cntk"), ("canvas", "native"), ("seed", "0")];
+        let is = |run: &&Row| at.iter().all(|&(column, value)| run[column] == value);
         let runs = committed(folder, "runs");
         predicted(&committed(folder, "predictions"), &runs.iter().find(is).unwrap()["run_id"])
     };
