@@ -291,6 +291,27 @@ mod tests {
     }
 
     #[test]
+    fn two_heads_on_the_same_features_are_averaged() {
+        let distilled = |of: [&str; 2]| {
+            let mut graph = Graph::new("distilled");
+            let free = |name: &str| Dimension::Name(name.into());
+            graph.input("x", &[free("n"), Dimension::Size(3), free("h"), free("w")]);
+            graph.node_to("Flatten", &["x"], &[], &["flat"]);
+            graph.node_to("Relu", &["flat"], &[], &["other"]);
+            graph.initializer(TensorProto::float("w", Tensor::new(&[12, 5], vec![0.0; 60])));
+            graph.initializer(TensorProto::float("two", Tensor::new(&[1], vec![2.0])));
+            let heads = of.map(|input| graph.node("Gemm", &[input, "w"], &[]));
+            let sum = graph.node("Add", &[&heads[0], &heads[1]], &[]);
+            let mean = graph.node("Div", &[&sum, "two"], &[]);
+            graph.output(&mean, &[free("n"), Dimension::Size(5)]);
+            Ports::of(&graph.model().graph.unwrap(), None, false).unwrap()
+        };
+        let found = distilled(["flat", "flat"]);
+        assert_eq!((found.ports.output.as_str(), found.dimension), ("flat", Some(12)));
+        assert!(distilled(["flat", "other"]).taken.starts_with("no linear head was found"), "of two tokens");
+    }
+
+    #[test]
     fn what_does_not_fit_is_said_with_what_the_file_has() {
         let image: (&str, &[i64]) = ("image", &[0, 3, 0, 0]);
         let y: [(&str, &[i64]); 1] = [("y", &[0, 8])];

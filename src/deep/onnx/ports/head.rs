@@ -64,7 +64,8 @@ impl Head {
                 "Mul" | "Div" => scaled(makers, node)?,
                 "Add" => {
                     way.biased = true;
-                    constant_of(makers, node, [0, 1]).map(|constant| 1 - constant)?
+                    let bias = constant_of(makers, node, [0, 1]);
+                    bias.map(|constant| 1 - constant).or_else(|| of_two_heads(makers, node))?
                 }
                 // two quantised values, each with scale and zero point
                 "QLinearAdd" => constant_of(makers, node, [0, 3]).map(|constant| 3 - constant)?,
@@ -75,6 +76,13 @@ impl Head {
             way.output = input(node, behind).to_owned();
         }
     }
+}
+
+/// The first of two linear layers of one value that are added up: a distilled network's classes, by two heads.
+fn of_two_heads(makers: &Makers, sum: &NodeProto) -> Option<usize> {
+    let works_on =
+        |place| makers.node(input(sum, place)).filter(|node| node.op_type == "Gemm").map(|node| input(node, 0));
+    (works_on(0)? == works_on(1)?).then_some(0)
 }
 
 /// How far the walk is, and what it came by.
