@@ -3,11 +3,12 @@
 //! behind it, `-- 1000 2000`. Every size is measured in a process of its own with an empty cache, and what
 //! `reports/benchmarks/growth.csv` holds already is not measured again: delete the file, or some of its lines.
 
+mod records;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,8 +26,10 @@ use featbench::measure::{memory, near_duplicates};
 use featbench::protocol::arm::Arm;
 use featbench::stage::cache::Cache;
 use featbench::stage::progress::Progress;
+use records::{file, read, write};
 use serde::{Deserialize, Serialize};
 
+const TABLE: &str = "growth.csv";
 const SIZES: [usize; 4] = [2_500, 5_000, 10_000, 20_000];
 const ARMS: [&str; 6] =
     ["majority", "metadata-1nn", "thumbnail-1nn", "sift-bovw-svm", "resnet-frozen-svm", "resnet-frozen-softmax"];
@@ -66,21 +69,10 @@ fn main() -> Result<()> {
         let status = Command::new(env::current_exe()?).env(ALONE, size.to_string()).status()?;
         ensure!(status.success(), "{size} images: {status}");
     }
-    let rows = read()?;
+    let rows = read(TABLE)?;
     fs::write(file("growth.md"), page(&rows)?).context("growth.md can't be written")?;
     println!("{}", file("growth.md").display());
     Ok(())
-}
-
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("reports/benchmarks").join(name)
-}
-
-fn read() -> Result<Vec<Row>> {
-    if !file("growth.csv").exists() {
-        return Ok(Vec::new());
-    }
-    csv::Reader::from_path(file("growth.csv"))?.deserialize().map(|row| row.context("growth.csv: delete it")).collect()
 }
 
 /// One size, and what is known of it.
@@ -92,7 +84,7 @@ struct Measured {
 
 impl Measured {
     fn new(size: usize) -> Result<Measured> {
-        Ok(Measured { size, images: 0, rows: read()? })
+        Ok(Measured { size, images: 0, rows: read(TABLE)? })
     }
 
     fn has(&self, arm: &str, stage: Option<&str>) -> bool {
@@ -153,9 +145,7 @@ impl Measured {
             let (size, images) = (self.size, self.images);
             self.rows.push(Row { size, images, arm: arm.into(), stage: name.into(), seconds, peak_mib, threads });
         }
-        let mut writer = csv::Writer::from_path(file("growth.csv"))?;
-        self.rows.iter().try_for_each(|row| writer.serialize(row))?;
-        Ok(writer.flush()?)
+        write(TABLE, &self.rows)
     }
 }
 

@@ -4,6 +4,8 @@
 //! `tests/fixtures/networks/make.py` or `tests/fixtures/state_dicts/make.py` wrote. What is there is measured and takes the place
 //! of what `reports/benchmarks/networks.csv` held of it; the rest stays. `networks.md` is made of all.
 
+mod records;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt::Write as _;
@@ -22,9 +24,11 @@ use featbench::finetune::optimiser::{Adam, Optimiser};
 use featbench::finetune::schedule::Rates;
 use featbench::finetune::step::{Batch, Recipe, Training};
 use featbench::image::{Rgb, decode_rgb};
+use records::{file, read, write};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+const TABLE: &str = "networks.csv";
 /// Side of an input in pixels that neither the network nor its files state, as `--input` has it.
 const USUAL: u32 = 224;
 /// Largest difference relative to the largest number at which features count as the same.
@@ -76,7 +80,7 @@ struct Row {
 fn main() -> Result<()> {
     let folders: Vec<PathBuf> =
         env::args().skip(1).filter(|argument| !argument.starts_with("--")).map(Into::into).collect();
-    let mut rows = read()?;
+    let mut rows = read(TABLE)?;
     if folders.is_empty() {
         eprintln!(
             "no folder is named: the table is made of what was measured. `python3 tests/fixtures/networks/make.py FOLDER` and \
@@ -101,28 +105,12 @@ fn main() -> Result<()> {
             rows.retain(|other| other.name != *name);
             rows.push(row);
             rows.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
-            let mut writer = csv::Writer::from_path(file("networks.csv"))?;
-            rows.iter().try_for_each(|row| writer.serialize(row))?;
-            writer.flush()?;
+            write(TABLE, &rows)?;
         }
     }
     fs::write(file("networks.md"), page(&rows)?).context("networks.md can't be written")?;
     println!("{}", file("networks.md").display());
     Ok(())
-}
-
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("reports/benchmarks").join(name)
-}
-
-fn read() -> Result<Vec<Row>> {
-    if !file("networks.csv").exists() {
-        return Ok(Vec::new());
-    }
-    csv::Reader::from_path(file("networks.csv"))?
-        .deserialize()
-        .map(|row| row.context("networks.csv: delete it"))
-        .collect()
 }
 
 /// In the order of their names.

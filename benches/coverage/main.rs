@@ -7,21 +7,21 @@
 mod draw;
 mod forecasts;
 mod laws;
+#[path = "../records/mod.rs"]
+mod records;
 mod resplits;
 mod table;
 
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use draw::{Cell, Counts, SCENES, Scene};
 use featbench::stats::outcome::Rule;
 use forecasts::LawRow;
+use records::{file, read, write};
 use resplits::Resplits;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use table::{Part, Place, RATES, Row};
 
 const DRAWS: usize = 10_000;
@@ -113,24 +113,6 @@ fn all_laws(asked: Option<usize>, page_only: bool) -> Result<Vec<LawRow>> {
         }
     }
     Ok(rows)
-}
-
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("reports/benchmarks").join(name)
-}
-
-fn read<R: DeserializeOwned>(name: &str) -> Result<Vec<R>> {
-    if !file(name).exists() {
-        return Ok(Vec::new());
-    }
-    let mut reader = csv::Reader::from_path(file(name))?;
-    reader.deserialize().map(|row| row.with_context(|| format!("{name}: delete it"))).collect()
-}
-
-fn write<R: Serialize>(name: &str, rows: &[R]) -> Result<()> {
-    let mut writer = csv::Writer::from_path(file(name))?;
-    rows.iter().try_for_each(|row| writer.serialize(row))?;
-    Ok(writer.flush()?)
 }
 
 /// Small ones first: whoever ends it early has most of it.

@@ -93,7 +93,8 @@ pub fn widened(mut graph: GraphProto) -> GraphProto {
     graph
 }
 
-fn cast(from: &str, to: &str, data_type: i32) -> NodeProto {
+/// A node that makes numbers of this type of a value.
+pub fn cast(from: &str, to: &str, data_type: i32) -> NodeProto {
     NodeProto::new("Cast", &[from], &[("to", Attribute::Int(data_type.into()))], &[to])
 }
 

@@ -19,9 +19,8 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     if several || shapes.iter().any(|shape| shape.len() != 4 || shape[..2] != shapes[0][..2]) {
         return Err(format!("queries, keys and values of four sides, and a mask, are expected, not {shapes:?}"));
     }
-    let mut number = |number: f64| Value { name: tape.graph.number(number), shape: vec![], learns: false };
     let scale = node.number("scale").map_or(1.0 / (queries.shape[3] as f64).sqrt(), f64::from);
-    let (scale, hidden) = (number(scale), number(HIDDEN));
+    let (scale, hidden) = (tape.number(scale), tape.number(HIDDEN));
     let keys = turned(tape, keys, vec![0, 1, 3, 2])?;
     let scores = matrices(tape, queries.clone(), keys)?;
     let mut scores = product(tape, &scores, &scale)?;

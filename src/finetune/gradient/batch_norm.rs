@@ -4,8 +4,7 @@
 use super::add::sum;
 use super::mul::product;
 use super::reshape::reshaped;
-use super::unary::function;
-use super::{Node, Tape, Value};
+use super::{Node, Tape, Value, unary};
 use crate::deep::Tensor;
 use crate::deep::kernels::operator;
 use crate::deep::onnx::{Attribute, Graph};
@@ -43,7 +42,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
         bias: bias?,
     };
     let [mean, variance] = [mean?, variance?];
-    if node.constants.get(&node.proto.input[3]).is_none() {
+    if node.constants.computes_statistics(node.proto) {
         return layer.of_computed(tape, &mean, &variance);
     }
     match tape.batch_norm {
@@ -175,24 +174,12 @@ impl Layer {
     fn of_computed(self, tape: &mut Tape, mean: &Value, variance: &Value) -> Result<Value, String> {
         let mut each = vec![1; self.x.shape.len()];
         each[1] = self.x.shape[1];
-        let epsilon = f64::from(self.epsilon);
-        let inverse = |g: &mut Graph, variance: &str| {
-            let epsilon = g.number(epsilon);
-            let sum = g.two("Add", variance, &epsilon);
-            let deviation = g.node("Sqrt", &[&sum], &[]);
-            g.node("Reciprocal", &[&deviation], &[])
-        };
-        // of 1 / sqrt(v) it is -1 / 2 sqrt(v)^3
-        let inverse = function(tape, variance, inverse, |g, at| {
-            let square = g.two("Mul", at.y, at.y);
-            let cube = g.two("Mul", &square, at.y);
-            let half = g.times(at.dy, -0.5);
-            g.two("Mul", &half, &cube)
-        });
-        let negative = |g: &mut Graph, x: &str| g.node("Neg", &[x], &[]);
-        let negative = function(tape, mean, negative, |g, at| g.node("Neg", &[at.dy], &[]));
+        let epsilon = tape.number(f64::from(self.epsilon));
+        let variance = sum(tape, variance, &epsilon)?;
+        let deviation = unary::of(tape, "Sqrt", &variance)?;
+        let (inverse, shift) = (unary::of(tape, "Reciprocal", &deviation)?, unary::of(tape, "Neg", mean)?);
         let [shift, inverse, scale, bias] =
-            [&negative, &inverse, &self.scale, &self.bias].map(|value| reshaped(tape, value, each.clone()));
+            [&shift, &inverse, &self.scale, &self.bias].map(|value| reshaped(tape, value, each.clone()));
         let centred = sum(tape, &self.x, &shift)?;
         let factor = product(tape, &inverse, &scale)?;
         let scaled = product(tape, &centred, &factor)?;

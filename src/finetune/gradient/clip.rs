@@ -1,7 +1,6 @@
 //! Clip (ReLU6 among others): the gradient passes where the output lies between the limits.
 
 use super::{Node, Tape, Value};
-use crate::deep::onnx::{Attribute, FLOAT};
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?.clone();
@@ -20,7 +19,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             limits.into_iter().fold(dy.to_owned(), |dy, (inside, limit)| {
                 let Some(limit) = limit else { return dy };
                 let inside = g.two(inside, &output, &limit);
-                let mask = g.node("Cast", &[&inside], &[("to", Attribute::Int(i64::from(FLOAT)))]);
+                let mask = g.mask(&inside);
                 g.two("Mul", &mask, &dy)
             })
         });

@@ -27,8 +27,7 @@ pub fn extreme(tape: &mut Tape, node: &Node) -> Result<Value, String> {
 /// Below 0 a slope that is learned, or one number.
 pub fn leaky(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?;
-    let mut number = |number: f32| Value { name: tape.graph.number(number.into()), shape: vec![], learns: false };
-    let (zero, alpha) = (number(0.0), number(node.float("alpha", 0.01)));
+    let (zero, alpha) = (tape.number(0.0), tape.number(node.float("alpha", 0.01).into()));
     let is_above = condition(tape, "Greater", &[x, &zero])?;
     let below = product(tape, x, node.optional(1).unwrap_or(&alpha))?;
     chosen(tape, &is_above, [x, &below])

@@ -67,9 +67,13 @@ impl<'a> Constants<'a> {
     pub fn learns(&self, node: &NodeProto, place: usize) -> bool {
         let name = &node.input[place];
         // a layer that standardises another's weights has a bias for form's sake
-        let is_computed = || node.input.get(3).is_some_and(|mean| self.get(mean).is_none());
-        let of_weights = place == 2 && node.op_type == "BatchNormalization" && is_computed();
+        let of_weights = place == 2 && node.op_type == "BatchNormalization" && self.computes_statistics(node);
         (self.learns)(name) && !of_weights && self.get(name).is_some_and(|tensor| is_weight(node, place, tensor))
+    }
+
+    /// Are the statistics of a batch norm computed, as where it standardises weights?
+    pub fn computes_statistics(&self, norm: &NodeProto) -> bool {
+        norm.input.get(3).is_some_and(|mean| self.get(mean).is_none())
     }
 
     pub fn get(&self, name: &str) -> Option<&TensorProto> {

@@ -119,9 +119,8 @@ impl Conv {
     }
 
     pub fn input_by_transposing(&self, g: &mut Graph, dy: &str) -> String {
-        let mut attributes = self.window.attributes();
+        let mut attributes = self.attributes();
         attributes.push(("output_padding", ints(&self.unreached)));
-        attributes.push(("group", Attribute::Int(self.groups as i64)));
         g.node("ConvTranspose", &[dy, &self.w.name], &attributes)
     }
 

@@ -3,7 +3,7 @@
 use super::mul::product;
 use super::unary::{Point, function};
 use super::{Node, Tape, Value};
-use crate::deep::onnx::{Attribute, FLOAT, Graph};
+use crate::deep::onnx::{Attribute, Graph};
 
 pub fn sigmoid(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     Ok(ramp(tape, node.input(0)?, node.float("alpha", 0.2), node.float("beta", 0.5)))
@@ -21,7 +21,7 @@ fn ramp(tape: &mut Tape, x: &Value, alpha: f32, beta: f32) -> Value {
         let (zero, one) = (g.number(0.0), g.number(1.0));
         let (above, below) = (g.two("Greater", at.y, &zero), g.two("Less", at.y, &one));
         let inside = g.two("And", &above, &below);
-        let mask = g.node("Cast", &[&inside], &[("to", Attribute::Int(i64::from(FLOAT)))]);
+        let mask = g.mask(&inside);
         let slope = g.times(&mask, f64::from(alpha));
         g.two("Mul", at.dy, &slope)
     };

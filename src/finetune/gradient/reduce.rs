@@ -5,7 +5,7 @@ use super::broadcast::summed;
 use super::window::ints;
 use super::{Node, Tape, Value};
 use crate::deep::kernels::operator;
-use crate::deep::onnx::{Attribute, FLOAT, Graph};
+use crate::deep::onnx::{Attribute, Graph};
 
 pub fn global_average_pool(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     mean_of_picture(tape, node.of_rank(4)?, true)
@@ -52,7 +52,7 @@ fn reduced(tape: &mut Tape, x: &Value, operator: &str, axes: &[usize], keep: boo
         "ReduceMax" | "ReduceMin" => |g, reduced, dy| {
             let (y, dy) = (g.reshape(&reduced.y, &reduced.kept), g.reshape(dy, &reduced.kept));
             let extreme = g.two("Equal", &reduced.x.name, &y);
-            let extreme = g.node("Cast", &[&extreme], &[("to", Attribute::Int(i64::from(FLOAT)))]);
+            let extreme = g.mask(&extreme);
             let count = summed(g, &extreme, &reduced.kept, &reduced.x.shape);
             let share = g.two("Div", &dy, &count);
             g.two("Mul", &extreme, &share)

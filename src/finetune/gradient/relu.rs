@@ -2,7 +2,6 @@
 
 use super::{Node, Tape, Value};
 use crate::deep::kernels::operator;
-use crate::deep::onnx::{Attribute, FLOAT};
 
 pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     let x = node.input(0)?.clone();
@@ -14,7 +13,7 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
             let begin = g.begin();
             let zero = g.number(0.0);
             let positive = g.two("Greater", &output, &zero);
-            let mask = g.node("Cast", &[&positive], &[("to", Attribute::Int(i64::from(FLOAT)))]);
+            let mask = g.mask(&positive);
             let dx = g.two("Mul", &mask, dy);
             if x.is_map() {
                 g.as_one(begin, operator::RELU_GRADIENT, &[dy, &output], &[], &[&dx]);

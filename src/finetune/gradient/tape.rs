@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{BatchNorm, Mask, Statistic};
 use crate::deep::Tensor;
 use crate::deep::kernels::operator;
-use crate::deep::onnx::{Attribute, Graph};
+use crate::deep::onnx::{Attribute, FLOAT, Graph};
 
 /// A tensor of the new graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,11 @@ impl Default for Tape {
 }
 
 impl Tape {
+    /// A number that does not learn.
+    pub fn number(&mut self, number: f64) -> Value {
+        Value { name: self.graph.number(number), shape: vec![], learns: false }
+    }
+
     /// Notes down a value that was computed, and whether it depends on something that learns. `backward` gets the name
     /// of its gradient and adds those of what it was computed from.
     pub fn record(
@@ -153,6 +158,11 @@ impl Graph {
     pub(in crate::finetune) fn zeros(&mut self, shape: &[usize]) -> String {
         let zero = self.number(0.0);
         self.expand(&zero, shape)
+    }
+
+    /// 1 where a condition holds, else 0.
+    pub(in crate::finetune) fn mask(&mut self, condition: &str) -> String {
+        self.node("Cast", &[condition], &[("to", Attribute::Int(FLOAT.into()))])
     }
 
     pub(in crate::finetune) fn transpose(&mut self, x: &str, order: &[i64]) -> String {

@@ -20,7 +20,8 @@ pub fn rule(tape: &mut Tape, node: &Node) -> Result<Value, String> {
     of(tape, &node.proto.op_type, node.input(0)?)
 }
 
-fn of(tape: &mut Tape, operator: &str, x: &Value) -> Result<Value, String> {
+/// The function that a standard operator is.
+pub fn of(tape: &mut Tape, operator: &str, x: &Value) -> Result<Value, String> {
     let slope: Slope = match operator {
         "Abs" => |g, at| {
             let sign = g.node("Sign", &[at.x], &[]);

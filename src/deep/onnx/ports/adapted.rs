@@ -2,6 +2,7 @@
 //! x height x width of 32-bit floats, into its form.
 
 use super::pixels::{last_are_channels, turned};
+use crate::deep::onnx::halves::cast;
 use crate::deep::onnx::{Attribute, Dimension, FLOAT, FLOAT16, GraphProto, NodeProto, UINT8, ValueInfoProto};
 use crate::deep::settings::{Element, Layout};
 
@@ -60,7 +61,7 @@ impl GraphProto {
         for ValueInfoProto { name, .. } in &halves {
             let half = format!("{name} (16-bit float)");
             self.rename(name, &half);
-            self.node.push(NodeProto::new("Cast", &[&half], &[("to", Attribute::Int(FLOAT.into()))], &[name]));
+            self.node.push(cast(&half, name, FLOAT));
             self.value_info.retain(|value| value.name != *name);
             for output in self.output.iter_mut().filter(|output| output.name == half) {
                 output.name.clone_from(name);

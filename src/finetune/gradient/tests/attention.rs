@@ -43,10 +43,7 @@ fn attentions() {
     node("Attention", &shapes[..3]).check(&[], &|x| attended(x, &|_| false));
     node("Attention", &shapes).check(&[], &|x| attended(x, &|_| false));
     let mut graph = Graph::new("masked");
-    let seen: Vec<u8> = (0..15).map(|i| u8::from(i % 4 != 1)).collect();
-    let mask =
-        TensorProto { dims: vec![3, 5], data_type: crate::deep::onnx::BOOL, raw_data: seen, ..Default::default() };
-    graph.initializer(TensorProto { name: "seen".into(), ..mask });
+    graph.initializer(truths("seen", [3, 5], (0..15).map(|i| i % 4 != 1)));
     graph.node_to("Attention", &["input 0", "input 1", "input 2", "seen"], &[], &["y"]);
     Network::new(graph, &shapes[..3]).check("masked", &[], &|x| attended(x, &|i| i % 4 == 1));
     let causal =

@@ -1,13 +1,11 @@
 //! Operators that choose among numbers.
 
 use super::*;
-use crate::deep::onnx::BOOL;
 
 #[test]
 fn by_a_constant() {
     let mut graph = Graph::new("constant");
-    let condition = TensorProto { dims: vec![1, 3], data_type: BOOL, raw_data: vec![1, 0, 1], ..Default::default() };
-    graph.initializer(TensorProto { name: "condition".into(), ..condition });
+    graph.initializer(truths("condition", [1, 3], [true, false, true]));
     let inner = graph.node("Identity", &["input 0"], &[]);
     let other = graph.node("Identity", &["input 1"], &[]);
     graph.node_to("Where", &["condition", &inner, &other], &[], &["y"]);

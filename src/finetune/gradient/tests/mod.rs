@@ -10,7 +10,7 @@ mod shapes;
 
 use super::*;
 use crate::deep::Tensor;
-use crate::deep::onnx::{Attribute, Graph, INT64, ModelProto, TensorProto};
+use crate::deep::onnx::{Attribute, BOOL, Graph, INT64, ModelProto, TensorProto};
 use crate::deep::session::{Device, Input, Session};
 
 /// A forward pass: from the numbers of all inputs to those of the output.
@@ -41,6 +41,12 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
 
 fn widened(data: &[f32]) -> Vec<f64> {
     data.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// A constant condition.
+fn truths<const N: usize>(name: &str, sides: [i64; N], holds: impl IntoIterator<Item = bool>) -> TensorProto {
+    let raw_data = holds.into_iter().map(u8::from).collect();
+    TensorProto { name: name.into(), dims: sides.to_vec(), data_type: BOOL, raw_data, ..Default::default() }
 }
 
 impl OneNode {
